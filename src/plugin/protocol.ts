@@ -1,0 +1,98 @@
+// Protocol: one wire format as the pipeline needs it: what a request says, what a reply or a stream says, how an error
+// looks. Readers look at bytes beside the relay and never change them, save for what is named here.
+
+import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
+import type { Operation, ProtocolName } from './operations.ts';
+
+/** Half-open range of bytes. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the pipeline needs to know of a request. All of it is read from the bytes; nothing else is parsed. */
+export interface RequestFacts {
+  readonly model: string;
+  /** Where the model's JSON string stands, quotes included, so that it can be replaced. */
+  readonly modelSpan: Span;
+  readonly stream: boolean;
+  /** The limit on output tokens that the request sets, per choice; undefined if it sets none. */
+  readonly outputLimit: number | undefined;
+  /** How many choices are generated and billed: `n` or `best_of`, times the number of prompts. At least 1. */
+  readonly choices: number;
+  /**
+   * Most tokens that the input can have: a token is at least one byte, so the body's length bounds it, unless the body
+   * refers to something outside itself (an image, a file, a stored response). Undefined then: the model's context bounds it.
+   */
+  readonly inputBound: number | undefined;
+  /** Whether the client asked for the usage chunk of a stream. */
+  readonly wantsUsage: boolean;
+  /** Bytes to replace so that a stream reports usage, applied together with the model; undefined if it will anyway. */
+  readonly forceUsage: { readonly span: Span; readonly text: string } | undefined;
+}
+
+/** What was read beside a reply. Counts are of what was seen so far. */
+export interface ReplyReading {
+  /** The upstream's usage block as parsed JSON, from the protocol's own place only; undefined if none was seen. */
+  readonly usage: unknown;
+  /** The block's own bytes as text, at most 4 KiB, for the usage record. */
+  readonly usageText: string | undefined;
+  /** Bytes of produced content: text, reasoning, tool names and arguments. */
+  readonly contentBytes: number;
+  /** Events that carried content; for a reply that is not streamed, the number of choices with content. */
+  readonly contentEvents: number;
+  /** True if every choice ended in an error, or nothing but an error object came. */
+  readonly failed: boolean;
+}
+
+export interface StreamOptions {
+  /** Remove the usage-only chunk, because we asked for it and the client did not. */
+  readonly hideUsage: boolean;
+  /** See StreamQuirks.end. */
+  readonly end: 'done' | 'finish-reason';
+}
+
+/**
+ * Reads a stream beside its relay. Bytes go on event by event, as soon as an event is complete; the terminal event and
+ * all after it are kept back until the pipeline has settled.
+ */
+export interface StreamTap {
+  /**
+   * Takes bytes as they were read and returns those that may go to the client now: subarrays of the input where
+   * possible. `undefined`: nothing yet. Never throws on odd input. The caller must not reuse `chunk`'s memory before
+   * the returned bytes are written, and the tap copies what it keeps.
+   */
+  push(chunk: Uint8Array): Uint8Array | undefined;
+  /** The upstream's body ended without an error. Returns bytes that may go out now, as `push` does. */
+  end(): Uint8Array | undefined;
+  /** True once the protocol's terminal event was seen (or, with the quirk, a finish reason and a clean end). */
+  readonly complete: boolean;
+  /** Set when an error event came in the stream, an event outgrew its bound, or the framing broke. */
+  readonly fault: 'error-event' | 'oversized-event' | 'not-a-stream' | undefined;
+  /** What was kept back for settlement; empty before `complete`. Content after the terminal event is dropped. */
+  held(): Uint8Array;
+  reading(): ReplyReading;
+}
+
+export interface RenderedError {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+export interface Protocol {
+  readonly name: ProtocolName;
+  readonly operation: Operation;
+  /** Throws TollgateError `invalid_request` naming the field. `body` is a bounded, complete request body. */
+  readRequest(body: Uint8Array): RequestFacts;
+  /** Reads a complete reply that is not streamed. Never throws; an unreadable body gives an empty reading. */
+  readReply(body: Uint8Array): ReplyReading;
+  /** Only called for requests whose `stream` is true, so never for a protocol without streams. */
+  openTap(options: StreamOptions): StreamTap;
+  /** An error of ours in the client's own form, with `code`, and `clause` and `link` where a policy refused. */
+  renderError(code: ErrorCode, details: ErrorDetails, requestId: string): RenderedError;
+  /** An error inside a running stream, as a complete event in the protocol's own form, terminal event not included. */
+  renderStreamError(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array;
+  /** A complete, well-formed end of a stream that we cut because the money is out: finish reason `length`. */
+  renderStreamEnd(): Uint8Array;
+}
