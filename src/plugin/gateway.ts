@@ -11,6 +11,9 @@ export interface SecretReference {
 }
 export const fromEnvironment = (name: string): SecretReference => ({ fromEnvironment: name });
 
+/** Base URL of the simulator server that `serve` starts on a loopback port of its own. */
+export const simulatorAddress = 'simulator:';
+
 /** One endpoint and credential of a provider. Its name is its identity in records: do not reuse one. */
 export interface UpstreamConfig {
   /** Kebab-case, unique. */

@@ -1,6 +1,7 @@
 // `tollgate/plugin`: all that plugins and policies may import.
 
 export * from './billing.ts';
+export * from './country.ts';
 export * from './define.ts';
 export * from './gateway.ts';
 export * from './operations.ts';

@@ -1,0 +1,90 @@
+// Whom an OpenAI-shaped failure is to be blamed on. The status decides; the error's own code overrides it
+// where a vendor says more than the status does (an empty purse comes as 429, an unknown model as 404 or
+// 400). Total: never throws.
+
+import type { FaultClass, UpstreamFailure } from 'tollgate/plugin';
+
+/** What the body says of itself, lower-case; empty where it says nothing. */
+interface StatedError {
+  readonly code: string;
+  readonly type: string;
+  readonly message: string;
+}
+
+const silent: StatedError = { code: '', type: '', message: '' };
+
+/** The credential is dead or out of money, whatever the status. */
+const credentialCodes = new Set([
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'insufficient_balance',
+  'invalid_api_key',
+  'account_deactivated',
+  'organization_deactivated',
+]);
+
+const modelCodes = new Set(['model_not_found', 'model_not_available', 'unknown_model', 'deploymentnotfound']);
+
+/** For bodies without a code: words by which vendors say that they do not know the model. */
+const modelUnknown = [
+  /\bmodels?\b[^\n]{0,300}?\b(?:not (?:be )?found|(?:does )?not exist|unknown|not supported|not available)\b/,
+  /\b(?:unknown|no such|invalid) model\b/,
+];
+
+function lower(value: unknown): string {
+  return typeof value === 'string' ? value.toLowerCase() : typeof value === 'number' ? String(value) : '';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function member(value: unknown, name: string): unknown {
+  return isObject(value) ? value[name] : undefined;
+}
+
+function readError(body: string): StatedError {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return silent; // HTML, nothing, or a head cut at its bound: the status alone decides
+  }
+  const error = member(parsed, 'error') ?? parsed;
+  if (typeof error === 'string') return { ...silent, message: error.toLowerCase() };
+  return {
+    code: lower(member(error, 'code')),
+    type: lower(member(error, 'type')),
+    message: lower(member(error, 'message')),
+  };
+}
+
+function classifyStatus(status: number, stated: StatedError): FaultClass {
+  if (status === 401 || status === 402 || status === 403) return 'credential';
+  if (status === 408 || status === 409 || status === 425 || status === 429) return 'rate-limit';
+  if (status === 404) return modelUnknown.some((words) => words.test(stated.message)) ? 'model' : 'request';
+  if (status === 407 || status === 421) return 'unavailable'; // a proxy or a wrong host between us and the vendor
+  return status >= 400 && status <= 499 ? 'request' : 'unavailable';
+}
+
+/**
+ * A reply that says 2xx and holds an error: the code may be a status (OpenRouter), the type is the next best.
+ */
+function classifyErrorInSuccess(stated: StatedError): FaultClass {
+  const status = /^[45]\d\d$/.test(stated.code) ? Number(stated.code) : undefined;
+  if (status !== undefined) return classifyStatus(status, stated);
+  if (stated.type.startsWith('rate_limit') || stated.code.startsWith('rate_limit')) return 'rate-limit';
+  if (stated.type === 'authentication_error' || stated.type === 'permission_error') return 'credential';
+  if (stated.type === 'invalid_request_error') return 'request';
+  return 'unavailable';
+}
+
+export function classifyOpenAi(failure: UpstreamFailure): FaultClass {
+  const { status } = failure;
+  const stated = readError(failure.body);
+  if (status >= 500) return 'unavailable'; // a broken upstream's word on the credential is not taken
+  if (credentialCodes.has(stated.code) || credentialCodes.has(stated.type)) return 'credential';
+  if (modelCodes.has(stated.code) || modelCodes.has(stated.type)) return 'model';
+  return status >= 200 && status <= 299 ? classifyErrorInSuccess(stated) : classifyStatus(status, stated);
+}

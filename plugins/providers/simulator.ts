@@ -1,0 +1,78 @@
+// The simulator as an upstream: an ordinary provider, so that a first start, a demonstration and every test
+// go the very way that a paid vendor's requests go. Prices are small but real: money moves. Faults are models
+// of their own.
+
+import { Type, defineProvider } from 'tollgate/plugin';
+import type { Operation, ProviderModel } from 'tollgate/plugin';
+import { createOpenAiProvider } from './openai-protocols.ts';
+
+const options = Type.Object(
+  {
+    baseUrl: Type.Optional(
+      Type.String({
+        description: 'Where a simulator server listens, up to and with /v1. If left out, every upstream must say.',
+        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
+        maxLength: 2_000,
+      }),
+    ),
+    faults: Type.Optional(
+      Type.Boolean({
+        description: 'Also list the models that fail on purpose. The server must have faults enabled. Default false.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const generationRates = { input: 100_000n, cacheRead: 10_000n, output: 400_000n, reasoning: 400_000n };
+
+function generationModel(model: string, operations: readonly Operation[]): ProviderModel {
+  return {
+    model,
+    operations,
+    contextTokens: 128_000,
+    outputTokensMax: 16_384,
+    listPrice: { currency: 'USD', rates: generationRates },
+  };
+}
+
+const honestModels: readonly ProviderModel[] = [
+  generationModel('sim/echo', ['chat', 'completions']),
+  generationModel('sim/fast', ['chat', 'completions']),
+  {
+    model: 'sim/embed',
+    operations: ['embeddings'],
+    contextTokens: 8_192,
+    outputTokensMax: 0,
+    listPrice: { currency: 'USD', rates: { input: 20_000n } },
+  },
+];
+
+/** Only an upstream's address can show these: a refused connection, a failed handshake or look-up. */
+const shownByAddress: readonly number[] = [1, 31];
+
+/** The server's fault list, `sim/u02` to `sim/u32`. Variants are reached by naming them in an offer. */
+const faultModels: readonly ProviderModel[] = Array.from({ length: 32 }, (_, index) => index + 1)
+  .filter((number) => !shownByAddress.includes(number))
+  .map((number) => generationModel(`sim/u${String(number).padStart(2, '0')}`, ['chat', 'completions', 'embeddings']));
+
+export const simulator = defineProvider({
+  name: 'simulator',
+  version: '1.0.0',
+  summary: 'The built-in simulator: deterministic answers, and faults by model name, without any vendor',
+  options,
+  create: (chosen) =>
+    createOpenAiProvider({
+      baseUrl: chosen.baseUrl,
+      auth: 'bearer',
+      needsCredential: false,
+      quirks: { usage: 'on-request', end: 'done' },
+      onCancel: 'stops',
+      operations: ['chat', 'completions', 'embeddings'],
+      usage: { reasoning: 'within', audio: false },
+      headers: {},
+      models: chosen.faults ? [...honestModels, ...faultModels] : honestModels,
+    }),
+});
+
+export default simulator;

@@ -1,0 +1,82 @@
+// argv to a command with its flags. Every flag has an environment twin; a flag wins. What is not known is an error.
+
+import { parseArgs } from 'node:util';
+import type { Environment } from '../environment.ts';
+
+export interface ServeSettings {
+  readonly port: number;
+  readonly host: string;
+  readonly dataFolder: string;
+  readonly configFile: string | undefined;
+  readonly preset: string | undefined;
+  readonly publicUrl: string | undefined;
+  readonly hostNames: readonly string[];
+  readonly trustedProxies: readonly string[];
+}
+
+export class UsageError extends Error {}
+
+const PORT_DEFAULT = 8787;
+const HOST_DEFAULT = '127.0.0.1';
+const DATA_DEFAULT = './data';
+
+const flags = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  data: { type: 'string' },
+  config: { type: 'string' },
+  preset: { type: 'string' },
+  'public-url': { type: 'string' },
+  'allowed-hosts': { type: 'string' },
+  'trusted-proxy': { type: 'string' },
+} as const;
+
+export const serveFlagsHelp = `  --port N             port to listen on (TOLLGATE_PORT, ${PORT_DEFAULT}; 0 picks a free one)
+  --host ADDRESS       address to listen on (TOLLGATE_HOST, ${HOST_DEFAULT})
+  --data FOLDER        where everything is kept (TOLLGATE_DATA, ${DATA_DEFAULT})
+  --config FILE        a typed config instead of the built-in one (TOLLGATE_CONFIG)
+  --preset NAME        terms and policies of a kind of service: personal, platform (TOLLGATE_PRESET)
+  --public-url URL     the address that clients know, for links (TOLLGATE_PUBLIC_URL)
+  --allowed-hosts A,B  host names that clients may call us by (TOLLGATE_ALLOWED_HOSTS)
+  --trusted-proxy A,B  address ranges of proxies that tell the client's address (TOLLGATE_TRUSTED_PROXY)`;
+
+export function serveSettings(argv: readonly string[], environment: Environment): ServeSettings {
+  const values = parsed(argv);
+  const publicUrl = values['public-url'] ?? environment.publicUrl;
+  return {
+    port: portOf(values.port ?? environment.port),
+    host: values.host ?? environment.host ?? HOST_DEFAULT,
+    dataFolder: values.data ?? environment.data ?? DATA_DEFAULT,
+    configFile: values.config ?? environment.config,
+    preset: values.preset ?? environment.preset,
+    publicUrl: publicUrl === undefined ? undefined : urlOf(publicUrl),
+    hostNames: [...listOf(values['allowed-hosts'] ?? environment.allowedHosts), ...(publicUrl === undefined ? [] : [new URL(urlOf(publicUrl)).hostname])],
+    trustedProxies: listOf(values['trusted-proxy'] ?? environment.trustedProxy),
+  };
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function portOf(text: string | undefined): number {
+  if (text === undefined) return PORT_DEFAULT;
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new UsageError(`--port: '${text}' is not a port; give a number from 0 to 65535`);
+  return port;
+}
+
+function urlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new UsageError(`--public-url: '${text}' is not an http or https address`);
+  }
+  return url.origin;
+}
+
+const listOf = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(',').map((item) => item.trim()).filter((item) => item !== '');

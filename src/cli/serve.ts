@@ -1,0 +1,155 @@
+// `tollgate serve`: config, data folder, simulator, gateway, server, in this order; and down again in reverse.
+
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { createLog } from '../core/log.ts';
+import { createRedactor } from '../core/secrets.ts';
+import { formatNano } from '../core/money.ts';
+import { resolveConfig, type ResolvedConfig } from '../config.ts';
+import type { Environment } from '../environment.ts';
+import { createGateway, type Gateway } from '../gateway.ts';
+import { peerOf, startServer, type RunningServer } from '../http/server.ts';
+import { simulatorAddress, type GatewayConfig } from '../plugin/gateway.ts';
+import { startSimulator, type Simulator } from '../simulator/server.ts';
+import { serveSettings, UsageError, type ServeSettings } from './arguments.ts';
+import { firstStart, type FirstStart } from './first-start.ts';
+import { loadConfig, type HostModules } from './load-config.ts';
+import { operatorKey, type OperatorKey } from './operator-key.ts';
+import { version } from './version.ts';
+
+export interface CommandContext {
+  readonly environment: Environment;
+  readonly builtIn: GatewayConfig;
+  readonly modules: HostModules;
+  readonly print: (text: string) => void;
+  readonly printError: (text: string) => void;
+}
+
+export interface Serving {
+  readonly server: RunningServer;
+  readonly gateway: Gateway;
+  readonly firstStart: FirstStart | undefined;
+  readonly operator: OperatorKey;
+  stop(): Promise<void>;
+}
+
+export async function serve(argv: readonly string[], context: CommandContext): Promise<Serving> {
+  const settings = serveSettings(argv, context.environment);
+  const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
+  const simulator = usesSimulator(config)
+    ? startSimulator({
+        faults: context.environment.simulatorFaults,
+        ...(context.environment.recordings === undefined ? {} : { recordings: context.environment.recordings }),
+      })
+    : undefined;
+  try {
+    const resolved = resolvedOrRefused(withSimulator(config, simulator), settings, context.environment);
+    return await start(settings, resolved, simulator, context);
+  } catch (error) {
+    simulator?.close();
+    throw error;
+  }
+}
+
+async function start(
+  settings: ServeSettings, resolved: ResolvedConfig, simulator: Simulator | undefined, context: CommandContext,
+): Promise<Serving> {
+  const dataFolder = resolve(settings.dataFolder);
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const redactor = createRedactor();
+  const log = createLog(systemClock, context.printError, redactor.redact);
+  for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
+  for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
+  let server: RunningServer | undefined;
+  const publicUrl = () => settings.publicUrl ?? server?.url ?? '';
+  // The data folder's lock is taken by the gateway; the key file is touched only by its holder.
+  let operator: OperatorKey | undefined;
+  const gateway = await createGateway({
+    resolved, dataFolder, version, publicUrl, log, peerOf,
+    clock: systemClock,
+    chance: Math.random,
+    trustedProxies: settings.trustedProxies,
+    operatorKeys: { find: (sha256) => operator?.keys.find(sha256) },
+    bodyArrived: (request) => server?.bodyArrived(request),
+  });
+  try {
+    operator = operatorKey(dataFolder, context.environment.operatorKey);
+    redactor.register(operator.key);
+    const first = await firstStart(gateway);
+    const running = startServer({ host: settings.host, port: settings.port, hostNames: settings.hostNames, faces: gateway.faces });
+    server = running;
+    return {
+      server: running, gateway, operator, firstStart: first,
+      async stop() {
+        const stopped = running.stop();
+        await gateway.close();
+        running.kill();
+        await stopped;
+        simulator?.close();
+      },
+    };
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+}
+
+const usesSimulator = (config: GatewayConfig) =>
+  Array.isArray(config.upstreams) && config.upstreams.some((upstream) => upstream.baseUrl === simulatorAddress);
+
+function withSimulator(config: GatewayConfig, simulator: Simulator | undefined): GatewayConfig {
+  if (simulator === undefined) return config;
+  return {
+    ...config,
+    upstreams: config.upstreams.map((upstream) => (upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: simulator.url } : upstream)),
+  };
+}
+
+export function resolvedOrRefused(config: GatewayConfig, settings: Pick<ServeSettings, 'preset'>, environment: Environment): ResolvedConfig {
+  const result = resolveConfig(config, { secret: (name) => environment.secret(name), preset: settings.preset });
+  if (result.ok) return result.resolved;
+  throw new UsageError(['The config cannot be used:', ...result.problems.map(({ path, message }) => `  ${path}: ${message}`)].join('\n'));
+}
+
+/** What a person sees. Secrets only at the first start, and never again. */
+export function greeting({ server, firstStart: first, operator }: Serving): string {
+  const lines = [
+    `Tollgate ${version} serves on ${server.url}`,
+    `  API         ${server.url}/v1`,
+    `  Admin docs  ${server.url}/admin/docs`,
+    `  Terms       ${server.url}/terms`,
+  ];
+  if (operator.isNew) lines.push('', `Operator key (shown once, kept in ${operator.file ?? ''}):`, `  ${operator.key}`);
+  if (first !== undefined) {
+    lines.push(
+      '', `First API key (shown once, its account has ${formatNano(first.amountNano, first.currency)}):`, `  ${first.apiKey}`,
+      '', 'Try it:',
+      `  curl ${server.url}/v1/chat/completions -H 'Authorization: Bearer ${first.apiKey}' -H 'content-type: application/json' \\`,
+      `    -d '{"model":"sim/echo","messages":[{"role":"user","content":"Hello"}]}'`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Serves until a signal. A second signal does not wait for what still runs. */
+export async function serveCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  const serving = await serve(argv, context);
+  context.print(greeting(serving));
+  const { promise, resolve: stopped } = Promise.withResolvers<number>();
+  let asked = false;
+  const onSignal = () => {
+    if (asked) {
+      stopped(1);
+      return;
+    }
+    asked = true;
+    serving.stop().then(() => stopped(0), (error: unknown) => {
+      context.printError(`${error instanceof Error ? error.message : String(error)}\n`);
+      stopped(1);
+    });
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return promise;
+}

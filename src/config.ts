@@ -1,0 +1,292 @@
+// Resolves a typed config into values that the gateway can run on, and reports everything that is wrong with it at
+// once, each error with its path. Nothing is guessed: what is not understood is an error.
+
+import { Type } from '@sinclair/typebox';
+import type { Static, TObject } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import type { BillingRule } from './plugin/billing.ts';
+import type { PluginEntry, PluginKind, PluginOf } from './plugin/define.ts';
+import type { GatewayConfig, ModelConfig, OfferConfig, TermsDocumentConfig, UpstreamConfig } from './plugin/gateway.ts';
+import { operations } from './plugin/operations.ts';
+import type { CompliancePolicy } from './plugin/policy.ts';
+import type { Provider } from './plugin/provider.ts';
+import type { RoutingStrategy } from './plugin/routing.ts';
+import { usageParts } from './plugin/usage.ts';
+import type { UsagePart } from './plugin/usage.ts';
+import { checkUpstreamUrl } from './core/addresses.ts';
+
+export interface ConfigProblem {
+  /** `models[2].price.rates.cacheRead` */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface NamedPlugin<K extends PluginKind> {
+  readonly name: string;
+  readonly version: string;
+  readonly summary: string;
+  readonly plugin: PluginOf<K>;
+}
+
+export interface ResolvedUpstream extends UpstreamConfig {
+  readonly plugin: Provider;
+  readonly url: URL;
+  readonly secret: string | undefined;
+}
+
+export interface ResolvedModel extends ModelConfig {
+  readonly ruleName: string;
+  readonly billing: BillingRule;
+  readonly routing: RoutingStrategy;
+  readonly resolvedOffers: readonly (OfferConfig & { readonly resolved: ResolvedUpstream })[];
+}
+
+export interface ResolvedConfig {
+  readonly config: GatewayConfig;
+  readonly preset: string | undefined;
+  readonly providers: readonly NamedPlugin<'provider'>[];
+  readonly routing: readonly NamedPlugin<'routing'>[];
+  readonly billing: readonly NamedPlugin<'billing'>[];
+  readonly policies: readonly NamedPlugin<'policy'>[];
+  readonly upstreams: readonly ResolvedUpstream[];
+  readonly models: readonly ResolvedModel[];
+  readonly terms: readonly TermsDocumentConfig[];
+  readonly currency: string;
+  /** Said at start, but not wrong: an upstream left out because its credential is absent. */
+  readonly remarks: readonly ConfigProblem[];
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly resolved: ResolvedConfig }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+export interface ConfigSurroundings {
+  secret(name: string): string | undefined;
+  readonly preset: string | undefined;
+}
+
+const strict = { additionalProperties: false } as const;
+const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' });
+const Amount = Type.BigInt({ minimum: 0n, maximum: 2n ** 63n - 1n });
+const Ppm = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
+const Count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
+const Rates = Type.Partial(Type.Object(Object.fromEntries(usageParts.map((part) => [part, Amount])) as Record<UsagePart, typeof Amount>, strict), strict);
+const Price = Type.Object({ currency: Type.String({ pattern: '^[A-Z]{3}$' }), rates: Rates, perCallNano: Type.Optional(Amount) }, strict);
+const Limits = Type.Object({ requestsPerMinute: Type.Optional(Count), tokensPerMinute: Type.Optional(Count), concurrency: Type.Optional(Count) }, strict);
+const Terms = Type.Object({ file: Type.String(), text: Type.String() }, strict);
+/** Entries are made by the define functions; a look-alike object is not one. */
+const Entry = Type.Object({ kind: Type.String(), name: Type.String(), version: Type.String(), summary: Type.String(), schema: Type.Unknown(), options: Type.Unknown(), create: Type.Unknown() });
+
+const ConfigSchema = Type.Object({
+  providers: Type.Array(Entry), routing: Type.Array(Entry, { minItems: 1 }), billing: Type.Array(Entry, { minItems: 1 }), policies: Type.Array(Entry),
+  upstreams: Type.Array(Type.Object({
+    name: Name, provider: Type.String(), baseUrl: Type.Optional(Type.String()),
+    credential: Type.Optional(Type.Object({ fromEnvironment: Type.String({ minLength: 1 }) }, strict)),
+    whenCredentialPresent: Type.Optional(Type.Boolean()),
+    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })), priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+    addresses: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('any')])),
+    onClientLeaving: Type.Optional(Type.Union([Type.Literal('cancel'), Type.Literal('drain')])),
+  }, strict)),
+  models: Type.Array(Type.Object({
+    name: Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$' }),
+    operations: Type.Optional(Type.Array(Type.Union(operations.map((operation) => Type.Literal(operation))), { minItems: 1 })),
+    contextTokens: Count, outputTokensMax: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }), rule: Type.Optional(Type.String()), multiplierPpm: Type.Optional(Ppm), price: Price,
+    offers: Type.Array(Type.Object({ upstream: Type.String(), model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })), cost: Type.Optional(Price) }, strict), { minItems: 1 }),
+    strategy: Type.Optional(Type.String()), groups: Type.Optional(Type.Array(Type.String())),
+  }, strict)),
+  groups: Type.Optional(Type.Array(Type.Object({ name: Name, multiplierPpm: Type.Optional(Ppm), limits: Type.Optional(Limits) }, strict))),
+  addressLimits: Type.Optional(Limits),
+  country: Type.Optional(Type.Union([
+    Type.Object({ kind: Type.Literal('none') }, strict),
+    Type.Object({ kind: Type.Literal('header'), name: Type.String({ pattern: '^[a-z0-9-]+$' }) }, strict),
+    Type.Object({ kind: Type.Literal('mmdb'), file: Type.String({ minLength: 1 }) }, strict),
+  ])),
+  proxy: Type.Optional(Type.Object({
+    trusted: Type.Array(Type.String()),
+    header: Type.Union([Type.Literal('x-forwarded-for'), Type.Literal('forwarded'), Type.Literal('cf-connecting-ip'), Type.Literal('x-real-ip')]),
+  }, strict)),
+  terms: Type.Optional(Type.Array(Terms)),
+  presets: Type.Optional(Type.Record(Type.String(), Type.Object({ summary: Type.String(), terms: Type.Array(Terms), policies: Type.Array(Entry) }, strict))),
+  currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
+}, strict);
+
+/** `/models/2/price` to `models[2].price`. */
+const pathOf = (pointer: string, root: string) =>
+  root + pointer.split('/').slice(1).map((key) => (/^\d+$/.test(key) ? `[${key}]` : `${root === '' ? '' : '.'}${key}`)).join('.').replaceAll('.[', '[').replace(/^\./, '');
+
+export function schemaProblems(schema: TObject, value: unknown, root: string): ConfigProblem[] {
+  return [...Value.Errors(schema, value)].map((error) => ({ path: pathOf(error.path, root) || root || 'config', message: error.message }));
+}
+
+export function resolveConfig(config: GatewayConfig, surroundings: ConfigSurroundings): ConfigResult {
+  const shape = schemaProblems(ConfigSchema, config, '');
+  if (shape.length > 0) return { ok: false, problems: shape };
+  const problems: ConfigProblem[] = [];
+  const remarks: ConfigProblem[] = [];
+  const report = (path: string, message: string) => void problems.push({ path, message });
+  const preset = surroundings.preset === undefined ? undefined : config.presets?.[surroundings.preset];
+  if (surroundings.preset !== undefined && preset === undefined) {
+    report('preset', `no preset is called '${surroundings.preset}'; this config has: ${Object.keys(config.presets ?? {}).join(', ') || 'none'}`);
+  }
+  const providers = createAll('provider', config.providers, 'providers', report);
+  const routing = createAll('routing', config.routing, 'routing', report);
+  const billing = createAll('billing', config.billing, 'billing', report);
+  const policies = [
+    ...createAll('policy', config.policies, 'policies', report),
+    ...createAll('policy', preset?.policies ?? [], `presets.${surroundings.preset}.policies`, report),
+  ];
+  unique(policies.map((policy) => policy.name), 'policies', 'policy', report);
+  const upstreams = resolveUpstreams(config, providers, surroundings, report, (path, message) => void remarks.push({ path, message }));
+  const models = resolveModels(config, upstreams, { routing, billing }, report);
+  unique((config.groups ?? []).map((group) => group.name), 'groups', 'group', report);
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    resolved: {
+      config, preset: surroundings.preset, providers, routing, billing, policies,
+      upstreams: upstreams.present, models, terms: preset?.terms ?? config.terms ?? [], currency: config.currency ?? 'USD', remarks,
+    },
+  };
+}
+
+type Report = (path: string, message: string) => void;
+
+function createAll<K extends PluginKind>(kind: K, entries: readonly PluginEntry<K>[], path: string, report: Report): NamedPlugin<K>[] {
+  unique(entries.map((entry) => entry.name), path, kind, report);
+  const created: NamedPlugin<K>[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const at = `${path}[${index}]`;
+    if (entry.kind !== kind) {
+      report(at, `'${entry.name}' is a ${entry.kind} plugin; this list takes ${kind} plugins`);
+      continue;
+    }
+    const wrong = schemaProblems({ ...entry.schema, additionalProperties: false }, entry.options, `${at}.options`);
+    for (const problem of wrong) report(problem.path, problem.message);
+    if (wrong.length > 0) continue;
+    try {
+      created.push({ name: entry.name, version: entry.version, summary: entry.summary, plugin: entry.create(entry.options) });
+    } catch (error) {
+      report(at, `'${entry.name}' could not be created: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return created;
+}
+
+function unique(names: readonly string[], path: string, noun: string, report: Report): void {
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    if (seen.has(name)) report(`${path}[${index}].name`, `there is another ${noun} called '${name}'; names are unique`);
+    seen.add(name);
+  }
+}
+
+interface Upstreams {
+  readonly present: readonly ResolvedUpstream[];
+  /** Declared, but left out because their credential is absent. */
+  readonly leftOut: ReadonlySet<string>;
+}
+
+function resolveUpstreams(
+  config: GatewayConfig, providers: readonly NamedPlugin<'provider'>[], surroundings: ConfigSurroundings, report: Report, remark: Report,
+): Upstreams {
+  const present: ResolvedUpstream[] = [];
+  const leftOut = new Set<string>();
+  unique(config.upstreams.map((upstream) => upstream.name), 'upstreams', 'upstream', report);
+  for (const [index, upstream] of config.upstreams.entries()) {
+    const at = `upstreams[${index}]`;
+    const provider = providers.find((candidate) => candidate.name === upstream.provider);
+    if (provider === undefined) {
+      report(`${at}.provider`, `no provider is called '${upstream.provider}'; this config has: ${providers.map(({ name }) => name).join(', ') || 'none'}`);
+      continue;
+    }
+    const secret = upstream.credential === undefined ? undefined : surroundings.secret(upstream.credential.fromEnvironment);
+    if (secret === undefined && upstream.credential !== undefined) {
+      const variable = upstream.credential.fromEnvironment;
+      if (upstream.whenCredentialPresent === true) {
+        leftOut.add(upstream.name);
+        remark(`${at}.credential`, `'${upstream.name}' is left out: ${variable} is not in the environment`);
+        continue;
+      }
+      report(`${at}.credential`, `${variable} is not in the environment`);
+    }
+    if (provider.plugin.needsCredential && upstream.credential === undefined) report(`${at}.credential`, `provider '${provider.name}' needs one`);
+    if (secret !== undefined && /[^\x21-\x7e]/.test(secret)) {
+      report(`${at}.credential`, 'the secret has blanks or characters that a header cannot carry');
+      continue;
+    }
+    const text = upstream.baseUrl ?? provider.plugin.defaultBaseUrl;
+    if (text === undefined) {
+      report(`${at}.baseUrl`, `provider '${provider.name}' has no base URL of its own; name one`);
+      continue;
+    }
+    const checked = checkUpstreamUrl(text, upstream.addresses ?? 'public');
+    if (checked.kind === 'refused') report(`${at}.baseUrl`, checked.message);
+    else present.push({ ...upstream, plugin: provider.plugin, url: checked.url, secret });
+  }
+  return { present, leftOut };
+}
+
+interface Plugins {
+  readonly routing: readonly NamedPlugin<'routing'>[];
+  readonly billing: readonly NamedPlugin<'billing'>[];
+}
+
+function resolveModels(config: GatewayConfig, upstreams: Upstreams, plugins: Plugins, report: Report): ResolvedModel[] {
+  const models: ResolvedModel[] = [];
+  unique(config.models.map((model) => model.name), 'models', 'model', report);
+  const groups = new Set((config.groups ?? []).map((group) => group.name));
+  for (const [index, model] of config.models.entries()) {
+    const at = `models[${index}]`;
+    const rule = named(plugins.billing, model.rule, `${at}.rule`, 'billing rule', report);
+    const strategy = named(plugins.routing, model.strategy, `${at}.strategy`, 'routing strategy', report);
+    for (const [position, group] of (model.groups ?? []).entries()) {
+      if (!groups.has(group)) report(`${at}.groups[${position}]`, `this config declares no group '${group}'`);
+    }
+    const resolvedOffers = resolveOffers(model, at, upstreams, report);
+    if (rule === undefined || strategy === undefined) continue;
+    reportUnpriced(model, rule.plugin, resolvedOffers.map((offer) => offer.resolved.plugin), at, report);
+    // A model all of whose upstreams are left out is left out with them.
+    if (resolvedOffers.length > 0) models.push({ ...model, ruleName: rule.name, billing: rule.plugin, routing: strategy.plugin, resolvedOffers });
+  }
+  return models;
+}
+
+function named<K extends PluginKind>(
+  plugins: readonly NamedPlugin<K>[], name: string | undefined, path: string, noun: string, report: Report,
+): NamedPlugin<K> | undefined {
+  const found = name === undefined ? plugins[0] : plugins.find((plugin) => plugin.name === name);
+  if (found === undefined) report(path, `no ${noun} is called '${name ?? ''}'; this config has: ${plugins.map((plugin) => plugin.name).join(', ') || 'none'}`);
+  return found;
+}
+
+function resolveOffers(model: ModelConfig, at: string, upstreams: Upstreams, report: Report) {
+  const resolved: (OfferConfig & { readonly resolved: ResolvedUpstream })[] = [];
+  for (const [position, offer] of model.offers.entries()) {
+    const upstream = upstreams.present.find((candidate) => candidate.name === offer.upstream);
+    if (upstream === undefined) {
+      if (!upstreams.leftOut.has(offer.upstream)) report(`${at}.offers[${position}].upstream`, `no upstream is called '${offer.upstream}'`);
+      continue;
+    }
+    for (const operation of model.operations ?? ['chat']) {
+      if (upstream.plugin.speaks[operation] === undefined) {
+        report(`${at}.offers[${position}].upstream`, `provider '${upstream.provider}' does not serve ${operation}`);
+      }
+    }
+    resolved.push({ ...offer, resolved: upstream });
+  }
+  return resolved;
+}
+
+/** An unpriced part refuses the model when it is published, not when it is charged. */
+function reportUnpriced(model: ModelConfig, rule: BillingRule, providers: readonly Provider[], at: string, report: Report): void {
+  const parts = new Set<UsagePart>();
+  for (const provider of providers) for (const operation of model.operations ?? ['chat']) for (const part of provider.parts(operation)) parts.add(part);
+  const terms = { rates: model.price.rates, perCallNano: model.price.perCallNano ?? 0n };
+  for (const part of rule.missingRates(terms, [...parts])) {
+    report(`${at}.price.rates.${part}`, `the upstreams of this model report ${part}, which has no price; an unpriced model is not served. Price it, 0n included`);
+  }
+}
+
+export type PolicyPlugins = readonly NamedPlugin<'policy'>[];
+export type { CompliancePolicy };
+export type ConfigShape = Static<typeof ConfigSchema>;

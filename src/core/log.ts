@@ -1,0 +1,34 @@
+// One JSON line an event, to a sink that is handed in. Fields are an allow-list by construction: callers name each;
+// values are escaped by JSON, so that no text can break a line; known secrets are cut out before the line is written.
+
+import type { Clock } from './clock.ts';
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+const FIELD_LENGTH = 2_000;
+
+/** JSON leaves DEL, C1 controls and line separators as they are; terminals and line readers do not. */
+// oxlint-disable-next-line no-control-regex
+const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
+
+export function createLog(clock: Clock, write: (line: string) => void, redact: (text: string) => string): Log {
+  const line = (level: string, event: string, fields: LogFields | undefined) => {
+    const entry: Record<string, string | number | boolean> = { at: new Date(clock.now()).toISOString(), level, event };
+    for (const [name, value] of Object.entries(fields ?? {})) {
+      if (value !== undefined) entry[name] = typeof value === 'string' ? value.slice(0, FIELD_LENGTH) : value;
+    }
+    const text = JSON.stringify(entry).replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    write(`${redact(text)}\n`);
+  };
+  return {
+    info: (event, fields) => line('info', event, fields),
+    warn: (event, fields) => line('warn', event, fields),
+    error: (event, fields) => line('error', event, fields),
+  };
+}

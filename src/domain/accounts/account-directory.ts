@@ -1,0 +1,49 @@
+// What authenticate looks up, in memory. Invariant: a change is here once it is durable and before it is acknowledged;
+// a key that is revoked or past its end is not found at all, so that nobody can forget to check.
+
+import type { EpochMs } from '../../core/clock.ts';
+import type { AccountId } from '../../core/ids.ts';
+import type { Account, AccountDirectory, ApiKey, Group } from './accounts.ts';
+
+export interface WritableDirectory extends AccountDirectory {
+  putAccount(account: Account): void;
+  putGroup(group: Group): void;
+  dropGroup(name: string): void;
+  /** Puts a live key in, and takes one that is revoked or past its end out. */
+  putKey(key: ApiKey, at: EpochMs): void;
+  groups(): readonly Group[];
+}
+
+export interface DirectoryContent {
+  readonly accounts: Iterable<Account>;
+  readonly groups: Iterable<Group>;
+  readonly keys: Iterable<ApiKey>;
+}
+
+export function createAccountDirectory(content: DirectoryContent, at: EpochMs): WritableDirectory {
+  const accounts = new Map<AccountId, Account>();
+  const groups = new Map<string, Group>();
+  const keys = new Map<string, ApiKey>();
+  const putKey = (key: ApiKey, now: EpochMs) => {
+    if (isLive(key, now)) keys.set(key.sha256, key);
+    else keys.delete(key.sha256);
+  };
+  for (const account of content.accounts) accounts.set(account.id, account);
+  for (const group of content.groups) groups.set(group.name, group);
+  for (const key of content.keys) putKey(key, at);
+  return {
+    keyBySha256: (sha256) => keys.get(sha256),
+    account: (id) => accounts.get(id),
+    group: (name) => groups.get(name),
+    groups: () => [...groups.values()],
+    putAccount: (account) => void accounts.set(account.id, account),
+    putGroup: (group) => void groups.set(group.name, group),
+    dropGroup: (name) => void groups.delete(name),
+    putKey,
+  };
+}
+
+/** Whether a key opens anything at that time. */
+export function isLive(key: Pick<ApiKey, 'revokedAt' | 'expiresAt'>, at: EpochMs): boolean {
+  return key.revokedAt === undefined && (key.expiresAt === undefined || key.expiresAt > at);
+}

@@ -1,0 +1,87 @@
+// Rows of API keys: hashes and hints, never keys. Each write commits together with its audit events.
+
+import type { Kysely } from 'kysely';
+import type { EpochMs } from '../../core/clock.ts';
+import type { AccountId, ApiKeyId, UserId } from '../../core/ids.ts';
+import type { AccountsTables } from '../../store/schema/accounts.ts';
+import type { AuditEntry } from '../audit/audit.ts';
+import { appendAuditEvent } from '../audit/audit-store.ts';
+import { apiKeyColumns, apiKeyOf, apiKeyRow } from './account-rows.ts';
+import type { ApiKey } from './accounts.ts';
+import type { ApiKeyPatch } from './changes.ts';
+
+export interface ApiKeyQuery {
+  readonly limit: number;
+  readonly before?: ApiKeyId | undefined;
+  readonly accountId?: AccountId | undefined;
+  readonly userId?: UserId | undefined;
+}
+
+export interface ApiKeysStore {
+  /** All that are neither deleted nor past their end. */
+  live(at: EpochMs): Promise<readonly ApiKey[]>;
+  get(id: ApiKeyId): Promise<ApiKey | undefined>;
+  /** Newest first; deleted ones too. */
+  list(query: ApiKeyQuery): Promise<readonly ApiKey[]>;
+  liveCount(accountId: AccountId, at: EpochMs): Promise<bigint>;
+  successorOf(id: ApiKeyId): Promise<string | undefined>;
+  insert(key: ApiKey, entry: AuditEntry): Promise<void>;
+  /** The key after the patch; undefined if there is none, or it is deleted. */
+  update(id: ApiKeyId, patch: ApiKeyPatch, entry: AuditEntry): Promise<ApiKey | undefined>;
+  /** Puts the new key in and ends the old one, both or neither. The old key as it is then; undefined if it is deleted. */
+  replace(successor: ApiKey, oldId: ApiKeyId, oldExpiresAt: EpochMs, entries: readonly AuditEntry[]): Promise<ApiKey | undefined>;
+  /** The key, deleted by this call; undefined if it was before, or never was. */
+  revoke(id: ApiKeyId, at: EpochMs, entry: AuditEntry): Promise<ApiKey | undefined>;
+}
+
+export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysStore {
+  const liveAt = (at: EpochMs) => database.selectFrom('api_key').where('revoked_at', 'is', null)
+    .where((either) => either.or([either('expires_at', 'is', null), either('expires_at', '>', BigInt(at))]));
+
+  return {
+    live: async (at) => (await liveAt(at).selectAll().execute()).map(apiKeyOf),
+    async get(id) {
+      const row = await database.selectFrom('api_key').selectAll().where('id', '=', id).executeTakeFirst();
+      return row === undefined ? undefined : apiKeyOf(row);
+    },
+    async list(query) {
+      let select = database.selectFrom('api_key').selectAll().orderBy('id', 'desc').limit(query.limit);
+      if (query.before !== undefined) select = select.where('id', '<', query.before);
+      if (query.accountId !== undefined) select = select.where('account_id', '=', query.accountId);
+      if (query.userId !== undefined) select = select.where('user_id', '=', query.userId);
+      return (await select.execute()).map(apiKeyOf);
+    },
+    async liveCount(accountId, at) {
+      const { keys } = await liveAt(at).where('account_id', '=', accountId)
+        .select((count) => count.fn.countAll<bigint>().as('keys')).executeTakeFirstOrThrow();
+      return keys;
+    },
+    successorOf: async (id) => (await database.selectFrom('api_key').select('id').where('rotated_from', '=', id).executeTakeFirst())?.id,
+    insert: (key, entry) => database.transaction().execute(async (transaction) => {
+      await transaction.insertInto('api_key').values(apiKeyRow(key)).execute();
+      await appendAuditEvent(transaction, entry);
+    }),
+    update: (id, patch, entry) => database.transaction().execute(async (transaction) => {
+      const row = await transaction.updateTable('api_key').set(apiKeyColumns(patch))
+        .where('id', '=', id).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
+      if (row === undefined) return undefined;
+      await appendAuditEvent(transaction, entry);
+      return apiKeyOf(row);
+    }),
+    replace: (successor, oldId, oldExpiresAt, entries) => database.transaction().execute(async (transaction) => {
+      const old = await transaction.updateTable('api_key').set({ expires_at: oldExpiresAt })
+        .where('id', '=', oldId).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
+      if (old === undefined) return undefined;
+      await transaction.insertInto('api_key').values(apiKeyRow(successor)).execute();
+      for (const entry of entries) await appendAuditEvent(transaction, entry);
+      return apiKeyOf(old);
+    }),
+    revoke: (id, at, entry) => database.transaction().execute(async (transaction) => {
+      const row = await transaction.updateTable('api_key').set({ revoked_at: at })
+        .where('id', '=', id).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
+      if (row === undefined) return undefined;
+      await appendAuditEvent(transaction, entry);
+      return apiKeyOf(row);
+    }),
+  };
+}

@@ -1,0 +1,256 @@
+// Records as JSON text: what the journal carries and the store keeps. The writers are by hand because they run once or
+// twice for each request; a test compares them with a general serialiser. Amounts are decimal text, absent fields are left out.
+
+import { parseNano, type Nano } from '../../core/money.ts';
+import type { ChargeLine } from '../../plugin/billing.ts';
+import { operations, protocolNames } from '../../plugin/operations.ts';
+import type { Rates } from '../../plugin/prices.ts';
+import { usageParts, type UsageParts } from '../../plugin/usage.ts';
+import { isId, type Id, type IdPrefix } from '../../core/ids.ts';
+import {
+  fieldsOf, flagOf, integerOf, listOf, nanoOf, numberOf, optionalNanoOf, optionalNumberOf, optionalTextOf, parseFields,
+  StoredFieldError, textOf, type Fields,
+} from '../../store/json-fields.ts';
+import { outcomes } from './charge-table.ts';
+import type {
+  Attempt, Hold, LedgerAddress, LedgerEntry, Movement, MovementKind, PinnedTerms, UsageRecord,
+} from './records.ts';
+import type { Closing } from './ledger.ts';
+
+const quote = (text: string): string => JSON.stringify(text);
+
+/** Names and ids that come back with every request: looking their JSON up is cheaper than making it. */
+const quotedNames = new Map<string, string>();
+const QUOTED_NAMES_MAX = 8_192;
+
+function quoteName(name: string): string {
+  const known = quotedNames.get(name);
+  if (known !== undefined) return known;
+  if (quotedNames.size >= QUOTED_NAMES_MAX) quotedNames.clear();
+  const quoted = JSON.stringify(name);
+  quotedNames.set(name, quoted);
+  return quoted;
+}
+
+/** Decimal text; a number's is made faster than a bigint's, and is the same up to 2^53. */
+function amountText(amount: bigint): string {
+  const number = Number(amount);
+  return Number.isSafeInteger(number) ? `${number}` : `${amount}`;
+}
+
+/** Terms are values: the hold and its closing carry the same, and so may all requests of one price version and group. */
+const termsTexts = new WeakMap<PinnedTerms, string>();
+const ratesTexts = new WeakMap<Rates, string>();
+
+function ratesJson(rates: Rates): string {
+  const known = ratesTexts.get(rates);
+  if (known !== undefined) return known;
+  const parts: string[] = [];
+  for (const part of usageParts) {
+    const rate = rates[part];
+    if (rate !== undefined) parts.push(`"${part}":"${rate}"`);
+  }
+  const text = `{${parts.join()}}`;
+  ratesTexts.set(rates, text);
+  return text;
+}
+
+function termsJson(terms: PinnedTerms): string {
+  const known = termsTexts.get(terms);
+  if (known !== undefined) return known;
+  let multipliers = '';
+  for (const { of, ppm } of terms.multipliers) {
+    multipliers += `${multipliers === '' ? '' : ','}{"of":${quoteName(of)},"ppm":${ppm}}`;
+  }
+  const text = `{"priceVersionId":${quoteName(terms.priceVersionId)},"rule":${quoteName(terms.rule)},"currency":${quoteName(terms.currency)}`
+    + `,"rates":${ratesJson(terms.rates)},"perCallNano":"${terms.perCallNano}","multipliers":[${multipliers}]}`;
+  termsTexts.set(terms, text);
+  return text;
+}
+
+function usageJson(usage: UsageParts): string {
+  let text = '';
+  for (const part of usageParts) {
+    const quantity = usage[part];
+    if (quantity !== undefined) text += `${text === '' ? '' : ','}"${part}":${quantity}`;
+  }
+  return `{${text}}`;
+}
+
+function linesJson(lines: readonly ChargeLine[]): string {
+  let text = '';
+  for (const line of lines) {
+    if (text !== '') text += ',';
+    text += line.kind === 'quantity'
+      ? `{"kind":"quantity","part":"${line.part}","quantity":${line.quantity},"rate":"${amountText(line.rate)}"}`
+      : `{"kind":"per-call","amountNano":"${amountText(line.amountNano)}"}`;
+  }
+  return `[${text}]`;
+}
+
+function attemptsJson(attempts: readonly Attempt[]): string {
+  let text = '';
+  for (const attempt of attempts) {
+    if (text !== '') text += ',';
+    text += `{"upstream":${quoteName(attempt.upstream)},"provider":${quoteName(attempt.provider)},"model":${quoteName(attempt.model)}`
+      + `,"startedAt":${attempt.startedAt},"durationMs":${attempt.durationMs}`;
+    if (attempt.status !== undefined) text += `,"status":${attempt.status}`;
+    if (attempt.fault !== undefined) text += `,"fault":${quoteName(attempt.fault)}`;
+    if (attempt.costNano !== undefined) text += `,"costNano":"${amountText(attempt.costNano)}"`;
+    if (attempt.costCurrency !== undefined) text += `,"costCurrency":${quoteName(attempt.costCurrency)}`;
+    text += '}';
+  }
+  return `[${text}]`;
+}
+
+/** `amountNano` with the extensions so far. */
+export function holdJson(hold: Hold, amountNano: Nano = hold.amountNano): string {
+  return `{"requestId":${quote(hold.requestId)},"accountId":${quoteName(hold.accountId)},"apiKeyId":${quoteName(hold.apiKeyId)}`
+    + `,"amountNano":"${amountText(amountNano)}","terms":${termsJson(hold.terms)},"placedAt":${hold.placedAt}`
+    + `,"expiresAt":${hold.expiresAt},"operation":"${hold.operation}","model":${quoteName(hold.model)}}`;
+}
+
+export function usageRecordJson(closing: Closing, heldNano: Nano, lossNano: Nano): string {
+  let text = `{"requestId":${quote(closing.requestId)},"accountId":${quoteName(closing.accountId)},"apiKeyId":${quoteName(closing.apiKeyId)}`;
+  if (closing.userId !== undefined) text += `,"userId":${quoteName(closing.userId)}`;
+  if (closing.group !== undefined) text += `,"group":${quoteName(closing.group)}`;
+  text += `,"admittedAt":${closing.admittedAt},"endedAt":${closing.endedAt}`;
+  if (closing.firstByteMs !== undefined) text += `,"firstByteMs":${closing.firstByteMs}`;
+  text += `,"operation":"${closing.operation}","protocol":"${closing.protocol}","model":${quoteName(closing.model)}`
+    + `,"stream":${closing.stream},"status":${closing.status},"outcome":"${closing.outcome}"`;
+  if (closing.upstream !== undefined) text += `,"upstream":${quoteName(closing.upstream)}`;
+  text += `,"attempts":${attemptsJson(closing.attempts)},"usage":${usageJson(closing.usage)},"usageSource":"${closing.usageSource}"`
+    + `,"flags":${closing.flags.length === 0 ? '[]' : JSON.stringify(closing.flags)}`;
+  if (closing.usageText !== undefined) text += `,"usageText":${quote(closing.usageText)}`;
+  return `${text},"terms":${termsJson(closing.terms)},"lines":${linesJson(closing.lines)},"heldNano":"${amountText(heldNano)}"`
+    + `,"chargeNano":"${amountText(closing.chargeNano)}","lossNano":"${amountText(lossNano)}","address":${quoteName(closing.address)}`
+    + `,"country":${quoteName(closing.country)}}`;
+}
+
+/** Bigints as decimal text; JSON.stringify leaves undefined fields out. Not on the request path. */
+export function recordJson(record: unknown): string {
+  return JSON.stringify(record, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+}
+
+// Readers. Each throws StoredFieldError naming the field.
+
+function idOf<P extends IdPrefix>(fields: Fields, name: string, prefix: P): Id<P> {
+  const text = textOf(fields, name);
+  if (!isId(prefix, text)) throw new StoredFieldError(name, `an identifier ${prefix}_…`);
+  return text;
+}
+
+function oneOf<T extends string>(fields: Fields, name: string, allowed: readonly T[]): T {
+  const text = textOf(fields, name);
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) throw new StoredFieldError(name, `one of ${allowed.join(', ')}`);
+  return found;
+}
+
+function readRates(fields: Fields): Rates {
+  const rates: Partial<Record<(typeof usageParts)[number], bigint>> = {};
+  for (const part of usageParts) {
+    const rate = optionalTextOf(fields, part);
+    if (rate === undefined) continue;
+    if (!/^\d{1,40}$/.test(rate)) throw new StoredFieldError(`rates.${part}`, 'a price as decimal text');
+    rates[part] = BigInt(rate);
+  }
+  return rates;
+}
+
+function readUsage(fields: Fields): UsageParts {
+  const usage: Partial<Record<(typeof usageParts)[number], number>> = {};
+  for (const part of usageParts) if (fields[part] !== undefined) usage[part] = integerOf(fields, part);
+  return usage;
+}
+
+function readTerms(fields: Fields): PinnedTerms {
+  return {
+    priceVersionId: idOf(fields, 'priceVersionId', 'prc'), rule: textOf(fields, 'rule'), currency: textOf(fields, 'currency'),
+    rates: readRates(fieldsOf(fields['rates'], 'rates')), perCallNano: nanoOf(fields, 'perCallNano'),
+    multipliers: listOf(fields, 'multipliers').map((item) => {
+      const multiplier = fieldsOf(item, 'a multiplier');
+      return { of: textOf(multiplier, 'of'), ppm: numberOf(multiplier, 'ppm') };
+    }),
+  };
+}
+
+function readLine(item: unknown): ChargeLine {
+  const line = fieldsOf(item, 'a charge line');
+  if (line['kind'] === 'per-call') return { kind: 'per-call', amountNano: nanoOf(line, 'amountNano') };
+  const rate = textOf(line, 'rate');
+  if (line['kind'] !== 'quantity' || !/^\d{1,40}$/.test(rate)) throw new StoredFieldError('lines', 'charge lines');
+  return { kind: 'quantity', part: oneOf(line, 'part', usageParts), quantity: integerOf(line, 'quantity'), rate: BigInt(rate) };
+}
+
+function readAttempt(item: unknown): Attempt {
+  const attempt = fieldsOf(item, 'an attempt');
+  return {
+    upstream: textOf(attempt, 'upstream'), provider: textOf(attempt, 'provider'), model: textOf(attempt, 'model'),
+    startedAt: integerOf(attempt, 'startedAt'), durationMs: numberOf(attempt, 'durationMs'),
+    status: optionalNumberOf(attempt, 'status'), fault: optionalTextOf(attempt, 'fault'),
+    costNano: optionalNanoOf(attempt, 'costNano'), costCurrency: optionalTextOf(attempt, 'costCurrency'),
+  };
+}
+
+export function readHold(json: string): Hold {
+  const fields = parseFields(json);
+  return {
+    requestId: idOf(fields, 'requestId', 'req'), accountId: idOf(fields, 'accountId', 'acc'),
+    apiKeyId: idOf(fields, 'apiKeyId', 'key'), amountNano: nanoOf(fields, 'amountNano'),
+    terms: readTerms(fieldsOf(fields['terms'], 'terms')), placedAt: integerOf(fields, 'placedAt'),
+    expiresAt: integerOf(fields, 'expiresAt'), operation: oneOf(fields, 'operation', operations), model: textOf(fields, 'model'),
+  };
+}
+
+export function readUsageRecord(json: string): UsageRecord {
+  const fields = parseFields(json);
+  return {
+    requestId: idOf(fields, 'requestId', 'req'), accountId: idOf(fields, 'accountId', 'acc'),
+    apiKeyId: idOf(fields, 'apiKeyId', 'key'),
+    userId: fields['userId'] === undefined ? undefined : idOf(fields, 'userId', 'usr'), group: optionalTextOf(fields, 'group'),
+    admittedAt: integerOf(fields, 'admittedAt'), endedAt: integerOf(fields, 'endedAt'),
+    firstByteMs: optionalNumberOf(fields, 'firstByteMs'), operation: oneOf(fields, 'operation', operations),
+    protocol: oneOf(fields, 'protocol', protocolNames), model: textOf(fields, 'model'), stream: flagOf(fields, 'stream'),
+    status: integerOf(fields, 'status'), outcome: oneOf(fields, 'outcome', outcomes), upstream: optionalTextOf(fields, 'upstream'),
+    attempts: listOf(fields, 'attempts').map(readAttempt), usage: readUsage(fieldsOf(fields['usage'], 'usage')),
+    usageSource: oneOf(fields, 'usageSource', ['upstream', 'estimated', 'none']),
+    flags: listOf(fields, 'flags').map((flag) => textOf({ flag }, 'flag')), usageText: optionalTextOf(fields, 'usageText'),
+    terms: readTerms(fieldsOf(fields['terms'], 'terms')), lines: listOf(fields, 'lines').map(readLine),
+    heldNano: nanoOf(fields, 'heldNano'), chargeNano: nanoOf(fields, 'chargeNano'), lossNano: nanoOf(fields, 'lossNano'),
+    address: textOf(fields, 'address'), country: textOf(fields, 'country'),
+  };
+}
+
+export const movementKinds: readonly MovementKind[] = ['charges', 'upstream-costs', 'top-up', 'refund', 'adjustment'];
+
+const ADDRESS = /^(?:account|house)\/[^\s/\p{C}][^\s\p{C}]{0,199}$/u;
+
+export function isLedgerAddress(text: string): text is LedgerAddress {
+  return ADDRESS.test(text);
+}
+
+/** A row of the store as a movement. */
+export function readMovement(row: {
+  readonly id: string; readonly kind: string; readonly at: bigint; readonly reason: string; readonly actor: string;
+  readonly reference: string | null; readonly idempotency_key: string | null; readonly input_sha256: string | null;
+}, entries: readonly LedgerEntry[]): Movement {
+  return {
+    id: idOf({ id: row.id }, 'id', 'mov'), kind: oneOf({ kind: row.kind }, 'kind', movementKinds), at: Number(row.at),
+    entries, reason: row.reason, actor: row.actor, reference: row.reference ?? undefined,
+    idempotencyKey: row.idempotency_key ?? undefined, inputSha256: row.input_sha256 ?? undefined,
+  };
+}
+
+export function readEntry(row: { readonly address: string; readonly currency: string; readonly amount_nano: bigint }): LedgerEntry {
+  if (!isLedgerAddress(row.address)) throw new StoredFieldError('address', 'a ledger address');
+  return { address: row.address, currency: row.currency, amountNano: row.amount_nano };
+}
+
+/** For sums that may exceed 64 bits and are stored as text. */
+export function readSum(text: string): bigint {
+  const amount = parseNano(text);
+  if (amount !== undefined) return amount;
+  if (!/^-?\d{1,60}$/.test(text)) throw new StoredFieldError('a sum', 'decimal text');
+  return BigInt(text);
+}

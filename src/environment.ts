@@ -1,0 +1,42 @@
+// The only reader of process.env. Everything else gets what it needs from here, by name.
+
+export interface Environment {
+  readonly port: string | undefined;
+  readonly host: string | undefined;
+  readonly data: string | undefined;
+  readonly config: string | undefined;
+  readonly preset: string | undefined;
+  readonly operatorKey: string | undefined;
+  readonly publicUrl: string | undefined;
+  readonly allowedHosts: string | undefined;
+  readonly trustedProxy: string | undefined;
+  readonly simulatorFaults: boolean;
+  readonly recordings: string | undefined;
+  /** Set once the process was started again with Bun's cap on concurrent fetches lifted. */
+  readonly fetchCapLifted: boolean;
+  /** A secret by the name of its variable; empty counts as absent. */
+  secret(name: string): string | undefined;
+  /** The whole environment, for starting ourselves again. */
+  all(): Record<string, string>;
+}
+
+const present = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
+
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
+  return {
+    port: present(variables['TOLLGATE_PORT']),
+    host: present(variables['TOLLGATE_HOST']),
+    data: present(variables['TOLLGATE_DATA']),
+    config: present(variables['TOLLGATE_CONFIG']),
+    preset: present(variables['TOLLGATE_PRESET']),
+    operatorKey: present(variables['TOLLGATE_OPERATOR_KEY']),
+    publicUrl: present(variables['TOLLGATE_PUBLIC_URL']),
+    allowedHosts: present(variables['TOLLGATE_ALLOWED_HOSTS']),
+    trustedProxy: present(variables['TOLLGATE_TRUSTED_PROXY']),
+    simulatorFaults: variables['TOLLGATE_SIMULATOR_FAULTS'] === '1',
+    recordings: present(variables['TOLLGATE_RECORDINGS']),
+    fetchCapLifted: present(variables['BUN_CONFIG_MAX_HTTP_REQUESTS']) !== undefined,
+    secret: (name) => present(variables[name]),
+    all: () => Object.fromEntries(Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+  };
+}

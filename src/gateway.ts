@@ -1,0 +1,209 @@
+// The composition root: a resolved config and what surrounds it become a gateway that answers requests. Everything is
+// handed in here and nowhere else; what is not needed by most requests is made when it is first asked for.
+
+import { newId, type IdSource } from './core/ids.ts';
+import { deadlines as defaultDeadlines, type Deadlines } from './core/bounds.ts';
+import type { Chance, Clock } from './core/clock.ts';
+import type { Log } from './core/log.ts';
+import { systemRandomBytes, type RandomBytes } from './core/secrets.ts';
+import { parseRanges } from './core/addresses.ts';
+import type { ResolvedConfig } from './config.ts';
+import { noLimits } from './domain/accounts/accounts.ts';
+import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts';
+import type { Catalog } from './domain/catalog/catalog.ts';
+import { createCatalog, declaredPrices } from './domain/catalog/config-catalog.ts';
+import { createPriceStore } from './domain/catalog/price-store.ts';
+import { clientAddress } from './domain/compliance/client-address.ts';
+import { createCompliance } from './domain/compliance/compliance.ts';
+import { createCountrySource } from './domain/compliance/country.ts';
+import { createJudge } from './domain/compliance/judge.ts';
+import { openEmbeddedLedger, type EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
+import { createMovementReader } from './domain/ledger/ledger-store.ts';
+import type { MovementReader } from './domain/ledger/movement-reader.ts';
+import { createLimiter } from './domain/limits/limiter.ts';
+import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
+import { builtInControls } from './domain/terms/controls.ts';
+import { openTerms, type Terms } from './domain/terms/terms-service.ts';
+import { createTermsStore } from './domain/terms/terms-store.ts';
+import { createUpstreamHealth } from './domain/upstreams/health.ts';
+import { createRetryBudget } from './domain/upstreams/retry-budget.ts';
+import type { UsageReader } from './domain/usage/usage-reader.ts';
+import { createUsageReader } from './domain/usage/usage-store.ts';
+import type { OperatorKeys } from './http/admin/guard.ts';
+import { publicHealthRoutes } from './http/health.ts';
+import { proxyRoutes } from './http/proxy/proxy-routes.ts';
+import type { Faces } from './http/server.ts';
+import { createModelList } from './pipeline/model-list.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import { createRunningRequests } from './pipeline/running.ts';
+import type { PipelineServices } from './pipeline/services.ts';
+import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
+import type { UpstreamTransport } from './pipeline/transport/transport.ts';
+import { openNouns } from './store/nouns.ts';
+import { openLedgerForReading, type LedgerTables } from './store/schema/ledger.ts';
+import { kyselyOn } from './store/sqlite.ts';
+
+export interface GatewaySettings {
+  readonly resolved: ResolvedConfig;
+  readonly dataFolder: string;
+  readonly version: string;
+  readonly operatorKeys: OperatorKeys;
+  /** The address that clients know, without a trailing slash; for links. */
+  readonly publicUrl: () => string;
+  /** Ranges from the command line, besides those of the config. */
+  readonly trustedProxies: readonly string[];
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  /** The socket peer of a request that the server is handling. */
+  readonly peerOf: (request: Request) => string;
+  /** Told when a request's body is complete, so that the server lets its connection be quiet. */
+  readonly bodyArrived: (request: Request) => void;
+  readonly newId?: IdSource;
+  readonly randomBytes?: RandomBytes;
+  readonly deadlines?: Deadlines;
+  readonly transport?: UpstreamTransport;
+  readonly streamHoldTokens?: number;
+}
+
+export interface Gateway {
+  readonly faces: Faces;
+  readonly accounts: Accounts;
+  readonly ledger: EmbeddedLedger;
+  readonly catalog: Catalog;
+  readonly terms: Terms;
+  /** Refuses new requests, lets the running ones end, writes everything, and lets go of the data folder. */
+  close(): Promise<void>;
+}
+
+const STREAM_HOLD_TOKENS = 4_096;
+
+export async function createGateway(settings: GatewaySettings): Promise<Gateway> {
+  const { resolved, clock, log, dataFolder } = settings;
+  const ids = settings.newId ?? newId;
+  const ledger = await openEmbeddedLedger({ folder: dataFolder, clock, newId: ids, warn: (message) => log.warn('ledger', { message }) });
+  const nouns = openNouns(dataFolder);
+  const records = kyselyOn<LedgerTables>(openLedgerForReading(dataFolder));
+  try {
+    const accounts = await openAccounts({
+      database: nouns, ledger, clock, newId: ids, randomBytes: settings.randomBytes ?? systemRandomBytes,
+      configGroups: resolved.config.groups ?? [], currency: resolved.currency,
+    });
+    for (const warning of accounts.warnings) log.warn('accounts', { message: warning });
+    const prices = createPriceStore(nouns);
+    await prices.declare(declaredPrices(resolved), clock.now());
+    const catalog = createCatalog(resolved, await prices.open(), clock.now());
+    const terms = await openTerms(resolved.terms, { store: createTermsStore(nouns), clock, newId: ids });
+    const transport = settings.transport ?? createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
+    const deadlines = settings.deadlines ?? defaultDeadlines;
+    const running = createRunningRequests(clock, deadlines);
+    const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines });
+    const settled = () => ledger.settled();
+    const faces = createFaces(settings, services, running, {
+      accounts, ledger, terms, ids, movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
+    });
+    return {
+      faces, accounts, ledger, catalog, terms,
+      async close() {
+        await running.drain();
+        transport.close();
+        await records.destroy();
+        await ledger.shutDown();
+        await nouns.destroy();
+      },
+    };
+  } catch (error) {
+    await records.destroy();
+    await ledger.shutDown();
+    await nouns.destroy();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly ids: IdSource;
+  readonly ledger: EmbeddedLedger;
+  readonly accounts: Accounts;
+  readonly catalog: Catalog;
+  readonly terms: Terms;
+  readonly transport: UpstreamTransport;
+  readonly deadlines: Deadlines;
+}
+
+function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServices {
+  const { resolved, clock, log, chance } = settings;
+  const trusted = [...(resolved.config.proxy?.trusted ?? []), ...settings.trustedProxies];
+  const isTrusted = trusted.length === 0 ? () => false : parseRanges(trusted);
+  const header = resolved.config.proxy?.header ?? 'x-forwarded-for';
+  const judge = createJudge(
+    resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin })),
+    (fault) => log.error('policy-fault', { policy: fault.policy, gate: fault.gate, because: fault.because, detail: fault.detail }),
+  );
+  const country = createCountrySource(resolved.config.country ?? { kind: 'none' }, {
+    clock, isTrusted, onBrokenFile: (message) => log.warn('country-database', { message }),
+  });
+  const limiter = createLimiter({ clock, addressLimits: { ...noLimits, ...resolved.config.addressLimits } });
+  const rangesOf = rememberedRanges();
+  return {
+    clock, chance, log,
+    newId: parts.ids,
+    deadlines: parts.deadlines,
+    accounts: parts.accounts.directory,
+    catalog: parts.catalog,
+    ledger: parts.ledger,
+    compliance: createCompliance(judge, country, parts.terms),
+    health: createUpstreamHealth(clock),
+    retryBudget: createRetryBudget(clock),
+    transport: parts.transport,
+    clientAddress: trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
+    bodyArrived: settings.bodyArrived,
+    addressIn: (ranges, address) => rangesOf(ranges)(address),
+    takeLimits: (authenticated, tokens) => limiter.take(authenticated, tokens),
+    absolute: (path) => `${settings.publicUrl()}${path}`,
+    streamHoldTokens: settings.streamHoldTokens ?? STREAM_HOLD_TOKENS,
+  };
+}
+
+/** Address lists of keys are values of the directory: each is compiled once, and forgotten with its key. */
+function rememberedRanges(): (ranges: readonly string[]) => (address: string) => boolean {
+  const compiled = new WeakMap<readonly string[], (address: string) => boolean>();
+  return (ranges) => {
+    let matcher = compiled.get(ranges);
+    if (matcher === undefined) compiled.set(ranges, (matcher = parseRanges(ranges)));
+    return matcher;
+  };
+}
+
+type Running = ReturnType<typeof createRunningRequests>;
+
+function createFaces(
+  settings: GatewaySettings, services: PipelineServices, running: Running,
+  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & { readonly movements: MovementReader; readonly usage: UsageReader },
+): Faces {
+  const { peerOf } = settings;
+  const proxy = proxyRoutes({ pipeline: createPipeline(services, running), models: createModelList(services), peerOf });
+  const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
+  const controls = createControlRegistry();
+  controls.registerControls(builtInControls);
+  controls.registerControls(policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))));
+  const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
+  return {
+    client: (request) => proxy.handle(request),
+    public: (request) => health.handle(request),
+    admin: once(async () => {
+      const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
+      return createAdminFace({ settings, services, running, controls, addressOf, ...parts });
+    }),
+    terms: once(async () => {
+      const { createTermsFace } = await import('./http/terms/create-terms-face.ts');
+      return createTermsFace({ services, controls, addressOf, peerOf, terms: parts.terms, newId: parts.ids, log: settings.log });
+    }),
+  };
+}
+
+/** Made at the first call; all callers share the one. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+

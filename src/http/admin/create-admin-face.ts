@@ -1,0 +1,64 @@
+// The admin face over the services of the gateway. Made when it is first asked for: most processes answer thousands of
+// client requests before an operator asks one.
+
+import type { IdSource } from '../../core/ids.ts';
+import type { Accounts } from '../../domain/accounts/open-accounts.ts';
+import type { EmbeddedLedger } from '../../domain/ledger/embedded-ledger.ts';
+import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
+import type { ControlRegistry } from '../../domain/terms/clause-matrix.ts';
+import type { Terms } from '../../domain/terms/terms-service.ts';
+import type { UsageReader } from '../../domain/usage/usage-reader.ts';
+import type { GatewaySettings } from '../../gateway.ts';
+import type { RunningRequests } from '../../pipeline/running.ts';
+import type { PipelineServices } from '../../pipeline/services.ts';
+import { adminFace } from './admin-face.ts';
+import { memoryIdempotencyStore } from './idempotency.ts';
+import { accountsRoutes } from './routes/accounts.ts';
+import { apiKeysRoutes } from './routes/api-keys.ts';
+import { groupsRoutes } from './routes/groups.ts';
+import { healthRoutes } from './routes/health.ts';
+import { ledgerRoutes } from './routes/ledger.ts';
+import { termsAdminRoutes } from './routes/terms.ts';
+import { usageRoutes } from './routes/usage.ts';
+import { usersRoutes } from './routes/users.ts';
+import { adminApp } from './shell.ts';
+
+export interface AdminFaceParts {
+  readonly settings: GatewaySettings;
+  readonly services: PipelineServices;
+  readonly running: RunningRequests;
+  readonly controls: ControlRegistry;
+  readonly accounts: Accounts;
+  readonly ledger: EmbeddedLedger;
+  readonly terms: Terms;
+  readonly movements: MovementReader;
+  readonly usage: UsageReader;
+  readonly ids: IdSource;
+  readonly addressOf: (request: Request) => string;
+}
+
+export function createAdminFace(parts: AdminFaceParts) {
+  const { settings, services, running, controls, accounts, ledger, terms, movements, usage, ids, addressOf } = parts;
+  const { clock, log } = services;
+  const app = adminApp({
+    routes: [
+      accountsRoutes({ accounts: accounts.accounts }),
+      usersRoutes({ users: accounts.users }),
+      groupsRoutes({ groups: accounts.groups }),
+      apiKeysRoutes({ apiKeys: accounts.apiKeys }),
+      ledgerRoutes({ ledger, movements }),
+      usageRoutes({ usage, ledger }),
+      termsAdminRoutes({ terms, controls, clock }),
+      healthRoutes({
+        version: settings.version,
+        startedAt: clock.now(),
+        moneyAvailable: () => ledger.available,
+        askStore: async () => void (await movements.trialBalance()),
+        upstreams: services.health,
+        shuttingDown: () => running.stopping,
+      }),
+    ],
+    services: { operatorKeys: settings.operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
+  });
+  return adminFace({ app, version: settings.version, newId: ids });
+}

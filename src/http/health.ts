@@ -1,0 +1,29 @@
+// What load balancers and people without a key may ask: does the process live, should it get traffic, is the service up.
+// Public, so it names no upstream, no version and no reason.
+
+import { Elysia } from 'elysia';
+import { dataHeaders } from './problem.ts';
+
+export interface PublicHealthServices {
+  /** True while the ledger can write. */
+  readonly moneyAvailable: () => boolean;
+  /** True once the process was told to stop: no new traffic should come. */
+  readonly shuttingDown: () => boolean;
+}
+
+const reply = (status: 200 | 503, body: Readonly<Record<string, string>>): Response =>
+  new Response(JSON.stringify(body), { status, headers: { ...dataHeaders, 'content-type': 'application/json' } });
+
+export function publicHealthRoutes(services: PublicHealthServices) {
+  return new Elysia({ name: 'public-health' })
+    // Lives: answers whatever else is broken, so that nobody restarts a process for the sake of its disk.
+    .get('/healthz', () => reply(200, { status: 'ok' }), { detail: { tags: ['Health'], summary: 'The process lives' } })
+    .get('/readyz', () => {
+      if (services.shuttingDown()) return reply(503, { status: 'shutting-down' });
+      return services.moneyAvailable() ? reply(200, { status: 'ok' }) : reply(503, { status: 'money-unavailable' });
+    }, { detail: { tags: ['Health'], summary: 'Send traffic here' } })
+    .get('/status', () => {
+      const working = services.moneyAvailable() && !services.shuttingDown();
+      return reply(200, { service: 'tollgate', status: working ? 'operational' : 'degraded' });
+    }, { detail: { tags: ['Health'], summary: 'How the service is doing' } });
+}

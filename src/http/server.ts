@@ -1,0 +1,97 @@
+// The listening server. Every request meets the Host check first; then it goes to the face whose paths it names. The
+// guards of a face stand on its own routes, so that nothing rests on how a path is split here.
+
+import { bounds } from '../core/bounds.ts';
+import { normaliseAddress } from '../core/addresses.ts';
+import { createHostCheck, pathOf } from './host-check.ts';
+import { clientError } from './proxy/proxy-routes.ts';
+
+/** One face: an application that answers a request. */
+export type Face = (request: Request) => Response | Promise<Response>;
+
+export interface Faces {
+  /** `/v1` and its aliases. */
+  readonly client: Face;
+  /** `/admin`: made when it is first asked for, since most requests never do. */
+  readonly admin: () => Promise<Face>;
+  /** `/terms`. */
+  readonly terms: () => Promise<Face>;
+  /** Everything else: health, status. */
+  readonly public: Face;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Names besides address literals and localhost by which clients may call us. */
+  readonly hostNames: readonly string[];
+  readonly faces: Faces;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  readonly url: string;
+  /** The request's body has arrived: a quiet stream is not an idle connection, and our own deadlines hold from here on. */
+  bodyArrived(request: Request): void;
+  /** Refuses new connections and resolves when the open ones have ended. */
+  stop(): Promise<void>;
+  /** Cuts what is still open. */
+  kill(): void;
+}
+
+/** Seconds without a byte after which a connection is closed, until its request has been read. At most 255 in Bun. */
+const IDLE_SECONDS = 60;
+
+/** The peers of requests that are being handled, for the faces. Entries go with their requests. */
+const peers = new WeakMap<Request, string>();
+
+/** The socket peer of a request that this server is handling; `unknown` for one that it is not. */
+export const peerOf = (request: Request): string => peers.get(request) ?? 'unknown';
+
+export function startServer(options: ServerOptions): RunningServer {
+  const hostVerdict = createHostCheck(options.hostNames);
+  const { faces } = options;
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    // Two gateways on one port would share its requests in silence.
+    reusePort: false,
+    idleTimeout: IDLE_SECONDS,
+    // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
+    maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
+    fetch(request, self) {
+      const verdict = hostVerdict(request.headers.get('host'));
+      if (verdict !== 'ok') return refusedHost(verdict);
+      const path = pathOf(request.url);
+      if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
+      const address = self.requestIP(request)?.address;
+      peers.set(request, address === undefined ? 'unknown' : (normaliseAddress(address) ?? 'unknown'));
+      return faceOf(faces, path, request);
+    },
+    error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),
+  });
+  const port = server.port ?? options.port;
+  return {
+    port,
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    bodyArrived: (request) => server.timeout(request, 0),
+    stop: () => server.stop(),
+    kill: () => void server.stop(true),
+  };
+}
+
+function faceOf(faces: Faces, path: string, request: Request): Response | Promise<Response> {
+  if (path.startsWith('/v1/') || path.startsWith('/openai/')) {
+    if (request.headers.get('upgrade') !== null) return clientError('upgrade_required', { message: 'upgrade: websockets are not served here; send the request by HTTP.', field: 'upgrade' });
+    return faces.client(request);
+  }
+  if (path === '/admin' || path.startsWith('/admin/')) return faces.admin().then((face) => face(request));
+  if (path === '/terms' || path.startsWith('/terms/')) return faces.terms().then((face) => face(request));
+  return faces.public(request);
+}
+
+function refusedHost(verdict: 'invalid' | 'unknown'): Response {
+  return verdict === 'invalid'
+    ? clientError('invalid_host', { message: 'host: send one host name or address of this gateway.', field: 'host' })
+    : clientError('unknown_host', { message: 'host: this gateway does not answer to that name. Its operator allows names with --allowed-hosts or --public-url.', field: 'host' });
+}

@@ -1,0 +1,17 @@
+// argv to a command; nothing else.
+
+import builtIn from 'tollgate:config';
+import { readEnvironment } from './environment.ts';
+import { runCommand } from './cli/commands.ts';
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+  environment: readEnvironment(),
+  builtIn,
+  modules: {
+    'tollgate/plugin': () => import('./plugin/index.ts'),
+    'tollgate/plugins': () => import('tollgate/plugins'),
+  },
+  print: (text) => void process.stdout.write(text),
+  printError: (text) => void process.stderr.write(text),
+});
+process.exit();

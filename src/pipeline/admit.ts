@@ -1,0 +1,89 @@
+// admit: compliance policies, the model, and its price. Any deny wins; an unpriced model is refused, never free.
+
+import { bounds } from '../core/bounds.ts';
+import { TollgateError } from '../core/errors.ts';
+import { PPM_ONE } from '../core/money.ts';
+import type { Model } from '../domain/catalog/catalog.ts';
+import type { PinnedTerms } from '../domain/ledger/records.ts';
+import type { Decision, PolicyFacts } from '../plugin/policy.ts';
+import type { Admitted, Read } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+export async function admit(services: PipelineServices, read: Read): Promise<Admitted> {
+  const country = services.compliance.countryOf(read.address, read.peer, read.request.headers);
+  if (services.compliance.asks('use', 'request')) {
+    const verdict = services.compliance.judge('request', useFacts(services, read, country, undefined));
+    await obey(services, read, country, verdict instanceof Promise ? await verdict : verdict);
+  }
+  const model = permittedModel(services, read);
+  return { ...read, country, model, terms: pinTerms(services, read, model) };
+}
+
+/** The facts of the gate `use`, for the request or for one upstream of its plan. */
+export function useFacts(
+  services: PipelineServices, read: Read, country: string, upstream: PolicyFacts['upstream'],
+): PolicyFacts {
+  const groupName = read.group?.name;
+  return {
+    gate: 'use',
+    at: read.admittedAt,
+    address: read.address,
+    country,
+    account: { id: read.account.id, kind: read.account.kind, groups: groupName === undefined ? [] : [groupName] },
+    apiKeyId: read.apiKey.id,
+    operation: read.protocol.operation,
+    model: read.facts.model,
+    upstream,
+    terms: services.compliance.standing(read.account.id, read.admittedAt),
+  };
+}
+
+async function obey(services: PipelineServices, read: Read, country: string, decision: Decision): Promise<void> {
+  if (decision.verdict === 'deny') {
+    throw new TollgateError(decision.code, {
+      message: `${decision.message} ${decision.remedy}`.trim(),
+      clause: decision.clause,
+      ...(decision.link === undefined ? {} : { link: services.absolute(decision.link) }),
+    });
+  }
+  for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
+}
+
+/** Whether an account of that group, with that key, may see and use the model. */
+export function mayUse(model: Model, groupName: string | undefined, keyModels: readonly string[] | undefined): boolean {
+  if (model.groups !== undefined && (groupName === undefined || !model.groups.includes(groupName))) return false;
+  return keyModels === undefined || keyModels.includes(model.name);
+}
+
+function permittedModel(services: PipelineServices, read: Read): Model {
+  const { facts, protocol, group, apiKey } = read;
+  const model = facts.model.length <= bounds.modelNameLength ? services.catalog.model(facts.model) : undefined;
+  // Hidden from this group and unknown look alike: the answer tells nobody what others may use.
+  if (model === undefined || !mayUse(model, group?.name, undefined)) {
+    throw new TollgateError('model_not_found', {
+      message: 'model: no such model here, or not for this account. GET /v1/models lists those that you may use.', field: 'model',
+    });
+  }
+  if (!mayUse(model, group?.name, apiKey.models)) {
+    throw new TollgateError('model_not_allowed', { message: 'model: this API key may not use this model; its model list says which.', field: 'model' });
+  }
+  if (!model.operations.includes(protocol.operation)) {
+    throw new TollgateError('invalid_request', { message: `model: this model does not serve ${protocol.operation}.`, field: 'model' });
+  }
+  return model;
+}
+
+function pinTerms(services: PipelineServices, read: Read, model: Model): PinnedTerms {
+  const price = services.catalog.priceAt(model.name, read.admittedAt);
+  if (price === undefined) {
+    throw new TollgateError('model_not_found', { message: 'model: this model has no price in force, so it is not served.', field: 'model' });
+  }
+  const multipliers = [];
+  if (model.multiplierPpm !== PPM_ONE) multipliers.push({ of: `model:${model.name}`, ppm: model.multiplierPpm });
+  if (read.group !== undefined && read.group.multiplierPpm !== PPM_ONE) {
+    multipliers.push({ of: `group:${read.group.name}`, ppm: read.group.multiplierPpm });
+  }
+  return {
+    priceVersionId: price.id, rule: model.ruleName, currency: price.currency, rates: price.rates, perCallNano: price.perCallNano, multipliers,
+  };
+}

@@ -1,0 +1,319 @@
+// attempt: one try at one upstream, up to the first byte that can be passed on. Attempts never charge: they report.
+
+import { bounds } from '../core/bounds.ts';
+import type { Offer } from '../domain/catalog/catalog.ts';
+import type { Attempt } from '../domain/ledger/records.ts';
+import type { FaultClass, UpstreamAddressing } from '../plugin/provider.ts';
+import type { Operation } from '../plugin/operations.ts';
+import { rewriteBody } from '../protocols/rewrite-body.ts';
+import type { Routed } from './exchange.ts';
+import { hopsHeader } from './receive.ts';
+import type { PipelineServices } from './services.ts';
+import { StreamRelay } from './stream-relay.ts';
+import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } from './transport/transport.ts';
+
+/** What is known of an attempt when it ends; its cost is added at settlement. */
+export type AttemptRecord = Omit<Attempt, 'costNano' | 'costCurrency'>;
+
+export type AttemptResult =
+  | { readonly kind: 'reply'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array; readonly firstByteMs: number }
+  | { readonly kind: 'stream'; readonly record: AttemptRecord; readonly contentType: string; readonly relay: StreamRelay; readonly firstByteMs: number }
+  /** The upstream says that the request itself is wrong: its answer goes to the client. */
+  | { readonly kind: 'refused'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array }
+  | {
+      readonly kind: 'failed';
+      readonly record: AttemptRecord;
+      readonly fault: FaultClass | 'transport' | 'timeout';
+      readonly retryAfterMs: number | undefined;
+      /** The same upstream may be asked again: the request did not reach it, or it said that it is busy. */
+      readonly again: boolean;
+    }
+  | { readonly kind: 'client-left'; readonly record: AttemptRecord };
+
+export interface RunningAttempt {
+  readonly result: Promise<AttemptResult>;
+  /** The client left, or we shut down, before any byte: hang up. */
+  abandon(): void;
+}
+
+export function startAttempt(services: PipelineServices, routed: Routed, offer: Offer): RunningAttempt {
+  const run = new AttemptRun(services, routed, offer);
+  run.start();
+  return { result: run.result.promise, abandon: () => run.abandon() };
+}
+
+const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set(['head-timeout', 'silence-timeout', 'total-timeout']);
+
+class AttemptRun implements UpstreamSink {
+  readonly result = Promise.withResolvers<AttemptResult>();
+  readonly #services: PipelineServices;
+  readonly #routed: Routed;
+  readonly #offer: Offer;
+  readonly #startedAt: number;
+  readonly #startedMs: number;
+  #exchange: UpstreamExchange | undefined;
+  #status: number | undefined;
+  #headers: UpstreamHeaders | undefined;
+  #contentType = 'application/json';
+  #firstByteMs: number | undefined;
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  #sizeMax: number = bounds.replyBytes;
+  #relay: StreamRelay | undefined;
+  #over = false;
+
+  constructor(services: PipelineServices, routed: Routed, offer: Offer) {
+    this.#services = services;
+    this.#routed = routed;
+    this.#offer = offer;
+    this.#startedAt = services.clock.now();
+    this.#startedMs = services.clock.monotonicMs();
+  }
+
+  start(): void {
+    const { upstream } = this.#offer;
+    const { protocol, facts, body, hops } = this.#routed;
+    let addressing: CachedAddressing;
+    try {
+      addressing = addressingOf(this.#offer, protocol.operation, protocol.name, facts.stream, upstream.credential);
+    } catch (error) {
+      this.#services.log.error('plugin-fault', { plugin: upstream.providerName, detail: String(error) });
+      this.#failed('unavailable', undefined, false);
+      return;
+    }
+    const edits = [];
+    if (this.#offer.model !== facts.model) edits.push({ span: facts.modelSpan, text: JSON.stringify(this.#offer.model) });
+    if (facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request') edits.push(facts.forceUsage);
+    const relayed = relayedHeaders(this.#routed.request.headers);
+    this.#services.health.started(upstream);
+    this.#exchange = this.#services.transport.send(
+      {
+        target: addressing.target,
+        path: addressing.path,
+        method: 'POST',
+        headers: relayed.length === 0 && hops === 0 ? addressing.headers : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
+        body: edits.length === 0 ? [body] : rewriteBody(body, edits),
+        deadlines: this.#services.deadlines,
+      },
+      this,
+    );
+    if (this.#over) this.#exchange.abort();
+  }
+
+  abandon(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#exchange?.abort();
+    this.#services.health.neutral(this.#offer.upstream);
+    this.result.resolve({ kind: 'client-left', record: this.#record(undefined) });
+  }
+
+  head(status: number, headers: UpstreamHeaders, bodyLength: number | undefined): void {
+    this.#status = status;
+    this.#headers = headers;
+    this.#contentType = headers.get('content-type') ?? 'application/json';
+    const ok = status >= 200 && status < 300;
+    this.#sizeMax = ok ? bounds.replyBytes : bounds.errorBodyBytes;
+    if (ok && this.#routed.facts.stream && this.#contentType.toLowerCase().includes('text/event-stream')) {
+      const { protocol, facts } = this.#routed;
+      const { quirks } = this.#offer.upstream.provider;
+      const forced = facts.forceUsage !== undefined && quirks.usage === 'on-request';
+      this.#relay = new StreamRelay(
+        protocol.openTap({ hideUsage: forced && !facts.wantsUsage, end: quirks.end }),
+        this.#services.clock,
+        () => this.#exchange,
+      );
+    } else if (ok && bodyLength !== undefined && bodyLength > this.#sizeMax) {
+      this.#failed('unavailable', undefined, false);
+    }
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#relay !== undefined) return this.#streamData(this.#relay, chunk);
+    if (this.#over) return true;
+    this.#firstByteMs ??= this.#elapsedMs();
+    this.#size += chunk.byteLength;
+    if (this.#size > this.#sizeMax) {
+      // Of an error body the head is enough; a reply that large is not an honest one.
+      if (this.#sizeMax === bounds.errorBodyBytes) this.#answered(Buffer.concat(this.#pieces));
+      else this.#failed('unavailable', undefined, false);
+      return true;
+    }
+    this.#pieces.push(chunk);
+    return true;
+  }
+
+  end(framed: boolean): void {
+    if (this.#relay !== undefined) {
+      this.#relay.upstreamEnded(framed);
+      if (!this.#over) this.#streamReady(this.#relay, true);
+      return;
+    }
+    if (this.#over) return;
+    const only = this.#pieces.length === 1 ? this.#pieces[0] : undefined;
+    this.#answered(only ?? Buffer.concat(this.#pieces, this.#size));
+  }
+
+  fail(fault: TransportFault): void {
+    if (this.#over) {
+      this.#relay?.upstreamFailed(timeoutFaults.has(fault.kind));
+      return;
+    }
+    this.#services.log.warn('attempt-failed', {
+      request: this.#routed.requestId, upstream: this.#offer.upstream.name, fault: fault.kind, detail: fault.detail,
+    });
+    this.#failed(timeoutFaults.has(fault.kind) ? 'timeout' : 'transport', undefined, !fault.sent, fault.kind);
+  }
+
+  #streamData(relay: StreamRelay, chunk: Uint8Array): boolean {
+    if (this.#over) return relay.push(chunk);
+    this.#firstByteMs ??= this.#elapsedMs();
+    const goOn = relay.push(chunk);
+    this.#streamReady(relay, false);
+    return goOn;
+  }
+
+  /** The stream is passed on once it has something for the client; a fault before that is an attempt that failed. */
+  #streamReady(relay: StreamRelay, atEnd: boolean): void {
+    if (relay.faultBeforeOutput(atEnd)) {
+      this.#failed('unavailable', undefined, false, relay.faultName);
+      return;
+    }
+    if (!relay.ready && !atEnd) return;
+    this.#over = true;
+    this.#services.health.served(this.#offer.upstream, this.#firstByteMs ?? this.#elapsedMs());
+    this.result.resolve({
+      kind: 'stream', record: this.#record(undefined), contentType: this.#contentType, relay,
+      firstByteMs: this.#firstByteMs ?? this.#elapsedMs(),
+    });
+  }
+
+  /** A whole body came: an answer, or an error to classify. */
+  #answered(body: Uint8Array): void {
+    if (this.#over) return;
+    const status = this.#status ?? 502;
+    const ok = status >= 200 && status < 300;
+    const { protocol, facts } = this.#routed;
+    const readable = ok && !facts.stream && this.#contentType.toLowerCase().includes('json');
+    if (readable && !protocol.readReply(body).failed) {
+      this.#over = true;
+      const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
+      this.#services.health.served(this.#offer.upstream, firstByteMs);
+      this.result.resolve({ kind: 'reply', record: this.#record(undefined), contentType: this.#contentType, body, firstByteMs });
+      return;
+    }
+    if (ok) {
+      this.#failed('unavailable', undefined, false, 'not-an-answer');
+      return;
+    }
+    this.#classified(status, body);
+  }
+
+  #classified(status: number, body: Uint8Array): void {
+    const headers = this.#headers;
+    const retryAfterMs = retryAfterOf(headers?.get('retry-after'), this.#services.clock.now());
+    let fault: FaultClass = 'unavailable';
+    try {
+      fault = this.#offer.upstream.provider.classify({
+        status, headers: new Map(headers?.entries()), body: new TextDecoder().decode(body.subarray(0, bounds.errorBodyBytes)),
+      });
+    } catch (error) {
+      this.#services.log.error('plugin-fault', { plugin: this.#offer.upstream.providerName, detail: String(error) });
+    }
+    if (fault !== 'request') {
+      this.#failed(fault, retryAfterMs, fault === 'unavailable');
+      return;
+    }
+    this.#over = true;
+    this.#services.health.neutral(this.#offer.upstream);
+    this.result.resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
+  }
+
+  #failed(fault: FaultClass | 'transport' | 'timeout', retryAfterMs: number | undefined, again: boolean, name: string = fault): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#exchange?.abort();
+    if (this.#exchange !== undefined) {
+      this.#services.health.failed(this.#offer.upstream, fault === 'timeout' ? 'transport' : fault, retryAfterMs);
+    }
+    this.result.resolve({ kind: 'failed', record: this.#record(name), fault, retryAfterMs, again });
+  }
+
+  #record(fault: string | undefined): AttemptRecord {
+    return {
+      upstream: this.#offer.upstream.name,
+      provider: this.#offer.upstream.providerName,
+      model: this.#offer.model,
+      startedAt: this.#startedAt,
+      durationMs: Math.round(this.#elapsedMs()),
+      status: this.#status,
+      fault,
+    };
+  }
+
+  #elapsedMs(): number {
+    return this.#services.clock.monotonicMs() - this.#startedMs;
+  }
+}
+
+interface CachedAddressing {
+  readonly target: { readonly url: URL; readonly addresses: 'public' | 'any' };
+  readonly path: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly headersWithoutHops: readonly (readonly [string, string])[];
+}
+
+/** Providers answer once for each combination; the catalog makes new offers when anything about an upstream changes. */
+const addressings = new WeakMap<Offer, Map<string, CachedAddressing>>();
+
+function addressingOf(
+  offer: Offer, operation: Operation, protocol: Routed['protocol']['name'], stream: boolean, credential: string | undefined,
+): CachedAddressing {
+  let known = addressings.get(offer);
+  if (known === undefined) addressings.set(offer, (known = new Map()));
+  const key = stream ? `${operation} stream` : operation;
+  let cached = known.get(key);
+  if (cached === undefined) {
+    cached = resolveAddressing(offer, offer.upstream.provider.address({ operation, protocol, model: offer.model, stream }, credential), stream);
+    known.set(key, cached);
+  }
+  return cached;
+}
+
+function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream: boolean): CachedAddressing {
+  const { baseUrl, addresses } = offer.upstream;
+  const base = baseUrl.pathname.replace(/\/+$/, '');
+  const headersWithoutHops = [
+    ...addressing.headers,
+    ['content-type', 'application/json'] as const,
+    ['accept', stream ? 'text/event-stream' : 'application/json'] as const,
+    ['accept-encoding', 'identity'] as const,
+    ['user-agent', 'tollgate'] as const,
+  ];
+  return {
+    target: { url: baseUrl, addresses },
+    path: `${base}${addressing.path}${addressing.query === '' ? '' : `?${addressing.query}`}`,
+    headers: [...headersWithoutHops, [hopsHeader, '1'] as const],
+    headersWithoutHops,
+  };
+}
+
+/** Headers of the protocol itself that go on to an upstream of the same protocol. Credentials and all else stay here. */
+const relayedNames = ['openai-beta'] as const;
+
+function relayedHeaders(headers: Headers): readonly (readonly [string, string])[] {
+  const relayed: (readonly [string, string])[] = [];
+  for (const name of relayedNames) {
+    const value = headers.get(name);
+    if (value !== null && value.length <= bounds.headerLength) relayed.push([name, value]);
+  }
+  return relayed;
+}
+
+/** Seconds or a date, as RFC 9110 section 10.2.3 has it. Undefined when absent or unreadable. */
+export function retryAfterOf(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}

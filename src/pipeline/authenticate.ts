@@ -1,0 +1,34 @@
+// authenticate: whose key it is, by the SHA-256 of the whole key in the directory in memory. Every refusal looks alike.
+
+import { TollgateError } from '../core/errors.ts';
+import { checkKeyFormat, sha256Hex } from '../core/secrets.ts';
+import type { Authenticated, Received } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+export function authenticate(services: PipelineServices, received: Received): Authenticated {
+  const { credential } = received;
+  if (credential === undefined) {
+    throw new TollgateError('unauthenticated', {
+      message: 'No API key was sent. Send one as `Authorization: Bearer <API key>`.', field: 'authorization',
+    });
+  }
+  const apiKey = checkKeyFormat(credential) === 'api-key' ? services.accounts.keyBySha256(sha256Hex(credential)) : undefined;
+  if (apiKey === undefined || apiKey.revokedAt !== undefined) throw refusal();
+  if (apiKey.expiresAt !== undefined && apiKey.expiresAt <= received.admittedAt) throw refusal();
+  const account = services.accounts.account(apiKey.accountId);
+  if (account === undefined) throw refusal();
+  if (account.status !== 'active') {
+    throw new TollgateError('account_restricted', {
+      message: `This account is ${account.status}; its API keys do not work. Ask the operator of this gateway.`,
+    });
+  }
+  if (apiKey.addresses !== undefined && !services.addressIn(apiKey.addresses, received.address)) {
+    throw new TollgateError('forbidden', { message: 'This API key may not be used from your address; its address list says from where.' });
+  }
+  const groupName = apiKey.group ?? account.group;
+  const group = groupName === undefined ? undefined : services.accounts.group(groupName);
+  return { ...received, apiKey, account, group };
+}
+
+const refusal = () =>
+  new TollgateError('unauthenticated', { message: 'This API key is not valid. Check it, or create another one.', field: 'authorization' });

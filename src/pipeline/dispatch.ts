@@ -1,0 +1,83 @@
+// dispatch: tries the plan in order until one answers. Retries happen here and nowhere else: before the first byte,
+// within a budget, with full jitter where the same upstream is asked again.
+
+import type { ErrorDetails, ErrorCode } from '../core/errors.ts';
+import { bounds } from '../core/bounds.ts';
+import type { Offer } from '../domain/catalog/catalog.ts';
+import { startAttempt } from './attempt.ts';
+import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt.ts';
+import type { Routed } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+/** Longest wait before the same upstream is asked again; the real one is a random part of it. */
+const AGAIN_WAIT_MS = 250;
+const RETRY_AFTER_MAX_SECONDS = 300;
+
+type Answer = Extract<AttemptResult, { kind: 'reply' | 'stream' | 'refused' }>;
+
+export type Dispatched =
+  | { readonly kind: 'answered'; readonly answer: Answer; readonly offer: Offer; readonly attempts: readonly AttemptRecord[] }
+  | { readonly kind: 'failed'; readonly attempts: readonly AttemptRecord[]; readonly code: ErrorCode; readonly details: ErrorDetails }
+  | { readonly kind: 'client-left'; readonly attempts: readonly AttemptRecord[]; readonly offer: Offer | undefined };
+
+/** Lets the caller end a dispatch whose client has left. */
+export interface Leaving {
+  left: boolean;
+  running: RunningAttempt | undefined;
+}
+
+export async function dispatch(services: PipelineServices, routed: Routed, leaving: Leaving): Promise<Dispatched> {
+  const attempts: AttemptRecord[] = [];
+  services.retryBudget.request();
+  let last: Extract<AttemptResult, { kind: 'failed' }> | undefined;
+  let offer: Offer | undefined;
+  for (const [index, candidate] of candidates(routed.plan).entries()) {
+    if (index > 0 && !mayRetry(services, last, candidate === offer)) continue;
+    if (candidate === offer) await Bun.sleep(services.chance() * AGAIN_WAIT_MS);
+    if (leaving.left) break;
+    offer = candidate;
+    leaving.running = startAttempt(services, routed, candidate);
+    const result = await leaving.running.result;
+    leaving.running = undefined;
+    attempts.push(result.record);
+    if (result.kind === 'client-left') break;
+    if (result.kind !== 'failed') return { kind: 'answered', answer: result, offer: candidate, attempts };
+    last = result;
+  }
+  if (leaving.left || last === undefined) return { kind: 'client-left', attempts, offer };
+  return { kind: 'failed', attempts, ...failure(last) };
+}
+
+/** The plan; where it is a single upstream, that one may be asked twice. */
+function candidates(plan: readonly Offer[]): readonly Offer[] {
+  const only = plan[0];
+  return plan.length === 1 && only !== undefined ? [only, only] : plan.slice(0, bounds.attemptsMax);
+}
+
+function mayRetry(services: PipelineServices, last: Extract<AttemptResult, { kind: 'failed' }> | undefined, same: boolean): boolean {
+  if (last === undefined || last.fault === 'timeout') return false;
+  if (same && !last.again) return false;
+  return services.retryBudget.take();
+}
+
+/** What the client hears: never an address, never the upstream's own words about our credential. */
+function failure(last: Extract<AttemptResult, { kind: 'failed' }>): { code: ErrorCode; details: ErrorDetails } {
+  switch (last.fault) {
+    case 'timeout':
+      return { code: 'upstream_timeout', details: { message: 'The upstream did not answer in time. Nothing was charged.' } };
+    case 'rate-limit': {
+      const seconds = Math.min(RETRY_AFTER_MAX_SECONDS, Math.ceil((last.retryAfterMs ?? 5_000) / 1000));
+      return {
+        code: 'no_upstream',
+        details: { message: 'The upstreams of this model are at their limits. Nothing was charged; try again later.', retryAfterSeconds: Math.max(1, seconds) },
+      };
+    }
+    case 'credential':
+    case 'model':
+      return { code: 'no_upstream', details: { message: 'No upstream can serve this model at the moment. Nothing was charged.', retryAfterSeconds: 60 } };
+    case 'request':
+    case 'unavailable':
+    case 'transport':
+      return { code: 'upstream_failed', details: { message: 'The upstream failed before it answered. Nothing was charged; try again.' } };
+  }
+}

@@ -1,0 +1,84 @@
+// receive: what the head of a request tells. The body is not touched before we know whose request it is.
+
+import { bounds } from '../core/bounds.ts';
+import { TollgateError } from '../core/errors.ts';
+import type { Protocol } from '../plugin/protocol.ts';
+import type { Received } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+/** Set on every upstream request, so that gateways that point at each other notice. */
+export const hopsHeader = 'x-tollgate-hops';
+
+export function receive(services: PipelineServices, request: Request, protocol: Protocol, peer: string): Received {
+  const headers = request.headers;
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null && encoding !== 'identity') {
+    throw new TollgateError('encoding_unsupported', {
+      message: 'content-encoding: compressed request bodies are not accepted; send the JSON as it is.',
+      field: 'content-encoding',
+    });
+  }
+  return {
+    requestId: services.newId('req'),
+    protocol,
+    request,
+    admittedAt: services.clock.now(),
+    startedMs: services.clock.monotonicMs(),
+    peer,
+    address: services.clientAddress(peer, headers),
+    hops: hopsOf(headers),
+    credential: credentialOf(request),
+  };
+}
+
+function hopsOf(headers: Headers): number {
+  const text = headers.get(hopsHeader);
+  if (text === null) return 0;
+  const hops = /^\d{1,3}$/.test(text) ? Number(text) : bounds.hopsMax;
+  if (hops >= bounds.hopsMax) {
+    throw new TollgateError('loop_detected', {
+      message: `${hopsHeader}: this request has passed ${bounds.hopsMax} gateways already; an upstream points back at a gateway.`,
+      field: hopsHeader,
+    });
+  }
+  return hops;
+}
+
+const keyHeaders = ['x-api-key', 'api-key', 'x-goog-api-key'] as const;
+
+/** The key from wherever clients put it. The same key twice is one key; two different keys are refused. */
+export function credentialOf(request: Request): string | undefined {
+  const headers = request.headers;
+  let found: string | undefined;
+  const take = (value: string, place: string) => {
+    // The server joins a repeated header with a comma, and no key of ours has one.
+    if (value.includes(',')) {
+      throw new TollgateError('ambiguous_credentials', { message: `${place}: sent more than once; send one key.`, field: place });
+    }
+    if (found !== undefined && found !== value) {
+      throw new TollgateError('ambiguous_credentials', {
+        message: `${place}: another key than the one sent elsewhere in this request; send one key.`, field: place,
+      });
+    }
+    found = value;
+  };
+  const authorization = headers.get('authorization');
+  if (authorization !== null) {
+    const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1];
+    if (authorization.includes(',') || bearer === undefined) {
+      throw new TollgateError(authorization.includes(',') ? 'ambiguous_credentials' : 'unauthenticated', {
+        message: 'authorization: send it once, as `Bearer <API key>`.', field: 'authorization',
+      });
+    }
+    take(bearer.trim(), 'authorization');
+  }
+  for (const name of keyHeaders) {
+    const value = headers.get(name);
+    if (value !== null) take(value.trim(), name);
+  }
+  const queryStart = request.url.indexOf('?');
+  if (queryStart > 0) {
+    for (const value of new URLSearchParams(request.url.slice(queryStart)).getAll('key')) take(value, 'key');
+  }
+  return found;
+}

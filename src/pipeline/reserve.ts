@@ -1,0 +1,135 @@
+// reserve: limits, budgets, then a hold for the most that the request can cost. From here on it must be closed.
+//
+// Input is bounded, not counted: a token is at least one byte. Only when that bound does not fit the balance is it
+// counted. A limit that the client set is never changed: what cannot be paid for is refused, and the refusal says what could.
+
+import { TollgateError } from '../core/errors.ts';
+import { formatNano } from '../core/money.ts';
+import type { BudgetCap, HoldOutcome } from '../domain/ledger/ledger.ts';
+import type { Hold } from '../domain/ledger/records.ts';
+import type { PriceTerms } from '../plugin/prices.ts';
+import type { UsageParts } from '../plugin/usage.ts';
+import { countTokens } from './count-tokens.ts';
+import type { Admitted, Reserved } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+export async function reserve(services: PipelineServices, admitted: Admitted): Promise<Reserved> {
+  if (!services.ledger.available) throw moneyUnavailable();
+  const bound = usageBound(services, admitted);
+  const tokens = (bound.input ?? 0) + (bound.output ?? 0);
+  const limits = services.takeLimits(admitted, tokens);
+  if (!limits.taken) {
+    throw new TollgateError(limits.limit === 'concurrency' ? 'concurrency_limited' : 'rate_limited', {
+      message: `Too many ${limits.limit === 'concurrency' ? 'requests at once' : `${limits.limit} in a minute`} for this ${limits.scope}: the limit is ${limits.capacity}.`,
+      retryAfterSeconds: limits.retryAfterSeconds,
+    });
+  }
+  try {
+    const { hold, held } = await placeHold(services, admitted, bound);
+    return { ...admitted, hold, bound: held, releaseLimits: limits.release };
+  } catch (error) {
+    limits.release(0);
+    throw error;
+  }
+}
+
+/** The most usage that the request can cause; for a stream, the part that is held at first. */
+function usageBound(services: PipelineServices, admitted: Admitted): UsageParts {
+  const { facts, model } = admitted;
+  const input = Math.min(facts.inputBound ?? model.contextTokens, model.contextTokens);
+  if (admitted.protocol.operation === 'embeddings') return { input };
+  const perChoice = Math.min(facts.outputLimit ?? model.outputTokensMax, model.outputTokensMax);
+  const whole = perChoice * facts.choices;
+  return { input, output: facts.stream ? Math.min(whole, services.streamHoldTokens * facts.choices) : whole };
+}
+
+export function priceTermsOf(terms: Hold['terms']): PriceTerms {
+  return {
+    priceVersionId: terms.priceVersionId, currency: terms.currency, rates: terms.rates, perCallNano: terms.perCallNano,
+    multipliersPpm: terms.multipliers.map((multiplier) => multiplier.ppm),
+  };
+}
+
+async function placeHold(services: PipelineServices, admitted: Admitted, bound: UsageParts): Promise<{ hold: Hold; held: UsageParts }> {
+  const budgets = budgetsOf(admitted);
+  const attempt = async (usage: UsageParts) => {
+    const hold = holdFor(services, admitted, usage);
+    return { hold, held: usage, outcome: await services.ledger.placeHold(hold, budgets, admitted.facts.stream ? 'now' : 'later') };
+  };
+  const first = await attempt(bound);
+  if (first.outcome.placed) return first;
+  if (first.outcome.because === 'currency' || first.outcome.because === 'unavailable') throw refusal(admitted, first.outcome, undefined);
+  // The bound by bytes does not fit. Count, and ask once more.
+  const counted = { ...bound, input: await countTokens(admitted.body, bound.input ?? 0) };
+  if (counted.input < (bound.input ?? 0)) {
+    const second = await attempt(counted);
+    if (second.outcome.placed) return second;
+  }
+  throw refusal(admitted, first.outcome, largestLimit(admitted, counted, first.outcome));
+}
+
+function holdFor(services: PipelineServices, admitted: Admitted, usage: UsageParts): Hold {
+  return {
+    requestId: admitted.requestId,
+    accountId: admitted.account.id,
+    apiKeyId: admitted.apiKey.id,
+    amountNano: admitted.model.rule.estimate(priceTermsOf(admitted.terms), usage).totalNano,
+    terms: admitted.terms,
+    placedAt: admitted.admittedAt,
+    expiresAt: admitted.admittedAt + services.deadlines.totalMs + services.deadlines.drainMs,
+    operation: admitted.protocol.operation,
+    model: admitted.model.name,
+  };
+}
+
+const noBudgets: readonly BudgetCap[] = [];
+
+function budgetsOf({ apiKey, account }: Admitted): readonly BudgetCap[] {
+  if (apiKey.budgets.length === 0 && account.budgets.length === 0) return noBudgets;
+  return [
+    ...apiKey.budgets.map((budget): BudgetCap => ({ scope: 'key', scopeId: apiKey.id, ...budget })),
+    ...account.budgets.map((budget): BudgetCap => ({ scope: 'account', scopeId: account.id, ...budget })),
+  ];
+}
+
+/** The largest output limit per choice that the money would carry, found by bisection over the rule's own estimate. */
+function largestLimit(admitted: Admitted, counted: UsageParts, outcome: HoldOutcome): number | undefined {
+  if (outcome.placed || (outcome.because !== 'balance' && outcome.because !== 'budget')) return undefined;
+  const affordable = outcome.because === 'balance' ? outcome.availableNano : outcome.remainingNano;
+  const terms = priceTermsOf(admitted.terms);
+  const { choices } = admitted.facts;
+  const costs = (output: number) => admitted.model.rule.estimate(terms, { ...counted, output: output * choices }).totalNano;
+  let low = 0;
+  let high = Math.ceil((counted.output ?? 0) / choices);
+  if (high === 0 || costs(1) > affordable) return undefined;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (costs(middle) <= affordable) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+const moneyUnavailable = () =>
+  new TollgateError('money_unavailable', { message: 'Charges cannot be recorded at the moment, so no paid call is admitted. Try again later.' });
+
+function refusal(admitted: Admitted, outcome: HoldOutcome & { placed: false }, limit: number | undefined): TollgateError {
+  const limitField = admitted.protocol.operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
+  const remedy = limit === undefined ? '' : ` With ${limitField} of at most ${limit} it would fit.`;
+  switch (outcome.because) {
+    case 'balance':
+      return new TollgateError('insufficient_balance', {
+        message: `The balance does not carry this request: ${formatNano(outcome.availableNano < 0n ? 0n : outcome.availableNano, admitted.terms.currency)} are available. Top up the account.${remedy}`,
+      });
+    case 'budget':
+      return new TollgateError('budget_exhausted', {
+        message: `The ${outcome.budget.window} budget of this ${outcome.budget.scope} does not carry this request: ${formatNano(outcome.remainingNano < 0n ? 0n : outcome.remainingNano, admitted.terms.currency)} are left of ${formatNano(outcome.budget.capNano, admitted.terms.currency)}.${remedy}`,
+      });
+    case 'currency':
+      return new TollgateError('insufficient_balance', {
+        message: `This model is priced in ${outcome.currency}, and the account has no balance in that currency.`,
+      });
+    case 'unavailable':
+      return moneyUnavailable();
+  }
+}

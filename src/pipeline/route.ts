@@ -1,0 +1,62 @@
+// route: policies about upstreams have removed what may not serve, the model's strategy ranks the rest, the plan is bounded.
+
+import { bounds } from '../core/bounds.ts';
+import { TollgateError } from '../core/errors.ts';
+import type { Offer } from '../domain/catalog/catalog.ts';
+import type { UpstreamView } from '../plugin/routing.ts';
+import { useFacts } from './admit.ts';
+import type { Reserved, Routed } from './exchange.ts';
+import type { PipelineServices } from './services.ts';
+
+export async function route(services: PipelineServices, reserved: Reserved): Promise<Routed> {
+  const offers = await permitted(services, reserved);
+  const only = offers[0];
+  if (offers.length === 1 && only !== undefined) return { ...reserved, plan: offers };
+  const plan = rank(services, reserved, offers);
+  if (plan.length === 0) {
+    throw new TollgateError('no_upstream', { message: 'No upstream may serve this model at the moment. Try again later.', retryAfterSeconds: 10 });
+  }
+  return { ...reserved, plan };
+}
+
+async function permitted(services: PipelineServices, reserved: Reserved): Promise<readonly Offer[]> {
+  const { operation } = reserved.protocol;
+  const offers = reserved.model.offers.filter(
+    (offer) => offer.upstream.enabled && (offer.upstream.provider.speaks[operation]?.includes(reserved.protocol.name) ?? false),
+  );
+  if (!services.compliance.asks('use', 'upstream')) return offers;
+  const allowed: Offer[] = [];
+  for (const offer of offers) {
+    const about = { name: offer.upstream.name, provider: offer.upstream.providerName, model: offer.model };
+    const decision = await services.compliance.judge('upstream', useFacts(services, reserved, reserved.country, about));
+    if (decision.verdict === 'allow') allowed.push(offer);
+  }
+  return allowed;
+}
+
+function rank(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): readonly Offer[] {
+  const byId = new Map(offers.map((offer) => [offer.upstream.id as string, offer]));
+  const views = offers.map((offer) => services.health.view(offer.upstream));
+  let ranked: readonly UpstreamView[];
+  try {
+    ranked = reserved.model.strategy.rank(
+      {
+        operation: reserved.protocol.operation, model: reserved.model.name, stream: reserved.facts.stream,
+        affinityKey: reserved.apiKey.id,
+      },
+      views, services.chance,
+    );
+  } catch (error) {
+    services.log.error('plugin-fault', { plugin: 'routing', model: reserved.model.name, detail: String(error) });
+    ranked = views;
+  }
+  const plan: Offer[] = [];
+  for (const view of ranked) {
+    const offer = byId.get(view.id);
+    // An upstream that was invented or repeated is dropped: a plugin ranks what it was given.
+    if (offer === undefined || !byId.delete(view.id)) continue;
+    plan.push(offer);
+    if (plan.length === bounds.attemptsMax) break;
+  }
+  return plan;
+}

@@ -1,0 +1,55 @@
+// Everything that the steps may use, handed in by the composition root. Nothing here knows of HTTP servers.
+
+import type { Chance, Clock } from '../core/clock.ts';
+import type { Deadlines } from '../core/bounds.ts';
+import type { IdSource } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import type { AccountDirectory } from '../domain/accounts/accounts.ts';
+import type { Catalog } from '../domain/catalog/catalog.ts';
+import type { Ledger } from '../domain/ledger/ledger.ts';
+import type { UpstreamHealth } from '../domain/upstreams/health.ts';
+import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
+import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
+import type { Authenticated } from './exchange.ts';
+import type { UpstreamTransport } from './transport/transport.ts';
+
+/** The compliance engine as the pipeline sees it. */
+export interface Compliance {
+  /** False when nobody would be asked: then no facts need be gathered. */
+  asks(gate: Gate, about: 'request' | 'upstream'): boolean;
+  judge(about: 'request' | 'upstream', facts: PolicyFacts): Decision | Promise<Decision>;
+  /** Facts that only the terms domain knows, and the evidence that an obligation asks for. */
+  standing(accountId: Authenticated['account']['id'], at: number): PolicyFacts['terms'];
+  fulfil(obligation: Obligation, authenticated: Authenticated, country: string): Promise<void>;
+  countryOf(address: string, peer: string, headers: Headers): string;
+}
+
+export type LimitOutcome =
+  | { readonly taken: true; /** Called once, at the end, with the tokens that were really used. */ readonly release: (tokens: number) => void }
+  | { readonly taken: false; readonly limit: 'requests' | 'tokens' | 'concurrency'; readonly scope: string; readonly capacity: number; readonly retryAfterSeconds: number };
+
+export interface PipelineServices {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly newId: IdSource;
+  readonly log: Log;
+  readonly deadlines: Deadlines;
+  readonly accounts: AccountDirectory;
+  readonly catalog: Catalog;
+  readonly ledger: Ledger;
+  readonly compliance: Compliance;
+  readonly health: UpstreamHealth;
+  readonly retryBudget: RetryBudget;
+  readonly transport: UpstreamTransport;
+  clientAddress(peer: string, headers: Headers): string;
+  /** The request's body has arrived: from here on its connection may be quiet, and our own deadlines hold. */
+  bodyArrived(request: Request): void;
+  /** Whether the address lies in one of the CIDR ranges; the ranges were checked when they were saved. */
+  addressIn(ranges: readonly string[], address: string): boolean;
+  /** Takes from every limit of key, account, group and address, or from none. */
+  takeLimits(authenticated: Authenticated, tokens: number): LimitOutcome;
+  /** Absolute form of a path on this gateway, by the configured public address. */
+  absolute(path: string): string;
+  /** Output tokens that a stream holds at first, and at each extension. */
+  readonly streamHoldTokens: number;
+}

@@ -1,0 +1,114 @@
+// charge and settle: the lines by the pinned terms, and the one usage record. Runs once for every reserved request;
+// when it resolves, the charge is durable. A retry cannot charge twice: attempts are only listed here.
+
+import { checkedNano, roundUpToNano } from '../core/money.ts';
+import { chargedFor } from '../domain/ledger/charge-table.ts';
+import type { Offer } from '../domain/catalog/catalog.ts';
+import type { Closing } from '../domain/ledger/ledger.ts';
+import type { Attempt, Outcome } from '../domain/ledger/records.ts';
+import type { Charge } from '../plugin/billing.ts';
+import type { ReplyReading } from '../plugin/protocol.ts';
+import type { UsageParts } from '../plugin/usage.ts';
+import { usageParts } from '../plugin/usage.ts';
+import type { AttemptRecord } from './attempt.ts';
+import type { Reserved } from './exchange.ts';
+import { estimate, estimatedOutput, meter } from './meter.ts';
+import type { Metered } from './meter.ts';
+import { priceTermsOf } from './reserve.ts';
+import type { PipelineServices } from './services.ts';
+
+/** Everything that is known when a request ends. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly status: number;
+  readonly attempts: readonly AttemptRecord[];
+  /** The attempt that served, or was serving when it ended. */
+  readonly served: { readonly offer: Offer; readonly reading: ReplyReading } | undefined;
+  /** From admission to the client's first byte. */
+  readonly firstByteMs: number | undefined;
+}
+
+export interface Settled {
+  readonly chargeNano: bigint;
+  readonly usage: UsageParts;
+}
+
+const nothing: Metered = { usage: {}, source: 'none', flags: [], suspicious: false };
+const noCharge: Charge = { lines: [], totalNano: 0n };
+
+export async function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<Settled> {
+  const metered = ending.served === undefined ? nothing : meteredOf(request, ending.outcome, ending.served);
+  if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
+    services.health.marked(ending.served.offer.upstream);
+  }
+  const charge = owes(ending, metered) ? request.model.rule.charge(priceTermsOf(request.terms), metered.usage) : noCharge;
+  const closing: Closing = {
+    requestId: request.requestId,
+    accountId: request.account.id,
+    apiKeyId: request.apiKey.id,
+    userId: request.apiKey.userId,
+    group: request.group?.name,
+    admittedAt: request.admittedAt,
+    endedAt: services.clock.now(),
+    firstByteMs: ending.firstByteMs,
+    operation: request.protocol.operation,
+    protocol: request.protocol.name,
+    model: request.model.name,
+    stream: request.facts.stream,
+    status: ending.status,
+    outcome: ending.outcome,
+    upstream: ending.served?.offer.upstream.name,
+    attempts: ending.attempts.map((attempt, index) =>
+      withCost(attempt, index === ending.attempts.length - 1 ? ending.served?.offer : undefined, metered.usage)),
+    usage: metered.usage,
+    usageSource: metered.source,
+    flags: metered.flags,
+    usageText: ending.served?.reading.usageText,
+    terms: request.terms,
+    lines: charge.lines,
+    chargeNano: checkedNano(charge.totalNano, 'charge'),
+    address: request.address,
+    country: request.country,
+  };
+  try {
+    await services.ledger.close(closing);
+  } finally {
+    request.releaseLimits(tokensOf(metered.usage));
+  }
+  return { chargeNano: charge.totalNano, usage: metered.usage };
+}
+
+function owes(ending: Ending, metered: Metered): boolean {
+  if (metered.source === 'none' || ending.served === undefined) return false;
+  return chargedFor(ending.outcome, metered.source === 'upstream', ending.served.reading.contentBytes > 0) !== 'none';
+}
+
+/** A client that left, or a stream that was cut, has usage even where the upstream had no chance to report it. */
+function meteredOf(request: Reserved, outcome: Outcome, served: { offer: Offer; reading: ReplyReading }): Metered {
+  const { offer, reading } = served;
+  if (reading.usage !== undefined || outcome === 'finished' || outcome === 'empty') return meter(request, offer, reading);
+  return { usage: estimate(request, estimatedOutput(request, reading)), source: 'estimated', flags: ['usage-missing'], suspicious: false };
+}
+
+/** What we owe the upstream for an attempt: nothing where it failed before output, unknown where it has no price. */
+function withCost(attempt: AttemptRecord, offer: Offer | undefined, usage: UsageParts): Attempt {
+  if (offer === undefined) return { ...attempt, costNano: 0n, costCurrency: undefined };
+  const { cost } = offer;
+  if (cost === undefined) return { ...attempt, costNano: undefined, costCurrency: undefined };
+  let pico = 0n;
+  for (const part of usageParts) {
+    const quantity = usage[part];
+    if (quantity === undefined) continue;
+    const rate = cost.rates[part] ?? (part === 'reasoning' ? cost.rates.output : undefined);
+    if (rate !== undefined) pico += BigInt(quantity) * rate;
+  }
+  return { ...attempt, costNano: roundUpToNano(pico, []) + cost.perCallNano, costCurrency: cost.currency };
+}
+
+function tokensOf(usage: UsageParts): number {
+  let tokens = 0;
+  for (const part of usageParts) {
+    if (part !== 'calls' && part !== 'seconds' && part !== 'toolCalls') tokens += usage[part] ?? 0;
+  }
+  return tokens;
+}

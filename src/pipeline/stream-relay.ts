@@ -1,0 +1,229 @@
+// A running stream: bytes from the upstream go to the client event by event, as they come; the terminal event waits for
+// the settlement. However it ends, it ends once, and the upstream is let go at once when the client has left.
+
+import { bounds } from '../core/bounds.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Outcome } from '../domain/ledger/records.ts';
+import type { StreamTap } from '../plugin/protocol.ts';
+import type { UpstreamExchange } from './transport/transport.ts';
+
+/** What is kept before the client's side is attached. */
+const EARLY_BYTES = 256 * 1024;
+/** Bytes that an upstream may still send after the terminal event before we hang up. */
+const AFTERMATH_BYTES = 64 * 1024;
+
+/** How the stream ended; asked for the bytes that close it once everything is durable. */
+export type StreamEnding = (outcome: Outcome) => Promise<Uint8Array | undefined>;
+
+export interface StreamWatch {
+  /** Bytes were relayed: time to see whether the hold still covers them. */
+  progressed(): void;
+  readonly everyBytes: number;
+}
+
+export class StreamRelay {
+  readonly tap: StreamTap;
+  readonly #clock: Clock;
+  readonly #exchange: () => UpstreamExchange | undefined;
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #controller: ReadableStreamDirectController | undefined;
+  #ending: StreamEnding | undefined;
+  #watch: StreamWatch | undefined;
+  #outcome: Outcome | undefined;
+  #clientGone = false;
+  #draining = false;
+  #flushQueued = false;
+  #settled = false;
+  #closed = Promise.withResolvers<void>();
+  #totalBytes = 0;
+  #unwatchedBytes = 0;
+  #aftermathBytes = 0;
+  #stalledSinceMs: number | undefined;
+  /** For the sweep: when the stream last carried content, and how much it had then. */
+  #contentEvents = 0;
+  #contentAtMs: number;
+  /** Drain to the usage block when the client leaves, because the upstream bills anyway. */
+  drainOnLeaving = false;
+
+  constructor(tap: StreamTap, clock: Clock, exchange: () => UpstreamExchange | undefined) {
+    this.tap = tap;
+    this.#clock = clock;
+    this.#exchange = exchange;
+    this.#contentAtMs = clock.monotonicMs();
+  }
+
+  /** True once there is something that the client may have. */
+  get ready(): boolean {
+    return this.#earlyBytes > 0 || this.tap.complete || this.#outcome !== undefined;
+  }
+
+  /** An error, or nothing at all, where output should have begun: the attempt failed and another may be tried. */
+  faultBeforeOutput(atEnd: boolean): boolean {
+    if (this.#earlyBytes > 0) return false;
+    return this.tap.fault !== undefined || (atEnd && !this.tap.complete);
+  }
+
+  get faultName(): string {
+    return this.tap.fault ?? 'ended-early';
+  }
+
+  get ended(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** Takes bytes from the upstream. False: stop reading until `resume`. */
+  push(chunk: Uint8Array): boolean {
+    if (this.#outcome !== undefined) return this.#aftermath(chunk);
+    this.#totalBytes += chunk.byteLength;
+    const bytes = this.tap.push(chunk);
+    const goOn = bytes === undefined || this.#draining ? true : this.#forward(bytes);
+    if (this.tap.complete) this.#end('finished');
+    else if (this.tap.fault !== undefined || this.#totalBytes > bounds.streamBytes) {
+      if (this.#controller !== undefined || this.#earlyBytes > 0) this.#end('broken-off');
+    } else this.#watched(chunk.byteLength);
+    return goOn;
+  }
+
+  upstreamEnded(framed: boolean): void {
+    if (this.#outcome !== undefined) return;
+    const rest = this.tap.end();
+    if (rest !== undefined && !this.#draining) this.#forward(rest);
+    // A body that only ended because the connection did may have been cut: the protocol's own end must be there.
+    if (this.tap.complete && (framed || this.tap.held().byteLength > 0)) this.#end('finished');
+    else if (this.#controller !== undefined || this.#earlyBytes > 0) this.#end('broken-off');
+  }
+
+  upstreamFailed(timedOut: boolean): void {
+    this.#end(timedOut ? 'timed-out' : 'broken-off');
+  }
+
+  /** Ends a stream from our side: money, deadlines, shutdown. */
+  cut(outcome: Extract<Outcome, 'money-out' | 'timed-out' | 'shut-down'>): void {
+    this.#end(outcome);
+  }
+
+  /** Called every second or so. Deadlines that need no timer of their own. */
+  sweep(limits: { readonly clientStallMs: number; readonly contentSilenceMs: number }): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#stalledSinceMs !== undefined && nowMs - this.#stalledSinceMs > limits.clientStallMs) {
+      this.clientLeft();
+      this.#controller?.close();
+      return;
+    }
+    const { contentEvents } = this.tap.reading();
+    if (contentEvents !== this.#contentEvents || this.#stalledSinceMs !== undefined) {
+      this.#contentEvents = contentEvents;
+      this.#contentAtMs = nowMs;
+    } else if (nowMs - this.#contentAtMs > limits.contentSilenceMs) this.cut('timed-out');
+  }
+
+  /** The client's side. `ending` is called exactly once, also when nobody ever reads. */
+  attach(ending: StreamEnding, watch: StreamWatch | undefined): ReadableStream<Uint8Array> {
+    this.#ending = ending;
+    this.#watch = watch;
+    if (this.#outcome !== undefined) void this.#settle(this.#outcome, ending);
+    return new ReadableStream<Uint8Array>({
+      type: 'direct',
+      pull: (controller) => {
+        this.#controller = controller;
+        for (const bytes of this.#early.splice(0)) this.#write(bytes);
+        if (this.#settled) controller.close();
+        else this.#flush();
+        return this.#closed.promise;
+      },
+      cancel: () => this.clientLeft(),
+    });
+  }
+
+  /** Nobody will read: the client left before its reply began. */
+  abandon(ending: StreamEnding): void {
+    this.#ending = ending;
+    if (this.#outcome !== undefined) void this.#settle(this.#outcome, ending);
+    else this.clientLeft();
+  }
+
+  #forward(bytes: Uint8Array): boolean {
+    if (this.#clientGone) return true;
+    if (this.#controller === undefined) {
+      this.#early.push(bytes);
+      this.#earlyBytes += bytes.byteLength;
+      return this.#earlyBytes < EARLY_BYTES;
+    }
+    return this.#write(bytes);
+  }
+
+  #write(bytes: Uint8Array): boolean {
+    const written = this.#controller?.write(bytes);
+    this.#queueFlush();
+    if (typeof written !== 'object') return true;
+    // The client is slow: read no more until it has taken this.
+    this.#stalledSinceMs ??= this.#clock.monotonicMs();
+    const goOn = () => {
+      this.#stalledSinceMs = undefined;
+      if (this.#outcome === undefined) this.#exchange()?.resume();
+    };
+    written.then(goOn, goOn);
+    return false;
+  }
+
+  #queueFlush(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => {
+      this.#flushQueued = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#clientGone) void this.#controller?.flush();
+  }
+
+  #watched(byteLength: number): void {
+    const watch = this.#watch;
+    if (watch === undefined) return;
+    this.#unwatchedBytes += byteLength;
+    if (this.#unwatchedBytes < watch.everyBytes) return;
+    this.#unwatchedBytes = 0;
+    watch.progressed();
+  }
+
+  #aftermath(chunk: Uint8Array): boolean {
+    this.#aftermathBytes += chunk.byteLength;
+    if (this.#aftermathBytes > AFTERMATH_BYTES) this.#exchange()?.abort();
+    return true;
+  }
+
+  /** The client has gone: the upstream is let go, or drained. Idempotent. */
+  clientLeft(): void {
+    if (this.#clientGone) return;
+    this.#clientGone = true;
+    if (this.#outcome !== undefined) return;
+    if (this.drainOnLeaving) {
+      this.#draining = true;
+      this.#exchange()?.resume();
+      return;
+    }
+    this.#end('client-left');
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = this.#draining ? 'client-left' : outcome;
+    // After a clean end the connection is left to finish its framing and be used again.
+    if (outcome !== 'finished') this.#exchange()?.abort();
+    if (this.#ending !== undefined) void this.#settle(this.#outcome, this.#ending);
+  }
+
+  async #settle(outcome: Outcome, ending: StreamEnding): Promise<void> {
+    const bytes = await ending(outcome);
+    this.#settled = true;
+    if (bytes !== undefined && !this.#clientGone) {
+      if (this.#controller === undefined) this.#early.push(bytes);
+      else this.#controller.write(bytes);
+    }
+    if (!this.#clientGone) this.#controller?.close();
+    this.#closed.resolve();
+  }
+}

@@ -1,0 +1,128 @@
+// The part of the provider suite that feeds `usage`: a vendor's own blocks, those blocks spoilt, and any JSON at all.
+
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { PluginEntry } from '../define.ts';
+import { operations } from '../operations.ts';
+import type { Operation } from '../operations.ts';
+import type { Provider } from '../provider.ts';
+import type { UsageParts, UsageReading } from '../usage.ts';
+import { createFrom, deepFreeze } from './entry.ts';
+
+/** A usage block as the vendor sent it, and what must be read out of it. Parts left out are zero. */
+export interface UsageSample {
+  readonly operation: Operation;
+  /** Parsed JSON. */
+  readonly usage: unknown;
+  readonly expected: UsageParts;
+  /** The flags, exactly; none if left out. */
+  readonly flags?: readonly string[];
+}
+
+const usageFlag = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+const hostileValues: readonly unknown[] = [
+  -1,
+  -0,
+  0.5,
+  1e308,
+  Infinity,
+  NaN,
+  2 ** 53,
+  2 ** 64,
+  '7',
+  '',
+  'NaN',
+  null,
+  true,
+  [],
+  [1],
+  {},
+  { tokens: 1 },
+];
+
+export function servedOperations(provider: Provider): readonly Operation[] {
+  return operations.filter((operation) => (provider.speaks[operation]?.length ?? 0) > 0);
+}
+
+function expectSoundReading(provider: Provider, operation: Operation, reading: UsageReading | undefined): void {
+  if (reading === undefined) return;
+  const declared: readonly string[] = provider.parts(operation);
+  for (const [part, quantity] of Object.entries(reading.parts)) {
+    expect(declared).toContain(part);
+    if (!Number.isSafeInteger(quantity) || quantity < 0 || Object.is(quantity, -0)) {
+      throw new Error(`${operation}: part ${part} is ${String(quantity)}: no non-negative integer up to 2^53-1`);
+    }
+  }
+  for (const flag of reading.flags) expect(flag).toMatch(usageFlag);
+  expect(reading.flags.length).toBeLessThanOrEqual(32);
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Paths of every leaf and branch below `value`. */
+function pathsIn(value: unknown, prefix: readonly string[] = []): readonly (readonly string[])[] {
+  if (!isContainer(value)) return [prefix];
+  return [prefix, ...Object.entries(value).flatMap(([key, inner]) => pathsIn(inner, [...prefix, key]))];
+}
+
+function replacedAt(value: unknown, path: readonly string[], replacement: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined || !isContainer(value)) return replacement;
+  const copy: Record<string, unknown> = { ...value };
+  copy[key] = replacedAt(copy[key], rest, replacement);
+  return copy;
+}
+
+function nonZero(parts: UsageParts): Record<string, number> {
+  return Object.fromEntries(Object.entries(parts).filter(([, quantity]) => quantity !== 0));
+}
+
+export function describeUsage(entry: PluginEntry<'provider'>, samples: readonly UsageSample[]): void {
+  test('reads the samples exactly', () => {
+    const provider = createFrom(entry);
+    for (const operation of servedOperations(provider)) {
+      if (!samples.some((sample) => sample.operation === operation)) throw new Error(`no sample for ${operation}`);
+    }
+    for (const sample of samples) {
+      const reading = provider.usage(sample.usage, sample.operation);
+      expectSoundReading(provider, sample.operation, reading);
+      expect(nonZero(reading?.parts ?? {})).toEqual(nonZero(sample.expected));
+      expect([...(reading?.flags ?? ['no-reading'])].sort()).toEqual([...(sample.flags ?? [])].sort());
+    }
+  });
+
+  test('usage survives any JSON', () => {
+    const provider = createFrom(entry);
+    fc.assert(
+      fc.property(fc.jsonValue(), (raw) => {
+        for (const operation of servedOperations(provider)) {
+          expectSoundReading(provider, operation, provider.usage(raw, operation));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('usage survives samples with any member spoilt', () => {
+    const provider = createFrom(entry);
+    for (const sample of samples) {
+      for (const path of pathsIn(sample.usage)) {
+        for (const hostile of hostileValues) {
+          const raw = replacedAt(sample.usage, path, hostile);
+          expectSoundReading(provider, sample.operation, provider.usage(raw, sample.operation));
+        }
+      }
+    }
+  });
+
+  test('usage does not change what it reads, and answers alike each time', () => {
+    const provider = createFrom(entry);
+    for (const sample of samples) {
+      const frozen = deepFreeze(structuredClone(sample.usage));
+      const first = provider.usage(frozen, sample.operation);
+      expect(provider.usage(frozen, sample.operation)).toEqual(first);
+    }
+  });
+}

@@ -1,0 +1,61 @@
+// OpenAI's chat completions: `POST /v1/chat/completions`.
+
+import { fieldSet, isNull, readInteger, scanBody } from '../../core/json-scan.ts';
+import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
+import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
+import { replyReader } from '../openai-reply.ts';
+import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
+import { openOpenAiTap } from '../openai-stream-tap.ts';
+
+/** Members that make the upstream fetch text of its own and bill it as input. */
+const searchFields = ['web_search_options', 'search_parameters', 'plugins', 'documents', 'data_sources'] as const;
+
+const fields = fieldSet(
+  'model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'n', 'best_of', 'top_logprobs', 'messages',
+  ...searchFields,
+);
+
+function readRequest(body: Uint8Array): RequestFacts {
+  const scanned = scanBody(body, fields);
+  const { spans } = scanned;
+  const { model, modelSpan } = readModel(body, spans);
+  const older = readTokenLimit(body, spans, 'max_tokens', 1);
+  const newer = readTokenLimit(body, spans, 'max_completion_tokens', 1);
+  readInteger(body, spans.get('top_logprobs'), 'top_logprobs', 0, 128);
+  const choices = readChoices(body, spans);
+  const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
+  const messages = spans.get('messages');
+  const outside = searchFields.some((field) => isGiven(body, spans.get(field)))
+    || (messages !== undefined && refersOutside(body, messages));
+  return {
+    model,
+    modelSpan,
+    stream,
+    // Which of the two an upstream obeys is its own affair: the larger one bounds what it may bill.
+    outputLimit: older === undefined || newer === undefined ? older ?? newer : Math.max(older, newer),
+    choices,
+    inputBound: outside ? undefined : body.length + templateTokensMax,
+    wantsUsage,
+    forceUsage,
+  };
+}
+
+const isGiven = (body: Uint8Array, span: { start: number; end: number } | undefined): boolean =>
+  span !== undefined && !isNull(body, span);
+
+const streamEnd = new TextEncoder().encode(
+  'data: {"id":"chatcmpl-end","object":"chat.completion.chunk","created":0,"model":"",'
+  + '"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
+);
+
+export const openAiChat: Protocol = {
+  name: 'openai-chat',
+  operation: 'chat',
+  readRequest,
+  readReply: replyReader('message'),
+  openTap: (options) => openOpenAiTap('message', options),
+  renderError: renderOpenAiError,
+  renderStreamError: renderOpenAiStreamError,
+  renderStreamEnd: () => streamEnd.slice(),
+};

@@ -1,0 +1,41 @@
+// OpenAI's embeddings: `POST /v1/embeddings`. There is no output to bound and nothing to stream.
+
+import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
+import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
+import { refersOutside } from '../input-bound.ts';
+import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
+import { replyReader } from '../openai-reply.ts';
+import { readModel } from '../openai-request.ts';
+
+const fields = fieldSet('model', 'input', 'dimensions');
+
+function readRequest(body: Uint8Array): RequestFacts {
+  const { spans } = scanBody(body, fields);
+  const { model, modelSpan } = readModel(body, spans);
+  readInteger(body, spans.get('dimensions'), 'dimensions', 1, 65_536);
+  const input = spans.get('input');
+  return {
+    model,
+    modelSpan,
+    stream: false,
+    outputLimit: undefined,
+    choices: 1,
+    // Some vendors take pictures here, by reference.
+    inputBound: input !== undefined && body[input.start] !== 0x22 && refersOutside(body, input) ? undefined : body.length,
+    wantsUsage: false,
+    forceUsage: undefined,
+  };
+}
+
+export const openAiEmbeddings: Protocol = {
+  name: 'openai-embeddings',
+  operation: 'embeddings',
+  readRequest,
+  readReply: replyReader('message'),
+  openTap: () => {
+    throw new Error('openai-embeddings has no streams');
+  },
+  renderError: renderOpenAiError,
+  renderStreamError: renderOpenAiStreamError,
+  renderStreamEnd: () => new Uint8Array(),
+};

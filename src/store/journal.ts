@@ -1,0 +1,290 @@
+// The money journal: append-only, checksummed, synced in groups off the JS thread. One sync is in flight, the next
+// takes all that waited meanwhile. What `durable` resolved is on the disk; after one failed write or sync nothing
+// more is taken in this process, because what the disk holds is no longer known.
+
+import { TollgateError } from '../core/errors.ts';
+import { diskFiles, segmentPath, type JournalFiles, type JournalPosition } from './journal-files.ts';
+import { JournalDamagedError, scanJournal } from './journal-reader.ts';
+
+export interface JournalOptions {
+  /** The folder of the segments. */
+  readonly folder: string;
+  /** Everything up to here is loaded into the store: scanning begins here, older segments are removed. */
+  readonly from: JournalPosition;
+  readonly files?: JournalFiles;
+  /** Called after each sync, before its waiters go on. */
+  readonly onDurable?: (position: JournalPosition) => void;
+  /** Called once, when the journal stops for good. */
+  readonly onFailure?: (cause: Error) => void;
+  readonly segmentBytes?: number;
+}
+
+const MIB = 1024 * 1024;
+const SEGMENT_BYTES = 64 * MIB;
+const BUFFER_BYTES = 256 * 1024;
+/** A buffer that grew beyond this in one stall of the disk is not kept. */
+const BUFFER_KEPT_BYTES = 4 * MIB;
+/** More waiting bytes than this: the disk does not keep up, and admission should stop. */
+const CONGESTED_BYTES = 32 * MIB;
+const CHECKSUM_LENGTH = 8;
+/** Two numbers of up to 16 digits, spaces, LF, and slack. */
+const HEAD_BYTES = 64;
+const SPACE = 32;
+const LF = 10;
+
+type Batch = PromiseWithResolvers<void>;
+const resolved: Promise<void> = Promise.resolve();
+
+export function unavailableError(detail: string): TollgateError {
+  return new TollgateError('money_unavailable', {
+    message: 'The ledger cannot be written at the moment, so nothing can be charged. Try again later.', detail,
+  });
+}
+
+export class Journal {
+  readonly #options: JournalOptions;
+  readonly #files: JournalFiles;
+  readonly #segmentBytes: number;
+  #segment: number;
+  #file: number | undefined;
+  #offset: number;
+  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #used = 0;
+  #nextSequence: number;
+  /** Sequence of the first record that the next write will hold. */
+  #batchSequence: number;
+  #position: JournalPosition;
+  #syncing = false;
+  #scheduled = false;
+  #inFlightLast: number;
+  #inFlight: Batch | undefined;
+  #waiting: Batch | undefined;
+  #failure: Error | undefined;
+  #closed = false;
+
+  private constructor(options: JournalOptions, files: JournalFiles, end: JournalPosition, file: number | undefined) {
+    this.#options = options;
+    this.#files = files;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.#file = file;
+    this.#segment = end.segment;
+    this.#offset = end.offset;
+    this.#nextSequence = end.sequence + 1;
+    this.#batchSequence = this.#nextSequence;
+    this.#inFlightLast = end.sequence;
+    this.#position = end;
+  }
+
+  /** Finds the end, cuts a torn tail off, and makes what is left durable. Throws JournalDamagedError. */
+  static open(options: JournalOptions): Journal {
+    const files = options.files ?? diskFiles;
+    const segments = files.segments(options.folder);
+    const last = segments.at(-1);
+    if (last === undefined) {
+      // A fresh folder, or one restored without its journal: then the store alone knows the past.
+      const { segment, offset, sequence } = options.from;
+      const end = { segment: offset === 0 ? segment : segment + 1, offset: 0, sequence };
+      return new Journal(options, files, end, undefined);
+    }
+    const { end, torn } = scanJournal(options.folder, options.from, files);
+    const path = segmentPath(options.folder, end.segment);
+    const file = files.openForAppend(path);
+    if (torn) cutOff(files, options.folder, path, file, end);
+    if (torn || end.sequence > options.from.sequence) {
+      files.datasyncNow(file);
+      files.syncFolderNow(options.folder);
+    }
+    const journal = new Journal(options, files, end, file);
+    journal.forget(options.from.segment);
+    return journal;
+  }
+
+  /** False from the first failed write or sync on. */
+  get available(): boolean {
+    return this.#failure === undefined && !this.#closed;
+  }
+
+  /** So much waits for the disk that nothing new should be started. */
+  get congested(): boolean {
+    return this.#used > CONGESTED_BYTES;
+  }
+
+  /** Everything up to here is on the disk. */
+  get position(): JournalPosition {
+    return this.#position;
+  }
+
+  /** Sequence of the last record taken, durable or not. */
+  get lastSequence(): number {
+    return this.#nextSequence - 1;
+  }
+
+  /**
+   * Takes one record (`kind json`, without LF) and returns its sequence. It is written at the end of this turn of
+   * the event loop, or with the next group while a sync is in flight. Throws `money_unavailable`.
+   */
+  append(text: string): number {
+    if (!this.available) throw this.#unavailable();
+    if (text.includes('\n')) throw new TypeError('a journal record cannot contain a line feed');
+    const sequence = this.#nextSequence;
+    const needed = this.#used + text.length * 3 + HEAD_BYTES;
+    if (needed > this.#buffer.length) this.#grow(needed);
+    const buffer = this.#buffer;
+    const start = this.#used;
+    const covered = start + CHECKSUM_LENGTH + 1;
+    const textAt = covered + buffer.write(`${sequence} ${this.#batchSequence} `, covered, 'latin1');
+    const end = textAt + buffer.write(text, textAt);
+    writeHex(buffer, start, Bun.hash.crc32(buffer.subarray(covered, end)));
+    buffer[covered - 1] = SPACE;
+    buffer[end] = LF;
+    this.#used = end + 1;
+    this.#nextSequence = sequence + 1;
+    if (!this.#syncing && !this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(this.#flush);
+    }
+    return sequence;
+  }
+
+  /** Resolves when that record is on the disk; one promise serves a whole group. Rejects with `money_unavailable`. */
+  durable(sequence: number): Promise<void> {
+    if (sequence <= this.#position.sequence) return resolved;
+    if (this.#failure !== undefined) return Promise.reject(this.#unavailable());
+    if (sequence <= this.#inFlightLast) return (this.#inFlight ??= newBatch()).promise;
+    return (this.#waiting ??= newBatch()).promise;
+  }
+
+  /** Removes the segments before that one. The one being written always stays. */
+  forget(segment: number): void {
+    for (const number of this.#files.segments(this.#options.folder)) {
+      if (number < segment && number < this.#segment) this.#files.remove(segmentPath(this.#options.folder, number));
+    }
+  }
+
+  /** Writes and syncs what is left, then takes nothing more. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await this.durable(this.lastSequence);
+    } finally {
+      this.#closed = true;
+      if (this.#file !== undefined && !this.#syncing) this.#files.close(this.#file);
+      this.#file = undefined;
+    }
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    if (this.#syncing || this.#used === 0 || this.#failure !== undefined) return;
+    let createdSegment = false;
+    try {
+      if (this.#file === undefined || this.#offset >= this.#segmentBytes) {
+        this.#startSegment();
+        createdSegment = true;
+      }
+      const file = this.#file;
+      if (file === undefined) throw new Error('no segment is open');
+      const written = this.#files.write(file, this.#buffer, this.#used);
+      if (written !== this.#used) throw new Error(`only ${written} of ${this.#used} bytes were written; is the disk full?`);
+      this.#offset += written;
+      this.#sync(file, createdSegment);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  #startSegment(): void {
+    const segment = this.#file === undefined && this.#offset === 0 ? this.#segment : this.#segment + 1;
+    const next = this.#files.createSegment(segmentPath(this.#options.folder, segment));
+    if (this.#file !== undefined) this.#files.close(this.#file);
+    this.#file = next;
+    this.#segment = segment;
+    this.#offset = 0;
+  }
+
+  #sync(file: number, createdSegment: boolean): void {
+    const end: JournalPosition = { segment: this.#segment, offset: this.#offset, sequence: this.#nextSequence - 1 };
+    this.#syncing = true;
+    this.#inFlightLast = end.sequence;
+    this.#inFlight = this.#waiting;
+    this.#waiting = undefined;
+    this.#batchSequence = this.#nextSequence;
+    this.#used = 0;
+    if (this.#buffer.length > BUFFER_KEPT_BYTES) this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    const done = (error: Error | null): void => this.#synced(end, error);
+    if (!createdSegment) return this.#files.datasync(file, done);
+    this.#files.datasync(file, (error) => {
+      if (error !== null) return done(error);
+      try {
+        this.#files.syncFolder(this.#options.folder, done);
+      } catch (thrown) {
+        done(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      }
+    });
+  }
+
+  #synced(end: JournalPosition, error: Error | null): void {
+    this.#syncing = false;
+    if (error !== null) return this.#fail(error);
+    this.#position = end;
+    const batch = this.#inFlight;
+    this.#inFlight = undefined;
+    this.#options.onDurable?.(end);
+    batch?.resolve();
+    if (this.#used > 0 && !this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(this.#flush);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#used = 0;
+    const refusal = this.#unavailable();
+    this.#inFlight?.reject(refusal);
+    this.#waiting?.reject(refusal);
+    this.#inFlight = undefined;
+    this.#waiting = undefined;
+    this.#options.onFailure?.(this.#failure);
+  }
+
+  #unavailable(): TollgateError {
+    return unavailableError(this.#failure === undefined ? 'the journal is closed' : `journal: ${this.#failure.message}`);
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#used);
+    this.#buffer = larger;
+  }
+}
+
+const HEX = Buffer.from('0123456789abcdef');
+
+function writeHex(buffer: Buffer, at: number, value: number): void {
+  for (let index = 0, shift = 28; shift >= 0; index++, shift -= 4) {
+    buffer[at + index] = HEX[(value >>> shift) & 15] ?? 0;
+  }
+}
+
+function newBatch(): Batch {
+  const batch = Promise.withResolvers<void>();
+  // Each waiter handles its own rejection; a group without waiters must not end the process.
+  batch.promise.catch(() => undefined);
+  return batch;
+}
+
+/** The bytes were never acknowledged, but they are evidence: they are kept beside the journal. */
+function cutOff(files: JournalFiles, folder: string, path: string, file: number, end: JournalPosition): void {
+  const reader = files.openForReading(path);
+  try {
+    const bytes = new Uint8Array(files.size(reader) - end.offset);
+    const count = files.read(reader, bytes, end.offset);
+    if (count !== bytes.length) throw new JournalDamagedError(path, end.offset, 'the torn end cannot be read');
+    files.keepAside(`${folder}/torn-after-${end.sequence}.bin`, bytes);
+  } finally {
+    files.close(reader);
+  }
+  files.truncate(file, end.offset);
+}

@@ -1,0 +1,46 @@
+// The worker that loads the journal into `ledger.db`. It gets small messages saying how far the journal is durable and
+// reads the records from the file itself: posting them would cost the JS thread more than the rows do.
+
+import type { Database } from 'bun:sqlite';
+import { newId } from '../core/ids.ts';
+import { LedgerLoad } from './ledger-load.ts';
+import { openLedgerForLoading } from './schema/ledger.ts';
+
+declare const self: Worker;
+
+export type ToLoader =
+  | { readonly kind: 'load'; readonly folder: string; readonly segment: number; readonly offset: number; readonly sequence: number }
+  | { readonly kind: 'close' };
+
+export type FromLoader =
+  | { readonly kind: 'loaded'; readonly segment: number; readonly offset: number; readonly sequence: number }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'closed' };
+
+let database: Database | undefined;
+let load: LedgerLoad | undefined;
+
+self.onmessage = (event: MessageEvent<ToLoader>): void => {
+  const message = event.data;
+  try {
+    if (message.kind === 'close') {
+      database?.close();
+      database = undefined;
+      return answer({ kind: 'closed' });
+    }
+    database ??= openLedgerForLoading(message.folder);
+    load ??= new LedgerLoad(database, message.folder, newId);
+    const { segment, offset, sequence } = load.load(message);
+    answer({ kind: 'loaded', segment, offset, sequence });
+  } catch (error) {
+    // Half a batch was rolled back, and this instance may disagree with the file: a fresh worker takes over.
+    database?.close();
+    database = undefined;
+    load = undefined;
+    answer({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+  }
+};
+
+function answer(message: FromLoader): void {
+  self.postMessage(message);
+}

@@ -1,0 +1,21 @@
+// `tollgate.db`: every noun but money. One connection of the main thread writes it. New migrations go to the end of the
+// list: what was released keeps its place.
+
+import { join } from 'node:path';
+import type { Kysely } from 'kysely';
+import { migrate, type Migration } from './migrate.ts';
+import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
+import { catalogMigration, type CatalogTables } from './schema/catalog.ts';
+import { termsMigrations, type TermsTables } from './schema/terms.ts';
+import { kyselyOn, openSqlite } from './sqlite.ts';
+
+export type NounTables = AccountsTables & CatalogTables & TermsTables;
+
+const migrations: readonly Migration[] = [...accountsMigrations, catalogMigration, ...termsMigrations];
+
+/** Opens and migrates. Throws NewerSchemaError. Destroying the Kysely closes the file. */
+export function openNouns(dataFolder: string): Kysely<NounTables> {
+  const database = openSqlite({ path: join(dataFolder, 'tollgate.db') });
+  migrate(database, migrations);
+  return kyselyOn<NounTables>(database);
+}

@@ -1,0 +1,106 @@
+// Tollgate's executable as a target, set up as an operator would: a data folder of its own, an operator key from the
+// environment, the mock as the `openai` upstream, and an account with money and a key made through the admin API.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateKey, systemRandomBytes } from '../../src/core/secrets.ts';
+import { cores, freePort, startChild } from './children.ts';
+import type { Target, Upstream } from './targets.ts';
+
+const START_PATIENCE_MS = 20_000;
+/** A million dollars: the bench must not run out of money. */
+const TOP_UP_NANO = String(1_000_000n * 1_000_000_000n);
+
+interface Admin {
+  create(path: string, body: unknown, wanted: readonly string[]): Promise<string>;
+}
+
+/** Creates a resource and returns the first of the wanted fields of the answer, however deep it stands. */
+function connectAdmin(origin: string, operatorKey: string): Admin {
+  const findText = (value: unknown, name: string): string | undefined => {
+    if (typeof value !== 'object' || value === null) return undefined;
+    for (const [key, inner] of Object.entries(value)) {
+      const found = key === name && typeof inner === 'string' ? inner : findText(inner, name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  return {
+    async create(path, body, wanted) {
+      const reply = await fetch(`${origin}/admin/v1/${path}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${operatorKey}`,
+          'content-type': 'application/json',
+          'idempotency-key': crypto.randomUUID(),
+        },
+        body: JSON.stringify(body),
+      });
+      const text = await reply.text();
+      if (!reply.ok) throw new Error(`POST /admin/v1/${path} answered ${reply.status}: ${text.slice(0, 500)}`);
+      const answer: unknown = JSON.parse(text);
+      const found = wanted.map((name) => findText(answer, name)).find((one) => one !== undefined);
+      if (found === undefined && wanted.length > 0)
+        throw new Error(`no ${wanted.join(' or ')} in ${text.slice(0, 500)}`);
+      return found ?? '';
+    },
+  };
+}
+
+async function untilServing(origin: string, exited: Promise<number>): Promise<void> {
+  const state = { ended: false };
+  void exited.then(() => (state.ended = true));
+  const endAtMs = performance.now() + START_PATIENCE_MS;
+  while (!state.ended && performance.now() < endAtMs) {
+    const serving = await fetch(`${origin}/healthz`).then(
+      (reply) => reply.ok,
+      () => false,
+    );
+    if (serving) return;
+    await Bun.sleep(20);
+  }
+  throw new Error(`tollgate does not serve ${origin}; see test/bench/out/tollgate.log`);
+}
+
+async function createKey(origin: string, operatorKey: string): Promise<string> {
+  const admin = connectAdmin(origin, operatorKey);
+  const accountId = await admin.create('accounts', { kind: 'company', name: 'Bench', currency: 'USD' }, ['id']);
+  const topUp = { amountNano: TOP_UP_NANO, currency: 'USD', source: 'promotion', reason: 'money for the bench' };
+  await admin.create(`accounts/${accountId}/top-ups`, topUp, []);
+  return admin.create('api-keys', { accountId, name: 'bench' }, ['key']);
+}
+
+export async function startTollgate(executable: string, upstream: Upstream): Promise<Target> {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
+  process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
+  const operatorKey = generateKey('operator-key', systemRandomBytes);
+  const start = (name: string): { readonly origin: string; readonly child: ReturnType<typeof startChild> } => {
+    const port = freePort();
+    const child = startChild({
+      name,
+      core: cores.gateway,
+      command: [executable, 'serve', '--port', String(port), '--data', dataFolder],
+      environment: {
+        OPENAI_API_KEY: 'sk-upstream',
+        OPENAI_BASE_URL: `${upstream.origin}/v1`,
+        TOLLGATE_OPERATOR_KEY: operatorKey,
+      },
+      folder: dataFolder,
+    });
+    return { origin: `http://127.0.0.1:${port}`, child };
+  };
+  const first = start('tollgate');
+  await untilServing(first.origin, first.child.exited);
+  const headers = [`authorization: Bearer ${await createKey(first.origin, operatorKey)}`];
+  const asTarget = ({ origin, child }: ReturnType<typeof start>): Target => ({
+    name: 'tollgate',
+    url: `${origin}/v1/chat/completions`,
+    headers,
+    child,
+    slow: false,
+    // One process holds the data folder: the caller stops the first before it starts the next.
+    restart: () => asTarget(start('tollgate-again')),
+  });
+  return asTarget(first);
+}
