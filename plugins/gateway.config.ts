@@ -23,7 +23,10 @@ export default defineGateway({
   policies: [termsAcceptance()],
   upstreams: [
     { name: 'simulator', provider: 'simulator', baseUrl: simulatorAddress, addresses: 'any' },
-    { name: 'openai', provider: 'openai-compatible', credential: fromEnvironment('OPENAI_API_KEY'), whenCredentialPresent: true },
+    {
+      name: 'openai', provider: 'openai-compatible', baseUrl: fromEnvironment('OPENAI_BASE_URL'),
+      credential: fromEnvironment('OPENAI_API_KEY'), whenCredentialPresent: true,
+    },
   ],
   models: [
     {

@@ -1,19 +1,43 @@
-// `terms-acceptance`: nobody goes on under terms that they have not accepted. A document accepted by use is recorded as
-// accepted by this very use; one that wants explicit acceptance refuses until this version was accepted by name.
+// `terms-acceptance`: nobody goes on under terms that they have not accepted. A document accepted by use is
+// recorded as accepted by this very use; one that wants explicit acceptance refuses until this version was
+// accepted by name.
 
-import { Type, allow, definePolicy, gates, type Decision, type Obligation, type TermsStanding } from 'tollgate/plugin';
+import {
+  Type,
+  allow,
+  definePolicy,
+  gates,
+  type Decision,
+  type Obligation,
+  type TermsStanding,
+} from 'tollgate/plugin';
 
-const options = Type.Object({
-  gates: Type.Optional(Type.Array(Type.Union(gates.map((gate) => Type.Literal(gate))), {
-    description: 'Where it is asked. Default: use.', minItems: 1, uniqueItems: true,
-  })),
-  documents: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), {
-    description: 'Names of the documents that it minds. Default: every document in force.', minItems: 1, uniqueItems: true,
-  })),
-  clauses: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9]*(?:\\.[0-9]+)*$' }), {
-    description: 'The clauses that it makes true; a refusal names the first. Default S7.', minItems: 1, uniqueItems: true,
-  })),
-}, { additionalProperties: false });
+const options = Type.Object(
+  {
+    gates: Type.Optional(
+      Type.Array(Type.Union(gates.map((gate) => Type.Literal(gate))), {
+        description: 'Where it is asked. Default: use.',
+        minItems: 1,
+        uniqueItems: true,
+      }),
+    ),
+    documents: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), {
+        description: 'Names of the documents that it minds. Default: every document in force.',
+        minItems: 1,
+        uniqueItems: true,
+      }),
+    ),
+    clauses: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9]*(?:\\.[0-9]+)*$' }), {
+        description: 'The clauses that it makes true; a refusal names the first. Default S7.',
+        minItems: 1,
+        uniqueItems: true,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 function refusal(standing: TermsStanding, clause: string): Decision {
   const { document, version } = standing;
@@ -30,7 +54,8 @@ function refusal(standing: TermsStanding, clause: string): Decision {
 export const termsAcceptance = definePolicy({
   name: 'terms-acceptance',
   version: '1.0.0',
-  summary: 'Refuses use under terms that want an explicit acceptance and have none; records acceptance by use.',
+  summary:
+    'Refuses use under terms that want an explicit acceptance and have none; records acceptance by use.',
   options,
   create(chosen) {
     const documents = chosen.documents === undefined ? undefined : new Set(chosen.documents);
@@ -48,7 +73,8 @@ export const termsAcceptance = definePolicy({
           if (standing.acceptedAt !== undefined) continue;
           if (documents !== undefined && !documents.has(standing.document)) continue;
           if (standing.acceptance === 'explicit') return refusal(standing, clause);
-          // Paying or signing up is not yet going on using the service: only the gate `use` makes an acceptance.
+          // Paying or signing up is not yet going on using the service: only the gate `use` makes an
+          // acceptance.
           if (facts.gate !== 'use') continue;
           const { document, version, sha256 } = standing;
           (obligations ??= []).push({ kind: 'record-acceptance', document, version, sha256 });

@@ -13,7 +13,7 @@ import type { Provider } from './plugin/provider.ts';
 import type { RoutingStrategy } from './plugin/routing.ts';
 import { usageParts } from './plugin/usage.ts';
 import type { UsagePart } from './plugin/usage.ts';
-import { checkUpstreamUrl } from './core/addresses.ts';
+import { checkUpstreamUrl, type AddressRule } from './core/addresses.ts';
 
 export interface ConfigProblem {
   /** `models[2].price.rates.cacheRead` */
@@ -28,7 +28,8 @@ export interface NamedPlugin<K extends PluginKind> {
   readonly plugin: PluginOf<K>;
 }
 
-export interface ResolvedUpstream extends UpstreamConfig {
+export interface ResolvedUpstream extends Omit<UpstreamConfig, 'addresses'> {
+  readonly addresses: AddressRule;
   readonly plugin: Provider;
   readonly url: URL;
   readonly secret: string | undefined;
@@ -61,6 +62,7 @@ export type ConfigResult =
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 export interface ConfigSurroundings {
+  /** A variable of the environment; empty counts as absent. */
   secret(name: string): string | undefined;
   readonly preset: string | undefined;
 }
@@ -73,6 +75,7 @@ const Count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
 const Rates = Type.Partial(Type.Object(Object.fromEntries(usageParts.map((part) => [part, Amount])) as Record<UsagePart, typeof Amount>, strict), strict);
 const Price = Type.Object({ currency: Type.String({ pattern: '^[A-Z]{3}$' }), rates: Rates, perCallNano: Type.Optional(Amount) }, strict);
 const Limits = Type.Object({ requestsPerMinute: Type.Optional(Count), tokensPerMinute: Type.Optional(Count), concurrency: Type.Optional(Count) }, strict);
+const FromEnvironment = Type.Object({ fromEnvironment: Type.String({ minLength: 1 }) }, strict);
 const Terms = Type.Object({ file: Type.String(), text: Type.String() }, strict);
 /** Entries are made by the define functions; a look-alike object is not one. */
 const Entry = Type.Object({ kind: Type.String(), name: Type.String(), version: Type.String(), summary: Type.String(), schema: Type.Unknown(), options: Type.Unknown(), create: Type.Unknown() });
@@ -80,8 +83,8 @@ const Entry = Type.Object({ kind: Type.String(), name: Type.String(), version: T
 const ConfigSchema = Type.Object({
   providers: Type.Array(Entry), routing: Type.Array(Entry, { minItems: 1 }), billing: Type.Array(Entry, { minItems: 1 }), policies: Type.Array(Entry),
   upstreams: Type.Array(Type.Object({
-    name: Name, provider: Type.String(), baseUrl: Type.Optional(Type.String()),
-    credential: Type.Optional(Type.Object({ fromEnvironment: Type.String({ minLength: 1 }) }, strict)),
+    name: Name, provider: Type.String(), baseUrl: Type.Optional(Type.Union([Type.String(), FromEnvironment])),
+    credential: Type.Optional(FromEnvironment),
     whenCredentialPresent: Type.Optional(Type.Boolean()),
     weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })), priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
     addresses: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('any')])),
@@ -214,14 +217,18 @@ function resolveUpstreams(
       report(`${at}.credential`, 'the secret has blanks or characters that a header cannot carry');
       continue;
     }
-    const text = upstream.baseUrl ?? provider.plugin.defaultBaseUrl;
+    const stated = upstream.baseUrl === undefined || typeof upstream.baseUrl === 'string'
+      ? upstream.baseUrl : surroundings.secret(upstream.baseUrl.fromEnvironment);
+    const fromOutside = stated !== undefined && typeof upstream.baseUrl !== 'string';
+    const addresses = upstream.addresses ?? (fromOutside ? 'any' : 'public');
+    const text = stated ?? provider.plugin.defaultBaseUrl;
     if (text === undefined) {
       report(`${at}.baseUrl`, `provider '${provider.name}' has no base URL of its own; name one`);
       continue;
     }
-    const checked = checkUpstreamUrl(text, upstream.addresses ?? 'public');
+    const checked = checkUpstreamUrl(text, addresses);
     if (checked.kind === 'refused') report(`${at}.baseUrl`, checked.message);
-    else present.push({ ...upstream, plugin: provider.plugin, url: checked.url, secret });
+    else present.push({ ...upstream, addresses, plugin: provider.plugin, url: checked.url, secret });
   }
   return { present, leftOut };
 }

@@ -32,6 +32,7 @@ import { createUsageReader } from './domain/usage/usage-store.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
 import { publicHealthRoutes } from './http/health.ts';
 import { proxyRoutes } from './http/proxy/proxy-routes.ts';
+import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
@@ -68,6 +69,8 @@ export interface GatewaySettings {
 
 export interface Gateway {
   readonly faces: Faces;
+  /** The applications that describe themselves in OpenAPI. */
+  describedApps(): Promise<DocumentedApps>;
   readonly accounts: Accounts;
   readonly ledger: EmbeddedLedger;
   readonly catalog: Catalog;
@@ -99,11 +102,11 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const running = createRunningRequests(clock, deadlines);
     const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines });
     const settled = () => ledger.settled();
-    const faces = createFaces(settings, services, running, {
+    const { faces, describedApps } = createFaces(settings, services, running, {
       accounts, ledger, terms, ids, movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
     });
     return {
-      faces, accounts, ledger, catalog, terms,
+      faces, describedApps, accounts, ledger, catalog, terms,
       async close() {
         await running.drain();
         transport.close();
@@ -179,7 +182,7 @@ type Running = ReturnType<typeof createRunningRequests>;
 function createFaces(
   settings: GatewaySettings, services: PipelineServices, running: Running,
   parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & { readonly movements: MovementReader; readonly usage: UsageReader },
-): Faces {
+): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;
   const proxy = proxyRoutes({ pipeline: createPipeline(services, running), models: createModelList(services), peerOf });
   const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
@@ -187,17 +190,22 @@ function createFaces(
   controls.registerControls(builtInControls);
   controls.registerControls(policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))));
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
+  const admin = once(async () => {
+    const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
+    return createAdminFace({ settings, services, running, controls, addressOf, ...parts });
+  });
+  const terms = once(async () => {
+    const { createTermsFace } = await import('./http/terms/create-terms-face.ts');
+    return createTermsFace({ services, controls, addressOf, peerOf, terms: parts.terms, newId: parts.ids, log: settings.log });
+  });
   return {
-    client: (request) => proxy.handle(request),
-    public: (request) => health.handle(request),
-    admin: once(async () => {
-      const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
-      return createAdminFace({ settings, services, running, controls, addressOf, ...parts });
-    }),
-    terms: once(async () => {
-      const { createTermsFace } = await import('./http/terms/create-terms-face.ts');
-      return createTermsFace({ services, controls, addressOf, peerOf, terms: parts.terms, newId: parts.ids, log: settings.log });
-    }),
+    faces: {
+      client: (request) => proxy.handle(request),
+      public: (request) => health.handle(request),
+      admin: async () => (await admin()).face,
+      terms: async () => (await terms()).face,
+    },
+    describedApps: async () => ({ admin: (await admin()).app, terms: (await terms()).app }),
   };
 }
 
@@ -206,4 +214,3 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
 }
-

@@ -1,9 +1,19 @@
-// `token-price`: each part of the usage times its own rate, plus the price per call. Reasoning without a rate of its own
-// costs what output costs; nothing else is ever priced by guess. Pure: `verify` asks again and gets the same answer.
+// `token-price`: each part of the usage times its own rate, plus the price per call. Reasoning without a rate
+// of its own costs what output costs; nothing else is ever priced by guess. Pure: `verify` asks again and
+// gets the same answer.
 
 import {
-  Type, defineBillingRule, totalOf, usageParts,
-  type Charge, type ChargeLine, type MicroPerMillion, type PriceTerms, type Rates, type UsagePart, type UsageParts,
+  Type,
+  defineBillingRule,
+  totalOf,
+  usageParts,
+  type Charge,
+  type ChargeLine,
+  type MicroPerMillion,
+  type PriceTerms,
+  type Rates,
+  type UsagePart,
+  type UsageParts,
 } from 'tollgate/plugin';
 
 const inputSide = ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'imageInput', 'audioInput'] as const;
@@ -45,14 +55,18 @@ function estimate(terms: PriceTerms, bound: UsageParts): Charge {
   return chargeOf(lines, terms);
 }
 
-/** Throws for a part without a price: such a model is never published, and such usage is folded before it comes here. */
+/**
+ * Throws for a part without a price: such a model is never published, and such usage is folded before it
+ * comes here.
+ */
 function charge(terms: PriceTerms, usage: UsageParts): Charge {
   const lines: ChargeLine[] = [];
   for (const part of usageParts) {
     const quantity = usage[part] ?? 0;
     if (quantity <= 0) continue;
     const rate = rateOf(terms.rates, part);
-    if (rate === undefined) throw new RangeError(`price version ${terms.priceVersionId} has no rate for ${part}`);
+    if (rate === undefined)
+      throw new RangeError(`price version ${terms.priceVersionId} has no rate for ${part}`);
     lines.push({ kind: 'quantity', part, quantity, rate });
   }
   return chargeOf(lines, terms);

@@ -1,5 +1,6 @@
-// The random order that the built-in strategies share: proportional to weight, without replacement, and never letting
-// a sick upstream go before a healthy one. Callers keep the invariant that the result is a permutation of the input.
+// The random order that the built-in strategies share: proportional to weight, without replacement, and never
+// letting a sick upstream go before a healthy one. Callers keep the invariant that the result is a
+// permutation of the input.
 
 import type { Chance, UpstreamView } from 'tollgate/plugin';
 
@@ -26,8 +27,8 @@ function rankOf(upstream: UpstreamView, probingPerMille: number, random: Chance)
 }
 
 /**
- * An exponential draw for each upstream, divided by its weight; the smallest goes first. That is the same as drawing
- * one after the other in proportion to weight, but needs one number each and one sort.
+ * An exponential draw for each upstream, divided by its weight; the smallest goes first. That is the same as
+ * drawing one after the other in proportion to weight, but needs one number each and one sort.
  */
 function drawOf(upstream: UpstreamView, random: Chance): number {
   return -Math.log1p(-random()) / Math.max(upstream.weight, 1);

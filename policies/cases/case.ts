@@ -1,11 +1,20 @@
-// A row of a decision table: what is different from ordinary facts, and what the policy must answer. The tables beside
-// this file are run by tests and read by people who want to know what a policy does.
+// A row of a decision table: what is different from ordinary facts, and what the policy must answer. The
+// tables beside this file are run by tests and read by people who want to know what a policy does.
 
 import type { PolicyFacts } from 'tollgate/plugin';
 
 export type Expected =
-  | { readonly verdict: 'allow'; /** Documents whose acceptance must be recorded. */ readonly records?: readonly string[] }
-  | { readonly verdict: 'deny'; readonly code: string; readonly clause: string; readonly link: string; readonly says?: string };
+  | {
+      readonly verdict: 'allow';
+      /** Documents whose acceptance must be recorded. */ readonly records?: readonly string[];
+    }
+  | {
+      readonly verdict: 'deny';
+      readonly code: string;
+      readonly clause: string;
+      readonly link: string;
+      readonly says?: string;
+    };
 
 export interface PolicyCase {
   readonly name: string;

@@ -15,7 +15,7 @@ const commands: Readonly<Record<string, Entry>> = {
   serve: { summary: 'serve until a signal (the default)', load: async () => (await import('./serve.ts')).serveCommand },
   check: { summary: 'show the resolved config and what is wrong with it', load: async () => (await import('./check.ts')).checkCommand },
   verify: { summary: 'recompute every charge and balance of a data folder', load: async () => (await import('./verify.ts')).verifyCommand },
-  openapi: { summary: 'write the API descriptions', load: async () => (await import('./openapi.ts')).openapiCommand },
+  openapi: { summary: 'write the API descriptions', load: async () => (await import('./describe.ts')).describeCommand },
   upstream: { summary: 'run the simulator alone', load: async () => (await import('./upstream.ts')).upstreamCommand },
 };
 

@@ -1,5 +1,5 @@
-// Credentials of our own making: their format, their hashes, and how they are kept out of logs.
-// Invariant: what is stored or printed is a hash or a hint; the credential itself is seen once, by the one it is for.
+// Credentials of our own making: their format, their hashes, and how they are kept out of logs. Invariant:
+// what is stored or printed is a hash or a hint; the credential itself is seen once, by the one it is for.
 
 import { timingSafeEqual } from 'node:crypto';
 
@@ -20,13 +20,19 @@ const CHECKSUM_DIGITS = 6;
 const API_KEY_LENGTH = PREFIX['api-key'].length + RANDOM_DIGITS + CHECKSUM_DIGITS;
 const OPERATOR_KEY_LENGTH = PREFIX['operator-key'].length + RANDOM_DIGITS + CHECKSUM_DIGITS;
 
-/** Largest multiple of 62 in a byte: bytes from there on are thrown away, so that every digit is equally likely. */
+/**
+ * Largest multiple of 62 in a byte: bytes from there on are thrown away, so that every digit is equally
+ * likely.
+ */
 const FAIR_BYTES = 248;
 
 /** Value of a base62 digit by character code; -1 for any other character. */
 const DIGIT_VALUE = Int8Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
-/** Makes a key: prefix, random digits, checksum. The caller shows it once and keeps `sha256Hex` and `hintOf` of it. */
+/**
+ * Makes a key: prefix, random digits, checksum. The caller shows it once and keeps `sha256Hex` and `hintOf`
+ * of it.
+ */
 export function generateKey(kind: KeyKind, randomBytes: RandomBytes): string {
   const body = PREFIX[kind] + randomDigits(randomBytes);
   return body + checksumOf(body);
@@ -55,13 +61,14 @@ function checksumOf(body: string): string {
 }
 
 /**
- * What kind of key this text is by its form and checksum, without any lookup; undefined for everything else. Says
- * nothing of whether the key exists. The form is public: nothing is learned from how long this takes.
+ * What kind of key this text is by its form and checksum, without any lookup; undefined for everything else.
+ * Says nothing of whether the key exists. The form is public: nothing is learned from how long this takes.
  */
 export function checkKeyFormat(text: string): KeyKind | undefined {
   let kind: KeyKind;
   if (text.length === API_KEY_LENGTH && text.startsWith(PREFIX['api-key'])) kind = 'api-key';
-  else if (text.length === OPERATOR_KEY_LENGTH && text.startsWith(PREFIX['operator-key'])) kind = 'operator-key';
+  else if (text.length === OPERATOR_KEY_LENGTH && text.startsWith(PREFIX['operator-key']))
+    kind = 'operator-key';
   else return undefined;
   const checksumStart = text.length - CHECKSUM_DIGITS;
   let checksum = 0;
@@ -88,19 +95,31 @@ export function secretsEqual(left: string, right: string): boolean {
   return timingSafeEqual(Bun.SHA256.hash(left), Bun.SHA256.hash(right));
 }
 
-/** Cuts credentials out of text that goes to logs: by their form, and by the values that are live in this process. */
+/**
+ * Cuts credentials out of text that goes to logs: by their form, and by the values that are live in this
+ * process.
+ */
 export interface Redactor {
-  /** From now on this value is cut out, as it is and as JSON, URLs and base64 write it. Returns how to forget it. */
+  /**
+   * From now on this value is cut out, as it is and as JSON, URLs and base64 write it. Returns how to forget
+   * it.
+   */
   register(value: string): () => void;
   redact(text: string): string;
 }
 
 const REDACTED = '[redacted]';
 
-/** A shorter value would be cut out of ordinary words. Whoever configures one should be told to choose another. */
+/**
+ * A shorter value would be cut out of ordinary words. Whoever configures one should be told to choose
+ * another.
+ */
 export const REDACTABLE_LENGTH_MIN = 6;
 
-/** Forms that are credentials wherever they stand. Cut-off ones too, so that a shortened line leaks no half of a key. */
+/**
+ * Forms that are credentials wherever they stand. Cut-off ones too, so that a shortened line leaks no half of
+ * a key.
+ */
 const FORMS: readonly (readonly [form: RegExp, replacement: string])[] = [
   [/(tgo?_)[0-9A-Za-z]{8,}/g, `$1${REDACTED}`],
   [/\b(sk|rk|pk)-[0-9A-Za-z_-]{12,}/g, `$1-${REDACTED}`],
@@ -115,7 +134,10 @@ export function createRedactor(): Redactor {
   const compile = () => {
     const forms = new Set([...registrations.keys()].flatMap(writtenForms));
     const longestFirst = [...forms].toSorted((left, right) => right.length - left.length);
-    live = longestFirst.length === 0 ? undefined : new RegExp(longestFirst.map((form) => RegExp.escape(form)).join('|'), 'g');
+    live =
+      longestFirst.length === 0
+        ? undefined
+        : new RegExp(longestFirst.map((form) => RegExp.escape(form)).join('|'), 'g');
   };
 
   return {

@@ -5,11 +5,11 @@ import type { PluginEntry } from './define.ts';
 import type { Operation } from './operations.ts';
 import type { Rates } from './prices.ts';
 
-/** A secret by the name of the environment variable that holds it. */
-export interface SecretReference {
+/** A value by the name of the environment variable that holds it. Secrets are never written in a config. */
+export interface EnvironmentReference {
   readonly fromEnvironment: string;
 }
-export const fromEnvironment = (name: string): SecretReference => ({ fromEnvironment: name });
+export const fromEnvironment = (name: string): EnvironmentReference => ({ fromEnvironment: name });
 
 /** Base URL of the simulator server that `serve` starts on a loopback port of its own. */
 export const simulatorAddress = 'simulator:';
@@ -20,9 +20,11 @@ export interface UpstreamConfig {
   readonly name: string;
   /** Name of a provider in this config. */
   readonly provider: string;
-  /** http or https, no query. The provider's own if left out. */
-  readonly baseUrl?: string;
-  readonly credential?: SecretReference;
+  /**
+   * http or https, no query. The provider's own if left out, or if the environment variable that it names is absent.
+   */
+  readonly baseUrl?: string | EnvironmentReference;
+  readonly credential?: EnvironmentReference;
   /** Leave the upstream out, with a line in the log, while its credential is not in the environment. */
   readonly whenCredentialPresent?: boolean;
   /** Relative share among its equals. Default 100. */
@@ -31,7 +33,8 @@ export interface UpstreamConfig {
   readonly priority?: number;
   /**
    * `public`: only addresses of the public internet, after resolution. `any`: also loopback and private networks,
-   * for upstreams of your own. Default `public`.
+   * for upstreams of your own. Default `public`; `any` where the base URL comes from the environment, because whoever
+   * sets that may reach this machine's network anyway.
    */
   readonly addresses?: 'public' | 'any';
   /** On a client's leaving: `cancel` at once, or `drain` to the usage block where the provider bills anyway. Default `cancel`. */

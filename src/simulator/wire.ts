@@ -110,8 +110,8 @@ export function* streamStart(events: Iterable<string | Uint8Array>, timing: Timi
 }
 
 /**
- * A whole stream. The last chunk goes out with the last event: a client that leaves at `[DONE]` has then had all of it,
- * and is not counted as one that left early.
+ * A whole stream. The last chunk goes out with the last event: a client that leaves at `[DONE]` has then had all of
+ * it, and is not counted as one that left early.
  */
 export function* streamReply(events: Iterable<string | Uint8Array>, timing: Timing): Script {
   let last: string | Uint8Array = '';

@@ -1,10 +1,16 @@
-// Attacks on accounts and keys, by the numbers of the attack catalogue: B1-B4, D1-D3, E17, F4, as far as the accounts
-// domain, its admin routes and `core/secrets.ts` answer for them.
+// Attacks on accounts and keys, by the numbers of the attack catalogue: B1-B4, D1-D3, E17, F4, as far as the
+// accounts domain, its admin routes and `core/secrets.ts` answer for them.
 
 import { describe, expect, test } from 'bun:test';
 import { newId } from '../../src/core/ids.ts';
 import { createLog } from '../../src/core/log.ts';
-import { checkKeyFormat, createRedactor, generateKey, sha256Hex, systemRandomBytes } from '../../src/core/secrets.ts';
+import {
+  checkKeyFormat,
+  createRedactor,
+  generateKey,
+  sha256Hex,
+  systemRandomBytes,
+} from '../../src/core/secrets.ts';
 import { listAuditEvents } from '../../src/domain/audit/audit-store.ts';
 import { accountsRig, operator } from '../fakes/accounts.ts';
 import { accountsApp, idOf } from '../http/admin/accounts-app.ts';
@@ -13,7 +19,7 @@ import type { Answer } from '../http/admin/accounts-app.ts';
 async function withKey() {
   const rig = await accountsRig();
   const account = await rig.accounts.create(operator, { kind: 'company', name: 'A' });
-  return { ...rig, account, ...await rig.apiKeys.create(operator, { accountId: account.id, name: 'k' }) };
+  return { ...rig, account, ...(await rig.apiKeys.create(operator, { accountId: account.id, name: 'k' })) };
 }
 
 /** The same text with its last checksum digit changed. */
@@ -21,9 +27,30 @@ const misspelt = (key: string): string => key.slice(0, -1) + (key.endsWith('0') 
 
 describe('B1: odd texts in the place of a key', () => {
   const odd = (key: string): readonly string[] => [
-    '', ' ', `' OR '1'='1`, `${key}' OR '1'='1`, `${key};--`, `${key} `, ` ${key}`, `${key}\n`, `${key},${key}`, `${key}\u0000`,
-    key.replace('t', 'т'), key.replace('_', '＿'), key.normalize('NFD') + '\u0301', key.toUpperCase(), key.toLowerCase(),
-    key.slice(0, -1), `${key}0`, 'tg_', 'tgo_', 'tg_%', 'x'.repeat(1_000_000), `${key.slice(0, 35)}${'x'.repeat(1_000_000)}`, '__proto__', 'constructor',
+    '',
+    ' ',
+    `' OR '1'='1`,
+    `${key}' OR '1'='1`,
+    `${key};--`,
+    `${key} `,
+    ` ${key}`,
+    `${key}\n`,
+    `${key},${key}`,
+    `${key}\u0000`,
+    key.replace('t', 'т'),
+    key.replace('_', '＿'),
+    key.normalize('NFD') + '\u0301',
+    key.toUpperCase(),
+    key.toLowerCase(),
+    key.slice(0, -1),
+    `${key}0`,
+    'tg_',
+    'tgo_',
+    'tg_%',
+    'x'.repeat(1_000_000),
+    `${key.slice(0, 35)}${'x'.repeat(1_000_000)}`,
+    '__proto__',
+    'constructor',
   ];
 
   test('are no keys by their form, and find nothing when looked up all the same', async () => {
@@ -39,8 +66,18 @@ describe('B1: odd texts in the place of a key', () => {
 
   test('do no harm as identifiers, names and cursors', async () => {
     const { call } = await accountsApp();
-    const account = idOf(await call('POST', '/accounts', { kind: 'person', name: `Robert'); DROP TABLE account;--` }));
-    for (const text of [`' OR '1'='1`, 'acc_%', 'acc_*', '..%2f..', `${account}'`, account.toUpperCase(), `${account}%00`]) {
+    const account = idOf(
+      await call('POST', '/accounts', { kind: 'person', name: `Robert'); DROP TABLE account;--` }),
+    );
+    for (const text of [
+      `' OR '1'='1`,
+      'acc_%',
+      'acc_*',
+      '..%2f..',
+      `${account}'`,
+      account.toUpperCase(),
+      `${account}%00`,
+    ]) {
       expect((await call('GET', `/accounts/${encodeURIComponent(text)}`)).status).toBe(404);
       expect((await call('GET', `/accounts?cursor=${encodeURIComponent(text)}`)).status).toBe(400);
     }
@@ -93,15 +130,20 @@ describe('D1: identifiers of others', () => {
     const user = idOf(await call('POST', '/users', { name: 'u' }));
     const keyId = idOf(await call('POST', '/api-keys', { accountId: account, name: 'k' }));
     const ask = async (accountId: string, userId: string, apiKeyId: string): Promise<readonly Answer[]> => [
-      await call('GET', `/accounts/${accountId}`), await call('PATCH', `/accounts/${accountId}`, { name: 'x' }),
-      await call('GET', `/users/${userId}`), await call('PATCH', `/users/${userId}`, { name: 'x' }),
+      await call('GET', `/accounts/${accountId}`),
+      await call('PATCH', `/accounts/${accountId}`, { name: 'x' }),
+      await call('GET', `/users/${userId}`),
+      await call('PATCH', `/users/${userId}`, { name: 'x' }),
       await call('PUT', `/users/${user}/memberships/${accountId}`, { role: 'owner' }),
       await call('PUT', `/users/${userId}/memberships/${account}`, { role: 'owner' }),
       await call('DELETE', `/users/${userId}/memberships/${account}`),
-      await call('GET', `/api-keys/${apiKeyId}`), await call('PATCH', `/api-keys/${apiKeyId}`, { name: 'x' }),
-      await call('POST', `/api-keys/${apiKeyId}/rotate`, {}), await call('DELETE', `/api-keys/${apiKeyId}`),
+      await call('GET', `/api-keys/${apiKeyId}`),
+      await call('PATCH', `/api-keys/${apiKeyId}`, { name: 'x' }),
+      await call('POST', `/api-keys/${apiKeyId}/rotate`, {}),
+      await call('DELETE', `/api-keys/${apiKeyId}`),
     ];
-    const shape = (answers: readonly Answer[]) => answers.map((answer) => [answer.status, answer.get('code')]);
+    const shape = (answers: readonly Answer[]) =>
+      answers.map((answer) => [answer.status, answer.get('code')]);
     const unknown = await ask(newId('acc'), newId('usr'), newId('key'));
     const otherNouns = await ask(keyId, account, user);
     expect(shape(unknown)).toEqual(unknown.map(() => [404, 'not_found']));
@@ -115,8 +157,26 @@ describe('D1: identifiers of others', () => {
 
 describe('D2: fields that nobody may set', () => {
   const fields = [
-    'role', 'balance', 'account_id', 'multiplier', 'multiplierPpm', 'allowed_routes', 'verified', 'created_at', 'createdAt', 'id', 'sha256',
-    'hash', 'hint', 'revokedAt', 'rotatedFrom', 'memberships', 'source', '__proto__', 'constructor', 'prototype',
+    'role',
+    'balance',
+    'account_id',
+    'multiplier',
+    'multiplierPpm',
+    'allowed_routes',
+    'verified',
+    'created_at',
+    'createdAt',
+    'id',
+    'sha256',
+    'hash',
+    'hint',
+    'revokedAt',
+    'rotatedFrom',
+    'memberships',
+    'source',
+    '__proto__',
+    'constructor',
+    'prototype',
   ];
 
   test('are refused by name on every write, at the top and further down, and change nothing', async () => {
@@ -125,16 +185,35 @@ describe('D2: fields that nobody may set', () => {
     const user = idOf(await call('POST', '/users', { name: 'u' }));
     await call('POST', '/groups', { name: 'g' });
     const key = idOf(await call('POST', '/api-keys', { accountId: account, name: 'k' }));
-    const writes: readonly (readonly [method: string, path: string, body: string, own?: readonly string[]])[] = [
-      ['POST', '/accounts', '"kind":"person","name":"x"'], ['PATCH', `/accounts/${account}`, '"name":"x"'],
-      ['POST', '/users', '"name":"x"'], ['PATCH', `/users/${user}`, '"name":"x"'],
+    const writes: readonly (readonly [
+      method: string,
+      path: string,
+      body: string,
+      own?: readonly string[],
+    ])[] = [
+      ['POST', '/accounts', '"kind":"person","name":"x"'],
+      ['PATCH', `/accounts/${account}`, '"name":"x"'],
+      ['POST', '/users', '"name":"x"'],
+      ['PATCH', `/users/${user}`, '"name":"x"'],
       ['PUT', `/users/${user}/memberships/${account}`, '"role":"owner"', ['role']],
-      ['POST', '/groups', '"name":"x"', ['multiplierPpm']], ['PATCH', '/groups/g', '"limits":{}', ['multiplierPpm']],
-      ['POST', '/api-keys', `"accountId":"${account}","name":"x"`], ['PATCH', `/api-keys/${key}`, '"name":"x"'],
+      ['POST', '/groups', '"name":"x"', ['multiplierPpm']],
+      ['PATCH', '/groups/g', '"limits":{}', ['multiplierPpm']],
+      ['POST', '/api-keys', `"accountId":"${account}","name":"x"`],
+      ['PATCH', `/api-keys/${key}`, '"name":"x"'],
       ['POST', `/api-keys/${key}/rotate`, '"overlapSeconds":0'],
     ];
-    const paths = [`/accounts/${account}`, `/users/${user}`, '/groups/g', `/api-keys/${key}`, '/accounts', '/users', '/groups', '/api-keys'];
-    const everything = async () => (await Promise.all(paths.map((path) => call('GET', path)))).map((answer) => answer.text);
+    const paths = [
+      `/accounts/${account}`,
+      `/users/${user}`,
+      '/groups/g',
+      `/api-keys/${key}`,
+      '/accounts',
+      '/users',
+      '/groups',
+      '/api-keys',
+    ];
+    const everything = async () =>
+      (await Promise.all(paths.map((path) => call('GET', path)))).map((answer) => answer.text);
     const before = await everything();
     const events = (await listAuditEvents(database, { limit: 50 })).length;
     for (const [method, path, body, own = []] of writes) {
@@ -145,7 +224,11 @@ describe('D2: fields that nobody may set', () => {
       }
     }
     for (const nested of ['limits', 'budgets']) {
-      const answer = await call('PATCH', `/accounts/${account}`, `{"${nested}":{"__proto__":{"polluted":true}}}`);
+      const answer = await call(
+        'PATCH',
+        `/accounts/${account}`,
+        `{"${nested}":{"__proto__":{"polluted":true}}}`,
+      );
       expect(answer.status).toBe(400);
       expect((await call('PATCH', `/api-keys/${key}`, { [nested]: { balance: 1 } })).status).toBe(400);
     }
@@ -160,9 +243,13 @@ describe('D2: fields that nobody may set', () => {
     const other = idOf(await call('POST', '/accounts', { kind: 'person', name: 'b' }));
     const key = idOf(await call('POST', '/api-keys', { accountId: account, name: 'k' }));
     for (const [path, body] of [
-      [`/api-keys/${key}`, { accountId: other }], [`/api-keys/${key}`, { userId: null }],
-      [`/accounts/${account}`, { currency: 'EUR' }], [`/accounts/${account}`, { kind: 'company' }], ['/groups/g', { name: 'h' }],
-    ] as const) expect((await call('PATCH', path, body)).status).toBe(400);
+      [`/api-keys/${key}`, { accountId: other }],
+      [`/api-keys/${key}`, { userId: null }],
+      [`/accounts/${account}`, { currency: 'EUR' }],
+      [`/accounts/${account}`, { kind: 'company' }],
+      ['/groups/g', { name: 'h' }],
+    ] as const)
+      expect((await call('PATCH', path, body)).status).toBe(400);
   });
 });
 
@@ -176,7 +263,8 @@ describe('D3: the ladder of privileges', () => {
     expect((await call('PUT', `/users/${user}/memberships/${account}`, { role: 'admin' })).status).toBe(409);
     const attempts = await listAuditEvents(database, { limit: 2, target: `account/${account}` });
     expect(attempts.map(({ action, actor }) => [action, actor])).toEqual([
-      ['membership.set.refused', operatorActor], ['membership.remove.refused', operatorActor],
+      ['membership.set.refused', operatorActor],
+      ['membership.remove.refused', operatorActor],
     ]);
   });
 
@@ -195,7 +283,9 @@ describe('D3: the ladder of privileges', () => {
     const key = String((await call('POST', '/api-keys', { accountId: account, name: 'k' })).get('key'));
     for (const authorization of [`Bearer ${key}`, 'Bearer ', '']) {
       for (const path of ['/accounts', '/users', '/groups', '/api-keys', `/accounts/${account}`]) {
-        const answer = await app.handle(new Request(`http://localhost/admin/v1${path}`, { headers: { authorization } }));
+        const answer = await app.handle(
+          new Request(`http://localhost/admin/v1${path}`, { headers: { authorization } }),
+        );
         expect(answer.status).toBe(401);
       }
     }
@@ -206,23 +296,34 @@ describe('E17: changes beside charges', () => {
   test('a change of an account writes back nothing that it does not name', async () => {
     const { accounts, account, raw, ledger, directory } = await withKey();
     ledger.fund(account.id, 1_000n);
-    // Another hand changes the row after this process has read it: a write-back of the whole value would undo it.
-    raw.run("UPDATE account SET name = 'other', tokens_per_minute = 77, budget_day_nano = 5 WHERE id = ?", [account.id]);
+    // Another hand changes the row after this process has read it: a write-back of the whole value would undo
+    // it.
+    raw.run("UPDATE account SET name = 'other', tokens_per_minute = 77, budget_day_nano = 5 WHERE id = ?", [
+      account.id,
+    ]);
     await Promise.all([
       accounts.update(operator, account.id, { limits: { requestsPerMinute: 3 } }),
       accounts.update(operator, account.id, { overdraftNano: 9n }),
       accounts.update(operator, account.id, { budgets: { total: 6n } }),
     ]);
     expect(directory.account(account.id)).toMatchObject({
-      name: 'other', limits: { requestsPerMinute: 3, tokensPerMinute: 77 }, overdraftNano: 9n,
-      budgets: [{ window: 'day', capNano: 5n }, { window: 'total', capNano: 6n }],
+      name: 'other',
+      limits: { requestsPerMinute: 3, tokensPerMinute: 77 },
+      overdraftNano: 9n,
+      budgets: [
+        { window: 'day', capNano: 5n },
+        { window: 'total', capNano: 6n },
+      ],
     });
     expect(await ledger.balance(account.id)).toMatchObject({ postedNano: 1_000n, overdraftNano: 9n });
   });
 
   test('a change of a key does not undo its deletion, nor a rotation its end', async () => {
     const { apiKeys, apiKey, key, directory } = await withKey();
-    const [, changed] = await Promise.allSettled([apiKeys.revoke(operator, apiKey.id), apiKeys.update(operator, apiKey.id, { name: 'x' })]);
+    const [, changed] = await Promise.allSettled([
+      apiKeys.revoke(operator, apiKey.id),
+      apiKeys.update(operator, apiKey.id, { name: 'x' }),
+    ]);
     expect(changed.status).toBe('rejected');
     expect(directory.keyBySha256(sha256Hex(key))).toBeUndefined();
     expect((await apiKeys.get(apiKey.id))?.revokedAt).toBeDefined();
@@ -237,18 +338,32 @@ describe('F4: canary secrets', () => {
     const key = String(made.get('key'));
     const answers = [
       // Keys in every place where they do not belong.
-      await call('POST', '/accounts', { kind: 'person', name: 'x', [key]: 1 }), await call('POST', '/accounts', { kind: key, name: 'x' }),
-      await call('POST', '/accounts', { kind: 'person', name: 'x', group: key }), await call('GET', `/accounts/${key}`),
-      await call('GET', `/accounts?cursor=${key}`), await call('GET', `/api-keys/${key}`), await call('GET', `/groups/${key}`),
-      await call('PATCH', `/api-keys/${idOf(made)}`, { addresses: [key] }), await call('PATCH', `/api-keys/${idOf(made)}`, { expiresAt: key }),
-      await call('PATCH', `/api-keys/${idOf(made)}`, { limits: { concurrency: key } }), await call('POST', '/users', { name: 'u', email: key }),
-      await call('POST', '/accounts', `{"kind":"person","name":"${key}`), await call('GET', '/api-keys'),
+      await call('POST', '/accounts', { kind: 'person', name: 'x', [key]: 1 }),
+      await call('POST', '/accounts', { kind: key, name: 'x' }),
+      await call('POST', '/accounts', { kind: 'person', name: 'x', group: key }),
+      await call('GET', `/accounts/${key}`),
+      await call('GET', `/accounts?cursor=${key}`),
+      await call('GET', `/api-keys/${key}`),
+      await call('GET', `/groups/${key}`),
+      await call('PATCH', `/api-keys/${idOf(made)}`, { addresses: [key] }),
+      await call('PATCH', `/api-keys/${idOf(made)}`, { expiresAt: key }),
+      await call('PATCH', `/api-keys/${idOf(made)}`, { limits: { concurrency: key } }),
+      await call('POST', '/users', { name: 'u', email: key }),
+      await call('POST', '/accounts', `{"kind":"person","name":"${key}`),
+      await call('GET', '/api-keys'),
     ];
     raw.run('DROP TABLE api_key');
     answers.push(await call('GET', `/api-keys/${idOf(made)}`));
     expect(answers.at(-1)?.status).toBe(500);
-    const audit = JSON.stringify((await listAuditEvents(database, { limit: 100 })).map((event) => event.change));
-    const everything = [...answers.map((answer) => answer.text), ...log, audit, Buffer.from(raw.serialize()).toString('latin1')].join('\n');
+    const audit = JSON.stringify(
+      (await listAuditEvents(database, { limit: 100 })).map((event) => event.change),
+    );
+    const everything = [
+      ...answers.map((answer) => answer.text),
+      ...log,
+      audit,
+      Buffer.from(raw.serialize()).toString('latin1'),
+    ].join('\n');
     for (const canary of [key, operatorKey]) expect(everything).not.toContain(canary.slice(4, 36));
   });
 
@@ -258,8 +373,14 @@ describe('F4: canary secrets', () => {
     redactor.register(upstreamCredential);
     const key = generateKey('api-key', systemRandomBytes);
     const lines: string[] = [];
-    const log = createLog({ now: () => 0, monotonicMs: () => 0 }, (line) => void lines.push(line), redactor.redact);
-    log.error('failed', { detail: `GET https://up/?key=${encodeURIComponent(upstreamCredential)} with ${upstreamCredential} for ${key}` });
+    const log = createLog(
+      { now: () => 0, monotonicMs: () => 0 },
+      (line) => void lines.push(line),
+      redactor.redact,
+    );
+    log.error('failed', {
+      detail: `GET https://up/?key=${encodeURIComponent(upstreamCredential)} with ${upstreamCredential} for ${key}`,
+    });
     const text = lines.join('');
     expect(text).not.toContain(key.slice(3));
     expect(text).not.toContain('secret');

@@ -1,5 +1,6 @@
-// Attack case R7: nobody comes to have accepted terms in any other way than by accepting the version in force, for their
-// own account, with the text that was published; and what was accepted cannot be changed afterwards.
+// Attack case R7: nobody comes to have accepted terms in any other way than by accepting the version in
+// force, for their own account, with the text that was published; and what was accepted cannot be changed
+// afterwards.
 
 import { describe, expect, test } from 'bun:test';
 import { createJudge } from '../../src/domain/compliance/judge.ts';
@@ -13,29 +14,49 @@ import { termsText } from '../domain/terms/terms-text.ts';
 import { termsFace } from '../http/terms/terms-face.ts';
 
 const v1 = termsText({ document: 'agreement', version: '1', acceptance: 'explicit' });
-const v2 = termsText({ document: 'agreement', version: '2', acceptance: 'explicit', effective: '2026-03-01' });
+const v2 = termsText({
+  document: 'agreement',
+  version: '2',
+  acceptance: 'explicit',
+  effective: '2026-03-01',
+});
 
 async function world() {
   const setup = setUpTerms();
   const terms = await setup.open(v1, v2);
   const clock = { now: setup.now, monotonicMs: setup.now };
   const judge = createJudge([{ name: 'terms-acceptance', policy: termsAcceptance().create({}) }], () => {});
-  const country = createCountrySource({ kind: 'none' }, { clock, isTrusted: () => false, onBrokenFile: () => {} });
+  const country = createCountrySource(
+    { kind: 'none' },
+    { clock, isTrusted: () => false, onBrokenFile: () => {} },
+  );
   const compliance = createCompliance(judge, country, terms);
   const use = (account: 'acc_a' | 'acc_b', at = setup.now()) => {
     const facts: PolicyFacts = {
-      ...ordinaryFacts, at, account: { id: account, kind: 'person', groups: [] }, terms: compliance.standing(account, at),
+      ...ordinaryFacts,
+      at,
+      account: { id: account, kind: 'person', groups: [] },
+      terms: compliance.standing(account, at),
     };
     return compliance.judge('request', facts);
   };
-  const text = (version: string) => ({ document: 'agreement', version, sha256: terms.version('agreement', version)?.sha256 ?? '' });
+  const text = (version: string) => ({
+    document: 'agreement',
+    version,
+    sha256: terms.version('agreement', version)?.sha256 ?? '',
+  });
   return { setup, terms, compliance, use, text, ...termsFace(terms, setup.now) };
 }
 
 describe('R7', () => {
   test('use before acceptance is refused, with the clause and where to accept', async () => {
     const { use } = await world();
-    expect(use('acc_a')).toMatchObject({ verdict: 'deny', code: 'terms_required', clause: 'S7', link: '/terms/agreement' });
+    expect(use('acc_a')).toMatchObject({
+      verdict: 'deny',
+      code: 'terms_required',
+      clause: 'S7',
+      link: '/terms/agreement',
+    });
   });
 
   test('an old version is refused with 409 that names the current one, and nothing is accepted', async () => {
@@ -44,7 +65,9 @@ describe('R7', () => {
     const response = await accept(text('1'));
     expect(response.status).toBe(409);
     expect(await response.json()).toMatchObject({
-      code: 'conflict', field: 'version', link: 'https://gateway.example/terms/agreement',
+      code: 'conflict',
+      field: 'version',
+      link: 'https://gateway.example/terms/agreement',
       detail: expect.stringContaining(`version 2 with sha256 ${text('2').sha256}`),
     });
     expect(use('acc_a')).toMatchObject({ verdict: 'deny' });
@@ -55,7 +78,10 @@ describe('R7', () => {
     for (const sha256 of ['0'.repeat(64), text('2').sha256]) {
       const response = await accept({ ...text('1'), sha256 });
       expect(response.status).toBe(409);
-      expect(await response.json()).toMatchObject({ field: 'sha256', detail: expect.stringContaining(text('1').sha256) });
+      expect(await response.json()).toMatchObject({
+        field: 'sha256',
+        detail: expect.stringContaining(text('1').sha256),
+      });
     }
     expect(use('acc_a')).toMatchObject({ verdict: 'deny' });
   });
@@ -103,10 +129,13 @@ describe('R7', () => {
     await accept(text('1'));
     const before = await terms.acceptances({ limit: 10 });
     for (const statement of [
-      `UPDATE terms_acceptance SET at = 0`, `DELETE FROM terms_acceptance`, `UPDATE terms_version SET text = 'You owe us everything.'`,
+      `UPDATE terms_acceptance SET at = 0`,
+      `DELETE FROM terms_acceptance`,
+      `UPDATE terms_version SET text = 'You owe us everything.'`,
       `INSERT INTO terms_acceptance (id, account_id, document, version, sha256, at, address, country, method)
         VALUES ('tac_9', 'acc_9', 'agreement', '1', '${'0'.repeat(64)}', 0, '', '', 'explicit')`,
-    ]) expect(() => setup.database.run(statement)).toThrow();
+    ])
+      expect(() => setup.database.run(statement)).toThrow();
     expect(await terms.acceptances({ limit: 10 })).toEqual(before);
   });
 });

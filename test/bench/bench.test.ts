@@ -69,4 +69,4 @@ test('a driver counts right and wrong replies', async () => {
   expect([streamed.ok, streamed.bad]).toEqual([20, {}]);
   expect([scheduled.ok, scheduled.bad]).toEqual([20, {}]);
   expect([refused.ok, refused.bad]).toEqual([0, { 'status 503': 20 }]);
-});
+}, 30_000);

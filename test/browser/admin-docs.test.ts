@@ -37,6 +37,11 @@ describe.skipIf('missing' in found)('the docs page', () => {
     page.on('pageerror', (error) => void complaints.push(String(error)));
   }, STARTUP_MS);
 
+  const click = async (selector: string): Promise<void> => {
+    await page.waitForSelector(selector, { visible: true });
+    await page.click(selector);
+  };
+
   afterAll(async () => {
     await closed?.close();
     await server?.stop(true);
@@ -46,16 +51,17 @@ describe.skipIf('missing' in found)('the docs page', () => {
     await page.goto(`http://127.0.0.1:${server.port}/admin/docs`, { waitUntil: 'load' });
     await page.waitForSelector('#operations-Health-getHealth');
 
-    await page.click('.scheme-container button.authorize');
+    await click('.scheme-container button.authorize');
+    await page.waitForSelector('.auth-container input');
     await page.type('.auth-container input', keys.admin);
-    await page.click('.auth-btn-wrapper button.authorize');
-    await page.click('.auth-btn-wrapper button.btn-done');
+    await click('.auth-btn-wrapper button.authorize');
+    await click('.auth-btn-wrapper button.btn-done');
 
-    await page.click('#operations-Health-getHealth .opblock-summary-control');
-    await page.click('#operations-Health-getHealth .try-out__btn');
-    await page.click('#operations-Health-getHealth button.execute');
+    await click('#operations-Health-getHealth .opblock-summary-control');
+    await click('#operations-Health-getHealth .try-out__btn');
+    await click('#operations-Health-getHealth button.execute');
     const answered = '#operations-Health-getHealth .live-responses-table .response-col_status';
-    await page.waitForSelector(`tbody ${answered}, ${answered}`);
+    await page.waitForSelector(answered);
     const status = await page.$$eval(answered, (cells) => cells.map((cell) => cell.textContent?.trim() ?? ''));
     expect(status.some((text) => text.startsWith('200'))).toBe(true);
     expect(await page.$eval('#operations-Health-getHealth .live-responses-table', (table) => table.textContent)).toContain('1.2.3');

@@ -82,7 +82,7 @@ describe('scanBody', () => {
       }
       // Below the top level only balance is checked; there the upstream judges. So leave bodies that became nested aside.
       if (/[[{]/.test(text.slice(text.indexOf('{') + 1))) return;
-      const parsed: unknown = JSON.parse(withoutControls(text));
+      const parsed: unknown = JSON.parse(harmless(text));
       expect(Object.keys(parsed ?? {}).length).toBe(scanned.keys);
     }), { numRuns: 20_000 });
   });
@@ -171,8 +171,8 @@ describe('scanBody', () => {
   });
 });
 
-/** Raw control characters stand in strings of ours, and JSON.parse does not take them. */
-const withoutControls = (text: string): string => text.replaceAll('\0', ' ');
+/** What stands inside of strings is not judged: escapes and control characters become plain. */
+const harmless = (text: string): string => text.replaceAll(/\\[^]/g, '__').replaceAll('\0', '_');
 
 describe('readers of values', () => {
   const one = (value: string) => {

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import {
-  checkKeyFormat, createRedactor, generateKey, hintOf, secretsEqual, sha256Hex, systemRandomBytes,
+  checkKeyFormat,
+  createRedactor,
+  generateKey,
+  hintOf,
+  secretsEqual,
+  sha256Hex,
+  systemRandomBytes,
 } from '../../src/core/secrets.ts';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -20,33 +26,44 @@ describe('a key', () => {
     const counting = (length: number) => Uint8Array.from({ length }, (_, index) => index);
     expect(generateKey('api-key', counting).slice(3, 35)).toBe('0123456789ABCDEFGHIJKLMNOPQRSTUV');
     // Bytes from 248 on would make the first digits likelier: they are thrown away.
-    const mixed = (length: number) => Uint8Array.from({ length }, (_, index) => (index % 2 === 0 ? 248 + (index % 8) : 61));
+    const mixed = (length: number) =>
+      Uint8Array.from({ length }, (_, index) => (index % 2 === 0 ? 248 + (index % 8) : 61));
     expect(generateKey('api-key', mixed).slice(3, 35)).toBe('z'.repeat(32));
     expect(() => generateKey('api-key', (length) => new Uint8Array(length).fill(255))).toThrow('broken');
   });
 
   test('with any one character changed is refused', () => {
-    fc.assert(fc.property(fc.nat({ max: 40 }), fc.constantFrom(...digits, '-', ' ', 'é', '\u0000'), (at, character) => {
-      const key = generateKey('api-key', systemRandomBytes);
-      fc.pre(key[at] !== character);
-      expect(checkKeyFormat(key.slice(0, at) + character + key.slice(at + 1))).toBeUndefined();
-    }));
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 40 }),
+        fc.constantFrom(...digits, '-', ' ', 'é', '\u0000'),
+        (at, character) => {
+          const key = generateKey('api-key', systemRandomBytes);
+          fc.pre(key[at] !== character);
+          expect(checkKeyFormat(key.slice(0, at) + character + key.slice(at + 1))).toBeUndefined();
+        },
+      ),
+    );
   });
 
   test('with two neighbours swapped is refused', () => {
-    fc.assert(fc.property(fc.integer({ min: 3, max: 39 }), (at) => {
-      const key = generateKey('api-key', systemRandomBytes);
-      fc.pre(key[at] !== key[at + 1]);
-      const swapped = key.slice(0, at) + key.charAt(at + 1) + key.charAt(at) + key.slice(at + 2);
-      expect(checkKeyFormat(swapped)).toBeUndefined();
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 3, max: 39 }), (at) => {
+        const key = generateKey('api-key', systemRandomBytes);
+        fc.pre(key[at] !== key[at + 1]);
+        const swapped = key.slice(0, at) + key.charAt(at + 1) + key.charAt(at) + key.slice(at + 2);
+        expect(checkKeyFormat(swapped)).toBeUndefined();
+      }),
+    );
   });
 
   test('is not made out of any other text', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
-      expect(checkKeyFormat(text)).toBeUndefined();
-      expect(checkKeyFormat(`tg_${text}`)).toBeUndefined();
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        expect(checkKeyFormat(text)).toBeUndefined();
+        expect(checkKeyFormat(`tg_${text}`)).toBeUndefined();
+      }),
+    );
   });
 
   test('of one kind is not of the other with its prefix exchanged', () => {
@@ -88,8 +105,14 @@ describe('a redactor', () => {
     const secret = 'p"ä/+ssw.rd$&*';
     const forget = register(secret);
     const again = register(secret);
-    const forms = [secret, JSON.stringify(secret), encodeURIComponent(secret), Buffer.from(`${secret}`).toString('base64')];
-    for (const form of forms) expect(redact(`before ${form} after`)).toMatch(/^before "?\[redacted\]"?=* after$/);
+    const forms = [
+      secret,
+      JSON.stringify(secret),
+      encodeURIComponent(secret),
+      Buffer.from(`${secret}`).toString('base64'),
+    ];
+    for (const form of forms)
+      expect(redact(`before ${form} after`)).toMatch(/^before "?\[redacted\]"?=* after$/);
     forget();
     forget();
     expect(redact(secret)).toBe('[redacted]');

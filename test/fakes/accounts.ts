@@ -1,4 +1,5 @@
-// The accounts domain on a database in memory, with a clock, chance and ledger that tests hold in their hands.
+// The accounts domain on a database in memory, with a clock, chance and ledger that tests hold in their
+// hands.
 
 import { openAccounts } from '../../src/domain/accounts/open-accounts.ts';
 import type { Accounts } from '../../src/domain/accounts/open-accounts.ts';
@@ -25,16 +26,33 @@ export interface AccountsRig extends Accounts {
 
 export const operator = 'operator:opk_test';
 
-export async function accountsRig(options: { readonly configGroups?: readonly GroupConfig[] } = {}): Promise<AccountsRig> {
+export async function accountsRig(
+  options: { readonly configGroups?: readonly GroupConfig[] } = {},
+): Promise<AccountsRig> {
   const raw = openSqlite({ path: ':memory:' });
   migrate(raw, accountsMigrations);
   const database = kyselyOn<AccountsTables>(raw);
-  const ledger = createFakeLedger(() => new TollgateError('money_unavailable', { message: 'No charge can be made durable now.' }));
+  const ledger = createFakeLedger(
+    () => new TollgateError('money_unavailable', { message: 'No charge can be made durable now.' }),
+  );
   const time = { now: Date.UTC(2026, 0, 15, 12) };
-  const open = (configGroups: readonly GroupConfig[]): Promise<Accounts> => openAccounts({
-    database, ledger, clock: { now: () => time.now, monotonicMs: () => time.now }, newId,
-    randomBytes: systemRandomBytes, configGroups, currency: 'USD',
-  });
+  const open = (configGroups: readonly GroupConfig[]): Promise<Accounts> =>
+    openAccounts({
+      database,
+      ledger,
+      clock: { now: () => time.now, monotonicMs: () => time.now },
+      newId,
+      randomBytes: systemRandomBytes,
+      configGroups,
+      currency: 'USD',
+    });
   const accounts = await open(options.configGroups ?? []);
-  return { ...accounts, database, raw, ledger, time, reopen: (configGroups = options.configGroups ?? []) => open(configGroups) };
+  return {
+    ...accounts,
+    database,
+    raw,
+    ledger,
+    time,
+    reopen: (configGroups = options.configGroups ?? []) => open(configGroups),
+  };
 }

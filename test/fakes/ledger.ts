@@ -1,7 +1,14 @@
-// A ledger in memory that keeps the port's promises but durability: holds leave `open` once, no balance falls below its
-// overdraft but for recorded loss, movements sum to zero, idempotency keys are compared. For tests of its callers.
+// A ledger in memory that keeps the port's promises but durability: holds leave `open` once, no balance falls
+// below its overdraft but for recorded loss, movements sum to zero, idempotency keys are compared. For tests
+// of its callers.
 
-import type { BudgetWindow, Balance, Ledger, MovementRequest, MovementResult } from '../../src/domain/ledger/ledger.ts';
+import type {
+  BudgetWindow,
+  Balance,
+  Ledger,
+  MovementRequest,
+  MovementResult,
+} from '../../src/domain/ledger/ledger.ts';
 import type { Hold, LedgerEntry, Movement, UsageRecord } from '../../src/domain/ledger/records.ts';
 import { newId } from '../../src/core/ids.ts';
 
@@ -21,14 +28,19 @@ export interface FakeLedger extends Ledger {
 }
 
 /** Throws what the port rejects with while nothing can be made durable. */
-export function createFakeLedger(unavailable: () => Error = () => new Error('money_unavailable')): FakeLedger {
+export function createFakeLedger(
+  unavailable: () => Error = () => new Error('money_unavailable'),
+): FakeLedger {
   const accounts = new Map<string, FakeAccount>();
   const holds = new Map<string, Hold>();
   const records: UsageRecord[] = [];
   const movements = new Map<string, Movement>();
 
   const heldOf = (accountId: string): bigint =>
-    [...holds.values()].reduce((sum, hold) => (hold.accountId === accountId ? sum + hold.amountNano : sum), 0n);
+    [...holds.values()].reduce(
+      (sum, hold) => (hold.accountId === accountId ? sum + hold.amountNano : sum),
+      0n,
+    );
   const availableOf = (accountId: string, account: FakeAccount): bigint =>
     account.postedNano - heldOf(accountId) + account.overdraftNano;
   const spent = (scope: 'key' | 'account', scopeId: string, window: BudgetWindow, at: number): bigint =>
@@ -39,8 +51,10 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
 
   const post = (request: MovementRequest): MovementResult => {
     if (!ledger.available) return { posted: false, because: 'unavailable' };
-    const before = [...movements.values()].find((movement) =>
-      request.idempotencyKey !== undefined && movement.idempotencyKey === request.idempotencyKey);
+    const before = [...movements.values()].find(
+      (movement) =>
+        request.idempotencyKey !== undefined && movement.idempotencyKey === request.idempotencyKey,
+    );
     if (before !== undefined) {
       return before.inputSha256 === request.inputSha256
         ? { posted: true, movement: before, replayed: true }
@@ -49,7 +63,11 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
     if (!isBalanced(request.entries)) return { posted: false, because: 'unbalanced' };
     for (const entry of request.entries) {
       const account = accountAt(accounts, entry);
-      if (account !== undefined && entry.amountNano < 0n && availableOf(entry.address.slice(8), account) + entry.amountNano < 0n) {
+      if (
+        account !== undefined &&
+        entry.amountNano < 0n &&
+        availableOf(entry.address.slice(8), account) + entry.amountNano < 0n
+      ) {
         return { posted: false, because: 'insufficient' };
       }
     }
@@ -80,20 +98,29 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
     async balance(accountId): Promise<Balance | undefined> {
       const account = accounts.get(accountId);
       if (account === undefined) return undefined;
-      return { ...account, accountId, heldNano: heldOf(accountId), availableNano: availableOf(accountId, account) };
+      return {
+        ...account,
+        accountId,
+        heldNano: heldOf(accountId),
+        availableNano: availableOf(accountId, account),
+      };
     },
     spent: async (scope, scopeId, window, at) => spent(scope, scopeId, window, at),
     async placeHold(hold, budgets) {
       if (!ledger.available) return { placed: false, because: 'unavailable' };
       const account = accounts.get(hold.accountId);
-      if (account?.currency !== hold.terms.currency) return { placed: false, because: 'currency', currency: hold.terms.currency };
+      if (account?.currency !== hold.terms.currency)
+        return { placed: false, because: 'currency', currency: hold.terms.currency };
       for (const budget of budgets) {
-        const open = [...holds.values()].filter((other) =>
-          (budget.scope === 'key' ? other.apiKeyId : other.accountId) === budget.scopeId);
-        const used = spent(budget.scope, budget.scopeId, budget.window, hold.placedAt)
-          + open.reduce((sum, other) => sum + other.amountNano, 0n);
+        const open = [...holds.values()].filter(
+          (other) => (budget.scope === 'key' ? other.apiKeyId : other.accountId) === budget.scopeId,
+        );
+        const used =
+          spent(budget.scope, budget.scopeId, budget.window, hold.placedAt) +
+          open.reduce((sum, other) => sum + other.amountNano, 0n);
         const remainingNano = budget.capNano - used;
-        if (hold.amountNano > remainingNano) return { placed: false, because: 'budget', budget, remainingNano };
+        if (hold.amountNano > remainingNano)
+          return { placed: false, because: 'budget', budget, remainingNano };
       }
       const availableNano = availableOf(hold.accountId, account);
       if (hold.amountNano > availableNano) return { placed: false, because: 'balance', availableNano };
@@ -106,7 +133,8 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
     async extendHold(requestId, byNano) {
       const hold = holds.get(requestId);
       const account = hold && accounts.get(hold.accountId);
-      if (hold === undefined || account === undefined || byNano > availableOf(hold.accountId, account)) return false;
+      if (hold === undefined || account === undefined || byNano > availableOf(hold.accountId, account))
+        return false;
       holds.set(requestId, { ...hold, amountNano: hold.amountNano + byNano });
       return true;
     },
@@ -117,7 +145,8 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
       if (hold === undefined || account === undefined) return { closed: false };
       holds.delete(closing.requestId);
       const availableNano = availableOf(hold.accountId, account);
-      const carried = closing.chargeNano <= availableNano ? closing.chargeNano : availableNano > 0n ? availableNano : 0n;
+      const carried =
+        closing.chargeNano <= availableNano ? closing.chargeNano : availableNano > 0n ? availableNano : 0n;
       const lossNano = closing.chargeNano - carried;
       account.postedNano -= carried;
       records.push({ ...closing, heldNano: hold.amountNano, lossNano });
@@ -132,7 +161,9 @@ export function createFakeLedger(unavailable: () => Error = () => new Error('mon
 }
 
 function accountAt(accounts: ReadonlyMap<string, FakeAccount>, entry: LedgerEntry): FakeAccount | undefined {
-  return entry.address.startsWith('account/') ? accounts.get(entry.address.slice('account/'.length)) : undefined;
+  return entry.address.startsWith('account/')
+    ? accounts.get(entry.address.slice('account/'.length))
+    : undefined;
 }
 
 function isBalanced(entries: readonly LedgerEntry[]): boolean {

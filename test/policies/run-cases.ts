@@ -11,7 +11,9 @@ export function runCases(title: string, policy: CompliancePolicy, cases: readonl
         const decision = await policy.judge({ ...ordinaryFacts, ...facts });
         if (expected.verdict === 'allow') {
           if (decision.verdict !== 'allow') throw new Error(`refused: ${decision.message}`);
-          expect(decision.obligations.map((obligation) => obligation.document)).toEqual([...expected.records ?? []]);
+          expect(decision.obligations.map((obligation) => obligation.document)).toEqual([
+            ...(expected.records ?? []),
+          ]);
           return;
         }
         if (decision.verdict !== 'deny') throw new Error('allowed');

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { TollgateError } from '../../src/core/errors.ts';
 import { protocolOf, protocols } from '../../src/protocols/protocols.ts';
 import type { ProtocolName } from '../../src/plugin/operations.ts';
 import { cutAt, decode, encode, everyByte, recordings, recordingsMissing } from './recordings.ts';
@@ -108,6 +109,16 @@ const withoutUsageOnly = (text: string): string =>
     return !(Array.isArray(choices) && choices.length === 0 && typeof (memberOf(reply, 'usage') ?? 0) === 'object');
   }).join('');
 
+/** The provider refused some requests for the very reasons that we do. */
+function refused(run: () => unknown): boolean {
+  try {
+    run();
+    return false;
+  } catch (error) {
+    return error instanceof TollgateError;
+  }
+}
+
 describe.skipIf(recordingsMissing !== undefined)(`recorded replies ${recordingsMissing ?? ''}`, () => {
   const replies = protocols.flatMap((protocol) =>
     recordings(protocol.name).filter((recording) => !recording.stream).map((recording) => [recording.id, protocol, recording] as const));
@@ -134,8 +145,9 @@ describe.skipIf(recordingsMissing !== undefined)(`recorded replies ${recordingsM
   const requests = protocols.flatMap((protocol) => recordings(protocol.name).filter(({ request }) => request !== undefined)
     .map((recording) => [recording.id, protocol, recording] as const));
 
-  test.each(requests)('the request of %s is read, and its bound holds', (_id, protocol, { request, usage }) => {
+  test.each(requests)('the request of %s is read, and its bound holds', (_id, protocol, { request, status, usage }) => {
     if (request === undefined) return;
+    if (status === 400 && refused(() => protocol.readRequest(request))) return;
     const facts = protocol.readRequest(request);
     const parsed: unknown = JSON.parse(decode(request));
     expect(facts.model).toBe(String(memberOf(parsed, 'model')));

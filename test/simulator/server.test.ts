@@ -1,12 +1,15 @@
 // The server's own manners: kept connections, counters, clients that leave, readers that stall, replies that
 // wait.
 
-import { afterAll, expect, test } from 'bun:test';
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SimulatorRequest } from '../../src/simulator/server.ts';
 import { startSimulator } from '../../src/simulator/server.ts';
 import { ask, dechunk, eventually, exchange, isWhole, requestText } from './raw-client.ts';
+
+/** A deadline for a machine that is busy with other things; every wait inside has its own. */
+setDefaultTimeout(60_000);
 
 const observed: SimulatorRequest[] = [];
 const recordings = process.env.TOLLGATE_RECORDINGS ?? join(import.meta.dir, '../../../shared/recordings');
@@ -81,10 +84,11 @@ test('unknown paths and methods', async () => {
 
 test('tells observers what came, to the byte', async () => {
   observed.length = 0;
-  await ask(port, requestText('/v1/embeddings?x=1', '{"model":"sim/embed", "input":"é"}', ['Authorization: Bearer k']));
+  const body = '{"model":"sim/embed", "input":"é"}';
+  await ask(port, requestText('/v1/embeddings?x=1', body, ['Authorization: Bearer k']));
   expect(observed[0]).toMatchObject({ method: 'POST', target: '/v1/embeddings?x=1' });
   expect(observed[0]?.headers).toContainEqual(['authorization', 'Bearer k']);
-  expect(Buffer.from(observed[0]?.body ?? []).toString()).toBe('{"model":"sim/embed", "input":"é"}');
+  expect(Buffer.from(observed[0]?.body ?? []).toString()).toBe(body);
 });
 
 test('a client that leaves is counted as aborted, at once and once', async () => {

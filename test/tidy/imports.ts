@@ -40,9 +40,7 @@ function readHouse(readmes: readonly ProjectFile[]): House {
         allow(folder, namesIn(line.groups?.['names'] ?? ''));
       continue;
     }
-    for (const row of text.matchAll(
-      /^\| *(?<floor>\d+|top) *\| *`(?<unit>[\w.-]+)\/?` *\|.*\|(?<names>[^|]*)\|$/gm,
-    )) {
+    for (const row of text.matchAll(/^\| *(?<floor>\d+|top) *\| *`(?<unit>[\w.-]+)\/?` *\|.*\|(?<names>[^|]*)\|$/gm)) {
       const { floor, unit = '', names = '' } = row.groups ?? {};
       floors.set(unit, floor === 'top' ? TOP_FLOOR : Number(floor));
       allow(unit, names.includes('`') ? namesIn(names) : []);
@@ -79,7 +77,7 @@ const complainAt = (file: ReadFile, one: Import, what: string): Complaint => ({
 function checkFloor(house: House, file: ReadFile, one: Import): readonly Complaint[] {
   const target = targetOf(file.path, one);
   const from = unitOf(file.path, house);
-  if (target === undefined || from === undefined) return [];
+  if (target === undefined || from === undefined || target === 'package.json') return [];
   const to = unitOf(target, house);
   if (to === undefined) return [complainAt(file, one, `${target} lies outside the floors of src/`)];
   if (to.name === from.name || to.floor < from.floor) return [];
@@ -130,15 +128,13 @@ function checkPlugin(file: ReadFile, one: Import): readonly Complaint[] {
   const isList = /^plugins\/[^/]+$/.test(file.path);
   if (one.specifier === 'tollgate/plugin') return [];
   if (target !== undefined && target.startsWith(ownFolder(file.path))) return [];
-  if (isList && (one.specifier === 'tollgate/plugins' || /^(?:plugins|policies)\//.test(target ?? '')))
-    return [];
+  if (isList && (one.specifier === 'tollgate/plugins' || /^(?:plugins|policies)\//.test(target ?? ''))) return [];
   return [complainAt(file, one, 'plugins and policies import `tollgate/plugin` and their own folder only')];
 }
 
 /** The config enters `src/` under a virtual name, in main.ts alone. */
 function checkConfigName(file: ReadFile, one: Import): readonly Complaint[] {
-  if (!one.specifier.startsWith('tollgate:') || !file.path.startsWith('src/') || file.path === 'src/main.ts')
-    return [];
+  if (!one.specifier.startsWith('tollgate:') || !file.path.startsWith('src/') || file.path === 'src/main.ts') return [];
   return [complainAt(file, one, 'only src/main.ts imports the config')];
 }
 
@@ -188,18 +184,13 @@ function checkCycles(house: House, files: readonly ReadFile[]): readonly Complai
 }
 
 /** All rules between files. `readmes` are the Markdown files of `src/`. */
-export function checkImports(
-  files: readonly ReadFile[],
-  readmes: readonly ProjectFile[],
-): readonly Complaint[] {
+export function checkImports(files: readonly ReadFile[], readmes: readonly ProjectFile[]): readonly Complaint[] {
   const house = readHouse(readmes);
   const ofFile = (file: ReadFile): readonly Complaint[] =>
     file.source.imports.flatMap((one) => {
       const isPlugin = /^(?:plugins|policies)\//.test(file.path) && !file.path.endsWith('.test.ts');
       return [
-        ...(file.path.startsWith('src/')
-          ? [...checkFloor(house, file, one), ...checkPackage(file, one)]
-          : []),
+        ...(file.path.startsWith('src/') ? [...checkFloor(house, file, one), ...checkPackage(file, one)] : []),
         ...(isPlugin ? checkPlugin(file, one) : []),
         ...checkConfigName(file, one),
       ];

@@ -1,4 +1,5 @@
-// Reads the charging vectors into values, so that every rule and every later implementation is held to the same numbers.
+// Reads the charging vectors into values, so that every rule and every later implementation is held to the
+// same numbers.
 
 import type { PriceTerms, Rates, UsagePart, UsageParts } from 'tollgate/plugin';
 import file from './charges.json';
@@ -22,7 +23,9 @@ interface VectorRow {
 const rows: readonly VectorRow[] = file.vectors;
 
 function ratesOf(row: VectorRow): Rates {
-  return Object.fromEntries(Object.entries(row.priceMicroUsdPerMillion).map(([part, rate]) => [part, BigInt(rate)]));
+  return Object.fromEntries(
+    Object.entries(row.priceMicroUsdPerMillion).map(([part, rate]) => [part, BigInt(rate)]),
+  );
 }
 
 export const chargeVectors: readonly ChargeVector[] = rows.map((row) => ({

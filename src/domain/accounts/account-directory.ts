@@ -1,5 +1,6 @@
-// What authenticate looks up, in memory. Invariant: a change is here once it is durable and before it is acknowledged;
-// a key that is revoked or past its end is not found at all, so that nobody can forget to check.
+// What authenticate looks up, in memory. Invariant: a change is here once it is durable and before it is
+// acknowledged; a key that is revoked or past its end is not found at all, so that nobody can forget to
+// check.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { AccountId } from '../../core/ids.ts';

@@ -1,15 +1,34 @@
-// Rows to values and patches to columns. Invariant: a patch becomes exactly the columns that it names, so that an
-// update never writes back what somebody else has changed meanwhile.
+// Rows to values and patches to columns. Invariant: a patch becomes exactly the columns that it names, so
+// that an update never writes back what somebody else has changed meanwhile.
 
 import { isId } from '../../core/ids.ts';
 import type { IdPrefix, Id } from '../../core/ids.ts';
 import type {
-  AccountChange, AccountRow, ApiKeyChange, ApiKeyRow, BudgetColumns, BudgetValues, GroupChange, GroupRow, LimitColumns, LimitValues,
-  MembershipRow, NewApiKeyRow, UserChange, UserRow,
+  AccountChange,
+  AccountRow,
+  ApiKeyChange,
+  ApiKeyRow,
+  BudgetColumns,
+  BudgetValues,
+  GroupChange,
+  GroupRow,
+  LimitColumns,
+  LimitValues,
+  MembershipRow,
+  NewApiKeyRow,
+  UserChange,
+  UserRow,
 } from '../../store/schema/accounts.ts';
 import { noLimits } from './accounts.ts';
 import type { Account, ApiKey, Budget, Group, Limits, User } from './accounts.ts';
-import type { AccountPatch, ApiKeyPatch, BudgetsPatch, GroupPatch, LimitsPatch, UserPatch } from './changes.ts';
+import type {
+  AccountPatch,
+  ApiKeyPatch,
+  BudgetsPatch,
+  GroupPatch,
+  LimitsPatch,
+  UserPatch,
+} from './changes.ts';
 
 /** A row that the code could not have written: the file was changed by other hands. */
 export class CorruptRowError extends Error {
@@ -35,12 +54,22 @@ export function accountOf(row: AccountRow): Account {
 
 export function groupOf(row: GroupRow): Group {
   return {
-    id: idOf('grp', row.id), name: row.name, multiplierPpm: Number(row.multiplier_ppm), limits: limitsOf(row), source: 'admin',
+    id: idOf('grp', row.id),
+    name: row.name,
+    multiplierPpm: Number(row.multiplier_ppm),
+    limits: limitsOf(row),
+    source: 'admin',
   };
 }
 
 export function userOf(row: UserRow, memberships: User['memberships']): User {
-  return { id: idOf('usr', row.id), name: row.name, email: row.email ?? undefined, createdAt: Number(row.created_at), memberships };
+  return {
+    id: idOf('usr', row.id),
+    name: row.name,
+    email: row.email ?? undefined,
+    createdAt: Number(row.created_at),
+    memberships,
+  };
 }
 
 export function membershipOf(row: MembershipRow): User['memberships'][number] {
@@ -72,10 +101,20 @@ export function apiKeyOf(row: ApiKeyRow): ApiKey {
 
 export function apiKeyRow(key: ApiKey): NewApiKeyRow {
   return {
-    id: key.id, account_id: key.accountId, user_id: key.userId ?? null, name: key.name, sha256: key.sha256, hint: key.hint,
-    group_name: key.group ?? null, models: listText(key.models), addresses: listText(key.addresses),
-    ...limitColumns(key.limits), ...budgetColumns(budgetsPatchOf(key.budgets)),
-    created_at: key.createdAt, expires_at: key.expiresAt ?? null, revoked_at: key.revokedAt ?? null,
+    id: key.id,
+    account_id: key.accountId,
+    user_id: key.userId ?? null,
+    name: key.name,
+    sha256: key.sha256,
+    hint: key.hint,
+    group_name: key.group ?? null,
+    models: listText(key.models),
+    addresses: listText(key.addresses),
+    ...limitColumns(key.limits),
+    ...budgetColumns(budgetsPatchOf(key.budgets)),
+    created_at: key.createdAt,
+    expires_at: key.expiresAt ?? null,
+    revoked_at: key.revokedAt ?? null,
     rotated_from: key.rotatedFrom ?? null,
   };
 }
@@ -86,7 +125,8 @@ export function accountColumns(patch: AccountPatch): AccountChange {
     ...(patch.status !== undefined && { status: patch.status }),
     ...(patch.overdraftNano !== undefined && { overdraft_nano: patch.overdraftNano }),
     ...(patch.group !== undefined && { group_name: patch.group }),
-    ...limitColumns(patch.limits), ...budgetColumns(patch.budgets),
+    ...limitColumns(patch.limits),
+    ...budgetColumns(patch.budgets),
   };
 }
 
@@ -111,7 +151,8 @@ export function apiKeyColumns(patch: ApiKeyPatch): ApiKeyChange {
     ...(patch.models !== undefined && { models: listText(patch.models ?? undefined) }),
     ...(patch.addresses !== undefined && { addresses: listText(patch.addresses ?? undefined) }),
     ...(patch.expiresAt !== undefined && { expires_at: patch.expiresAt }),
-    ...limitColumns(patch.limits), ...budgetColumns(patch.budgets),
+    ...limitColumns(patch.limits),
+    ...budgetColumns(patch.budgets),
   };
 }
 
@@ -140,7 +181,8 @@ export function budgetsPatchOf(budgets: readonly Budget[]): BudgetsPatch {
 
 /** One value for all that have no limits: a hundred thousand keys share it. */
 function limitsOf(row: LimitValues): Limits {
-  if (row.requests_per_minute === null && row.tokens_per_minute === null && row.concurrency === null) return noLimits;
+  if (row.requests_per_minute === null && row.tokens_per_minute === null && row.concurrency === null)
+    return noLimits;
   return {
     requestsPerMinute: numberOf(row.requests_per_minute),
     tokensPerMinute: numberOf(row.tokens_per_minute),
@@ -153,7 +195,8 @@ const numberOf = (whole: bigint | null): number | undefined => (whole === null ?
 const noBudgets: readonly Budget[] = Object.freeze([]);
 
 function budgetsOf(row: BudgetValues): readonly Budget[] {
-  if (row.budget_day_nano === null && row.budget_month_nano === null && row.budget_total_nano === null) return noBudgets;
+  if (row.budget_day_nano === null && row.budget_month_nano === null && row.budget_total_nano === null)
+    return noBudgets;
   const budgets: Budget[] = [];
   if (row.budget_day_nano !== null) budgets.push({ window: 'day', capNano: row.budget_day_nano });
   if (row.budget_month_nano !== null) budgets.push({ window: 'month', capNano: row.budget_month_nano });
@@ -161,7 +204,8 @@ function budgetsOf(row: BudgetValues): readonly Budget[] {
   return budgets;
 }
 
-const listText = (list: readonly string[] | undefined): string | null => (list === undefined ? null : JSON.stringify(list));
+const listText = (list: readonly string[] | undefined): string | null =>
+  list === undefined ? null : JSON.stringify(list);
 
 /** Fails closed: a list that cannot be read must not turn into "everything". */
 function listOf(text: string | null, id: string, column: string): readonly string[] | undefined {
@@ -171,7 +215,13 @@ function listOf(text: string | null, id: string, column: string): readonly strin
   throw new CorruptRowError('api_key', id, column);
 }
 
-function oneOf<T extends string>(values: readonly T[], text: string, table: string, id: string, column: string): T {
+function oneOf<T extends string>(
+  values: readonly T[],
+  text: string,
+  table: string,
+  id: string,
+  column: string,
+): T {
   const found = values.find((value) => value === text);
   if (found === undefined) throw new CorruptRowError(table, id, column);
   return found;
@@ -181,4 +231,3 @@ function idOf<P extends IdPrefix>(prefix: P, text: string): Id<P> {
   if (!isId(prefix, text)) throw new CorruptRowError(prefix, text, 'id');
   return text;
 }
-

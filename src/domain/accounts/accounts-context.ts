@@ -1,5 +1,6 @@
-// What the services of this folder share. Invariant: one change at a time. A change decides on what is there, is
-// committed together with its audit event, and is published to the directory before the next change begins.
+// What the services of this folder share. Invariant: one change at a time. A change decides on what is there,
+// is committed together with its audit event, and is published to the directory before the next change
+// begins.
 
 import type { Clock } from '../../core/clock.ts';
 import { TollgateError } from '../../core/errors.ts';
@@ -42,9 +43,15 @@ export function createTurns(): Turns {
 
 /** The same for what never was and for what is not the caller's. */
 export function notFound(noun: string, field?: string): TollgateError {
-  return new TollgateError('not_found', { message: `There is no such ${noun}.`, ...(field !== undefined && { field }) });
+  return new TollgateError('not_found', {
+    message: `There is no such ${noun}.`,
+    ...(field !== undefined && { field }),
+  });
 }
 
 export function conflict(because: string, field?: string): TollgateError {
-  return new TollgateError('conflict', { message: `${field ?? 'Conflict'}: ${because}.`, ...(field !== undefined && { field }) });
+  return new TollgateError('conflict', {
+    message: `${field ?? 'Conflict'}: ${because}.`,
+    ...(field !== undefined && { field }),
+  });
 }

@@ -1,5 +1,6 @@
-// Accounts: opened, changed, suspended, closed. The row is the truth of an account, the ledger of its money: an account
-// is opened in the ledger before anybody can find it, and start-up brings the ledger's overdraft in line with the row.
+// Accounts: opened, changed, suspended, closed. The row is the truth of an account, the ledger of its money:
+// an account is opened in the ledger before anybody can find it, and start-up brings the ledger's overdraft
+// in line with the row.
 
 import type { AccountId } from '../../core/ids.ts';
 import { changeText } from '../audit/audit.ts';
@@ -10,7 +11,14 @@ import type { AccountsContext } from './accounts-context.ts';
 import type { AccountQuery } from './accounts-store.ts';
 import { budgetsOfPatch, isEmptyPatch, limitsOfPatch } from './changes.ts';
 import type { AccountPatch, NewAccount } from './changes.ts';
-import { checkAmount, checkBudgets, checkCurrency, checkGroup, checkLimits, checkName } from './input-rules.ts';
+import {
+  checkAmount,
+  checkBudgets,
+  checkCurrency,
+  checkGroup,
+  checkLimits,
+  checkName,
+} from './input-rules.ts';
 
 export interface AccountsService {
   /** Rejects with `money_unavailable` while the ledger cannot write; nothing was created then. */
@@ -51,17 +59,29 @@ async function createAccount(context: AccountsContext, actor: string, input: New
     budgets: budgetsOfPatch(input.budgets),
     createdAt: context.clock.now(),
   };
-  // A crash after this leaves an empty balance that nobody can name: harmless. The other way round, an account without one.
+  // A crash after this leaves an empty balance that nobody can name: harmless. The other way round, an
+  // account without one.
   await context.ledger.openAccount(account.id, account.currency, account.overdraftNano);
   await context.accounts.insert(account, {
-    at: account.createdAt, actor, action: 'account.create', target: `account/${account.id}`,
-    change: changeText({ ...input, currency: account.currency, overdraftNano: account.overdraftNano }, personalFields(account.kind)),
+    at: account.createdAt,
+    actor,
+    action: 'account.create',
+    target: `account/${account.id}`,
+    change: changeText(
+      { ...input, currency: account.currency, overdraftNano: account.overdraftNano },
+      personalFields(account.kind),
+    ),
   });
   context.directory.putAccount(account);
   return account;
 }
 
-async function updateAccount(context: AccountsContext, actor: string, id: AccountId, patch: AccountPatch): Promise<Account> {
+async function updateAccount(
+  context: AccountsContext,
+  actor: string,
+  id: AccountId,
+  patch: AccountPatch,
+): Promise<Account> {
   const { accounts, directory, ledger, clock } = context;
   const current = directory.account(id);
   if (current === undefined) throw notFound('account');
@@ -71,13 +91,19 @@ async function updateAccount(context: AccountsContext, actor: string, id: Accoun
   const to = patch.status ?? current.status;
   requireRuling(ruleStatus(current, to, to === 'closed' ? await ledger.balance(id) : undefined), 'status');
   const account = await accounts.update(id, current.status, patch, {
-    at: clock.now(), actor, action: 'account.update', target: `account/${id}`,
+    at: clock.now(),
+    actor,
+    action: 'account.update',
+    target: `account/${id}`,
     change: changeText({ ...patch }, personalFields(current.kind)),
   });
-  if (account === undefined) throw conflict('was changed by somebody else meanwhile; read the account and try again', 'status');
+  if (account === undefined)
+    throw conflict('was changed by somebody else meanwhile; read the account and try again', 'status');
   directory.putAccount(account);
-  // Also when it is the same as before: repeating a change that the ledger could not take is how it is mended.
-  if (patch.overdraftNano !== undefined) await ledger.openAccount(id, account.currency, account.overdraftNano);
+  // Also when it is the same as before: repeating a change that the ledger could not take is how it is
+  // mended.
+  if (patch.overdraftNano !== undefined)
+    await ledger.openAccount(id, account.currency, account.overdraftNano);
   return account;
 }
 

@@ -1,5 +1,5 @@
-// Rows of accounts. An update touches the columns of its patch and no other; each write commits together with its
-// audit event.
+// Rows of accounts. An update touches the columns of its patch and no other; each write commits together with
+// its audit event.
 
 import type { Kysely } from 'kysely';
 import type { AccountId } from '../../core/ids.ts';
@@ -24,7 +24,12 @@ export interface AccountsStore {
   list(query: AccountQuery): Promise<readonly Account[]>;
   insert(account: Account, entry: AuditEntry): Promise<void>;
   /** The account after the patch; undefined if there is none with that id and status. */
-  update(id: AccountId, statusBefore: Account['status'], patch: AccountPatch, entry: AuditEntry): Promise<Account | undefined>;
+  update(
+    id: AccountId,
+    statusBefore: Account['status'],
+    patch: AccountPatch,
+    entry: AuditEntry,
+  ): Promise<Account | undefined>;
 }
 
 export function createAccountsStore(database: Kysely<AccountsTables>): AccountsStore {
@@ -37,20 +42,37 @@ export function createAccountsStore(database: Kysely<AccountsTables>): AccountsS
       if (query.group !== undefined) select = select.where('group_name', '=', query.group);
       return (await select.execute()).map(accountOf);
     },
-    insert: (account, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('account').values({
-        id: account.id, kind: account.kind, name: account.name, currency: account.currency,
-        overdraft_nano: account.overdraftNano, status: account.status, group_name: account.group ?? null,
-        created_at: account.createdAt, ...limitColumns(account.limits), ...budgetColumns(budgetsPatchOf(account.budgets)),
-      }).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
-    update: (id, statusBefore, patch, entry) => database.transaction().execute(async (transaction) => {
-      const row = await transaction.updateTable('account').set(accountColumns(patch))
-        .where('id', '=', id).where('status', '=', statusBefore).returningAll().executeTakeFirst();
-      if (row === undefined) return undefined;
-      await appendAuditEvent(transaction, entry);
-      return accountOf(row);
-    }),
+    insert: (account, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('account')
+          .values({
+            id: account.id,
+            kind: account.kind,
+            name: account.name,
+            currency: account.currency,
+            overdraft_nano: account.overdraftNano,
+            status: account.status,
+            group_name: account.group ?? null,
+            created_at: account.createdAt,
+            ...limitColumns(account.limits),
+            ...budgetColumns(budgetsPatchOf(account.budgets)),
+          })
+          .execute();
+        await appendAuditEvent(transaction, entry);
+      }),
+    update: (id, statusBefore, patch, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .updateTable('account')
+          .set(accountColumns(patch))
+          .where('id', '=', id)
+          .where('status', '=', statusBefore)
+          .returningAll()
+          .executeTakeFirst();
+        if (row === undefined) return undefined;
+        await appendAuditEvent(transaction, entry);
+        return accountOf(row);
+      }),
   };
 }

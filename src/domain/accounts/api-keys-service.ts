@@ -1,5 +1,6 @@
-// API keys: made, changed, rotated, deleted. Invariant: the key itself leaves this file once, in the answer to its
-// making; what is stored is its hash. A deleted key is gone from the directory before the deletion is acknowledged.
+// API keys: made, changed, rotated, deleted. Invariant: the key itself leaves this file once, in the answer
+// to its making; what is stored is its hash. A deleted key is gone from the directory before the deletion is
+// acknowledged.
 
 import type { ApiKeyId } from '../../core/ids.ts';
 import { generateKey, hintOf, sha256Hex } from '../../core/secrets.ts';
@@ -13,7 +14,14 @@ import type { ApiKeyQuery } from './api-keys-store.ts';
 import { budgetsOfPatch, isEmptyPatch, limitsOfPatch } from './changes.ts';
 import type { ApiKeyPatch, IssuedApiKey, NewApiKey } from './changes.ts';
 import {
-  checkBudgets, checkedRanges, checkExpiry, checkGroup, checkLimits, checkModels, checkName, checkWhole,
+  checkBudgets,
+  checkedRanges,
+  checkExpiry,
+  checkGroup,
+  checkLimits,
+  checkModels,
+  checkName,
+  checkWhole,
 } from './input-rules.ts';
 
 export interface ApiKeysService {
@@ -54,24 +62,46 @@ async function createKey(context: AccountsContext, actor: string, input: NewApiK
     const member = user?.memberships.some((membership) => membership.accountId === account.id) ?? false;
     if (!member) throw notFound('user in this account', 'userId');
   }
-  if (await apiKeys.liveCount(account.id, at) >= BigInt(accountBounds.liveKeysPerAccountMax)) {
-    throw conflict(`the account has ${accountBounds.liveKeysPerAccountMax} keys, the most that it may have; delete one first`);
+  if ((await apiKeys.liveCount(account.id, at)) >= BigInt(accountBounds.liveKeysPerAccountMax)) {
+    throw conflict(
+      `the account has ${accountBounds.liveKeysPerAccountMax} keys, the most that it may have; delete one first`,
+    );
   }
   const key = generateKey('api-key', context.randomBytes);
   const apiKey: ApiKey = {
-    id: context.newId('key'), accountId: account.id, userId, name: input.name, sha256: sha256Hex(key), hint: hintOf(key),
-    group: input.group ?? undefined, models: input.models ?? undefined, addresses: addresses ?? undefined,
-    limits: limitsOfPatch(input.limits), budgets: budgetsOfPatch(input.budgets),
-    createdAt: at, expiresAt: input.expiresAt ?? undefined, revokedAt: undefined, rotatedFrom: undefined,
+    id: context.newId('key'),
+    accountId: account.id,
+    userId,
+    name: input.name,
+    sha256: sha256Hex(key),
+    hint: hintOf(key),
+    group: input.group ?? undefined,
+    models: input.models ?? undefined,
+    addresses: addresses ?? undefined,
+    limits: limitsOfPatch(input.limits),
+    budgets: budgetsOfPatch(input.budgets),
+    createdAt: at,
+    expiresAt: input.expiresAt ?? undefined,
+    revokedAt: undefined,
+    rotatedFrom: undefined,
   };
   await apiKeys.insert(apiKey, {
-    at, actor, action: 'api-key.create', target: `api-key/${apiKey.id}`, change: changeText({ ...input, addresses }, ['name']),
+    at,
+    actor,
+    action: 'api-key.create',
+    target: `api-key/${apiKey.id}`,
+    change: changeText({ ...input, addresses }, ['name']),
   });
   directory.putKey(apiKey, at);
   return { apiKey, key };
 }
 
-async function updateKey(context: AccountsContext, actor: string, id: ApiKeyId, input: ApiKeyPatch): Promise<ApiKey> {
+async function updateKey(
+  context: AccountsContext,
+  actor: string,
+  id: ApiKeyId,
+  input: ApiKeyPatch,
+): Promise<ApiKey> {
   const { directory, apiKeys, clock } = context;
   const at = clock.now();
   const current = await apiKeys.get(id);
@@ -80,14 +110,23 @@ async function updateKey(context: AccountsContext, actor: string, id: ApiKeyId, 
   const patch = checkedPatch(context, input, at);
   if (isEmptyPatch(patch)) return current;
   const updated = await apiKeys.update(id, patch, {
-    at, actor, action: 'api-key.update', target: `api-key/${id}`, change: changeText({ ...patch }, ['name']),
+    at,
+    actor,
+    action: 'api-key.update',
+    target: `api-key/${id}`,
+    change: changeText({ ...patch }, ['name']),
   });
   if (updated === undefined) throw conflict('the key was deleted meanwhile');
   directory.putKey(updated, at);
   return updated;
 }
 
-async function rotateKey(context: AccountsContext, actor: string, id: ApiKeyId, overlapSeconds: number): Promise<IssuedApiKey> {
+async function rotateKey(
+  context: AccountsContext,
+  actor: string,
+  id: ApiKeyId,
+  overlapSeconds: number,
+): Promise<IssuedApiKey> {
   const { directory, apiKeys, clock } = context;
   checkWhole('overlapSeconds', overlapSeconds, accountBounds.overlapSecondsMax);
   const at = clock.now();
@@ -98,12 +137,29 @@ async function rotateKey(context: AccountsContext, actor: string, id: ApiKeyId, 
   if (!rotation.allowed) throw conflict(rotation.because);
   const key = generateKey('api-key', context.randomBytes);
   const successor: ApiKey = {
-    ...old, id: context.newId('key'), sha256: sha256Hex(key), hint: hintOf(key), createdAt: at, rotatedFrom: old.id,
+    ...old,
+    id: context.newId('key'),
+    sha256: sha256Hex(key),
+    hint: hintOf(key),
+    createdAt: at,
+    rotatedFrom: old.id,
   };
   const { oldExpiresAt } = rotation;
   const ended = await apiKeys.replace(successor, id, oldExpiresAt, [
-    { at, actor, action: 'api-key.rotate', target: `api-key/${id}`, change: changeText({ successor: successor.id, expiresAt: oldExpiresAt }) },
-    { at, actor, action: 'api-key.create', target: `api-key/${successor.id}`, change: changeText({ accountId: old.accountId, rotatedFrom: id }) },
+    {
+      at,
+      actor,
+      action: 'api-key.rotate',
+      target: `api-key/${id}`,
+      change: changeText({ successor: successor.id, expiresAt: oldExpiresAt }),
+    },
+    {
+      at,
+      actor,
+      action: 'api-key.create',
+      target: `api-key/${successor.id}`,
+      change: changeText({ accountId: old.accountId, rotatedFrom: id }),
+    },
   ]);
   if (ended === undefined) throw conflict('the key was deleted meanwhile');
   directory.putKey(ended, at);
@@ -114,7 +170,13 @@ async function rotateKey(context: AccountsContext, actor: string, id: ApiKeyId, 
 async function revokeKey(context: AccountsContext, actor: string, id: ApiKeyId): Promise<ApiKey> {
   const { directory, apiKeys, clock } = context;
   const at = clock.now();
-  const revoked = await apiKeys.revoke(id, at, { at, actor, action: 'api-key.delete', target: `api-key/${id}`, change: '{}' });
+  const revoked = await apiKeys.revoke(id, at, {
+    at,
+    actor,
+    action: 'api-key.delete',
+    target: `api-key/${id}`,
+    change: '{}',
+  });
   if (revoked !== undefined) {
     directory.putKey(revoked, at);
     return revoked;

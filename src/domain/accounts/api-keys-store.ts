@@ -28,15 +28,28 @@ export interface ApiKeysStore {
   insert(key: ApiKey, entry: AuditEntry): Promise<void>;
   /** The key after the patch; undefined if there is none, or it is deleted. */
   update(id: ApiKeyId, patch: ApiKeyPatch, entry: AuditEntry): Promise<ApiKey | undefined>;
-  /** Puts the new key in and ends the old one, both or neither. The old key as it is then; undefined if it is deleted. */
-  replace(successor: ApiKey, oldId: ApiKeyId, oldExpiresAt: EpochMs, entries: readonly AuditEntry[]): Promise<ApiKey | undefined>;
+  /**
+   * Puts the new key in and ends the old one, both or neither. The old key as it is then; undefined if it is
+   * deleted.
+   */
+  replace(
+    successor: ApiKey,
+    oldId: ApiKeyId,
+    oldExpiresAt: EpochMs,
+    entries: readonly AuditEntry[],
+  ): Promise<ApiKey | undefined>;
   /** The key, deleted by this call; undefined if it was before, or never was. */
   revoke(id: ApiKeyId, at: EpochMs, entry: AuditEntry): Promise<ApiKey | undefined>;
 }
 
 export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysStore {
-  const liveAt = (at: EpochMs) => database.selectFrom('api_key').where('revoked_at', 'is', null)
-    .where((either) => either.or([either('expires_at', 'is', null), either('expires_at', '>', BigInt(at))]));
+  const liveAt = (at: EpochMs) =>
+    database
+      .selectFrom('api_key')
+      .where('revoked_at', 'is', null)
+      .where((either) =>
+        either.or([either('expires_at', 'is', null), either('expires_at', '>', BigInt(at))]),
+      );
 
   return {
     live: async (at) => (await liveAt(at).selectAll().execute()).map(apiKeyOf),
@@ -52,36 +65,59 @@ export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysSto
       return (await select.execute()).map(apiKeyOf);
     },
     async liveCount(accountId, at) {
-      const { keys } = await liveAt(at).where('account_id', '=', accountId)
-        .select((count) => count.fn.countAll<bigint>().as('keys')).executeTakeFirstOrThrow();
+      const { keys } = await liveAt(at)
+        .where('account_id', '=', accountId)
+        .select((count) => count.fn.countAll<bigint>().as('keys'))
+        .executeTakeFirstOrThrow();
       return keys;
     },
-    successorOf: async (id) => (await database.selectFrom('api_key').select('id').where('rotated_from', '=', id).executeTakeFirst())?.id,
-    insert: (key, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('api_key').values(apiKeyRow(key)).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
-    update: (id, patch, entry) => database.transaction().execute(async (transaction) => {
-      const row = await transaction.updateTable('api_key').set(apiKeyColumns(patch))
-        .where('id', '=', id).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
-      if (row === undefined) return undefined;
-      await appendAuditEvent(transaction, entry);
-      return apiKeyOf(row);
-    }),
-    replace: (successor, oldId, oldExpiresAt, entries) => database.transaction().execute(async (transaction) => {
-      const old = await transaction.updateTable('api_key').set({ expires_at: oldExpiresAt })
-        .where('id', '=', oldId).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
-      if (old === undefined) return undefined;
-      await transaction.insertInto('api_key').values(apiKeyRow(successor)).execute();
-      for (const entry of entries) await appendAuditEvent(transaction, entry);
-      return apiKeyOf(old);
-    }),
-    revoke: (id, at, entry) => database.transaction().execute(async (transaction) => {
-      const row = await transaction.updateTable('api_key').set({ revoked_at: at })
-        .where('id', '=', id).where('revoked_at', 'is', null).returningAll().executeTakeFirst();
-      if (row === undefined) return undefined;
-      await appendAuditEvent(transaction, entry);
-      return apiKeyOf(row);
-    }),
+    successorOf: async (id) =>
+      (await database.selectFrom('api_key').select('id').where('rotated_from', '=', id).executeTakeFirst())
+        ?.id,
+    insert: (key, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction.insertInto('api_key').values(apiKeyRow(key)).execute();
+        await appendAuditEvent(transaction, entry);
+      }),
+    update: (id, patch, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .updateTable('api_key')
+          .set(apiKeyColumns(patch))
+          .where('id', '=', id)
+          .where('revoked_at', 'is', null)
+          .returningAll()
+          .executeTakeFirst();
+        if (row === undefined) return undefined;
+        await appendAuditEvent(transaction, entry);
+        return apiKeyOf(row);
+      }),
+    replace: (successor, oldId, oldExpiresAt, entries) =>
+      database.transaction().execute(async (transaction) => {
+        const old = await transaction
+          .updateTable('api_key')
+          .set({ expires_at: oldExpiresAt })
+          .where('id', '=', oldId)
+          .where('revoked_at', 'is', null)
+          .returningAll()
+          .executeTakeFirst();
+        if (old === undefined) return undefined;
+        await transaction.insertInto('api_key').values(apiKeyRow(successor)).execute();
+        for (const entry of entries) await appendAuditEvent(transaction, entry);
+        return apiKeyOf(old);
+      }),
+    revoke: (id, at, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .updateTable('api_key')
+          .set({ revoked_at: at })
+          .where('id', '=', id)
+          .where('revoked_at', 'is', null)
+          .returningAll()
+          .executeTakeFirst();
+        if (row === undefined) return undefined;
+        await appendAuditEvent(transaction, entry);
+        return apiKeyOf(row);
+      }),
   };
 }

@@ -105,6 +105,9 @@ export function budgetsOfPatch(patch: BudgetsPatch | undefined): readonly Budget
 
 /** True if the patch changes nothing, also where an object in it is empty. */
 export function isEmptyPatch(patch: object): boolean {
-  return Object.values(patch).every((value: unknown) =>
-    value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value) && isEmptyPatch(value)));
+  return Object.values(patch).every(
+    (value: unknown) =>
+      value === undefined ||
+      (typeof value === 'object' && value !== null && !Array.isArray(value) && isEmptyPatch(value)),
+  );
 }

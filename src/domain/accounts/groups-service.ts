@@ -1,5 +1,5 @@
-// Groups. Those that the config declares are read-only here: each fact has one source. A group in use is not removed,
-// because those who are in it would lose its limits and its multiplier.
+// Groups. Those that the config declares are read-only here: each fact has one source. A group in use is not
+// removed, because those who are in it would lose its limits and its multiplier.
 
 import type { GroupId } from '../../core/ids.ts';
 import { PPM_ONE } from '../../core/money.ts';
@@ -46,11 +46,18 @@ export function createGroupsService(context: AccountsContext): GroupsService {
   };
 }
 
-/** A group of the config as a value. Its identifier follows from its name, so that it is the same after each start. */
+/**
+ * A group of the config as a value. Its identifier follows from its name, so that it is the same after each
+ * start.
+ */
 export function configGroup(config: GroupConfig): Group {
   const id: GroupId = `grp_${sha256Hex(`config-group/${config.name}`).slice(0, 32)}`;
   return {
-    id, name: config.name, multiplierPpm: config.multiplierPpm ?? PPM_ONE, limits: { ...noLimits, ...config.limits }, source: 'config',
+    id,
+    name: config.name,
+    multiplierPpm: config.multiplierPpm ?? PPM_ONE,
+    limits: { ...noLimits, ...config.limits },
+    source: 'config',
   };
 }
 
@@ -60,28 +67,50 @@ async function createGroup(context: AccountsContext, actor: string, input: NewGr
   checkPatch(input);
   const known = directory.group(input.name);
   if (known !== undefined) {
-    throw conflict(known.source === 'config' ? 'is declared in the config file' : 'belongs to another group; choose another', 'name');
+    throw conflict(
+      known.source === 'config'
+        ? 'is declared in the config file'
+        : 'belongs to another group; choose another',
+      'name',
+    );
   }
   const group: Group = {
-    id: context.newId('grp'), name: input.name, multiplierPpm: input.multiplierPpm ?? PPM_ONE,
-    limits: limitsOfPatch(input.limits), source: 'admin',
+    id: context.newId('grp'),
+    name: input.name,
+    multiplierPpm: input.multiplierPpm ?? PPM_ONE,
+    limits: limitsOfPatch(input.limits),
+    source: 'admin',
   };
   await groups.insert(group, {
-    at: clock.now(), actor, action: 'group.create', target: `group/${group.name}`,
+    at: clock.now(),
+    actor,
+    action: 'group.create',
+    target: `group/${group.name}`,
     change: changeText({ ...input, multiplierPpm: group.multiplierPpm }),
   });
   directory.putGroup(group);
   return group;
 }
 
-async function updateGroup(context: AccountsContext, actor: string, name: string, patch: GroupPatch): Promise<Group> {
+async function updateGroup(
+  context: AccountsContext,
+  actor: string,
+  name: string,
+  patch: GroupPatch,
+): Promise<Group> {
   const { directory, groups, clock } = context;
   const current = directory.group(name);
   if (current === undefined) throw notFound('group');
   requireRuling(ruleGroupChange(current));
   checkPatch(patch);
   if (isEmptyPatch(patch)) return current;
-  const entry = { at: clock.now(), actor, action: 'group.update', target: `group/${name}`, change: changeText({ ...patch }) };
+  const entry = {
+    at: clock.now(),
+    actor,
+    action: 'group.update',
+    target: `group/${name}`,
+    change: changeText({ ...patch }),
+  };
   const group = await groups.update(name, patch, entry);
   if (group === undefined) throw notFound('group');
   directory.putGroup(group);
@@ -93,7 +122,13 @@ async function removeGroup(context: AccountsContext, actor: string, name: string
   const current = directory.group(name);
   if (current === undefined) throw notFound('group');
   requireRuling(ruleGroupRemoval(current, await groups.usedBy(name)));
-  await groups.remove(name, { at: clock.now(), actor, action: 'group.remove', target: `group/${name}`, change: '{}' });
+  await groups.remove(name, {
+    at: clock.now(),
+    actor,
+    action: 'group.remove',
+    target: `group/${name}`,
+    change: '{}',
+  });
   directory.dropGroup(name);
 }
 

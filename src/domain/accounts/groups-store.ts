@@ -27,33 +27,64 @@ export interface GroupsStore {
 export function createGroupsStore(database: Kysely<AccountsTables>): GroupsStore {
   return {
     all: async () => (await database.selectFrom('group').selectAll().execute()).map(groupOf),
-    insert: (group, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('group')
-        .values({ id: group.id, name: group.name, multiplier_ppm: group.multiplierPpm, ...limitColumns(group.limits) }).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
-    update: (name, patch, entry) => database.transaction().execute(async (transaction) => {
-      const row = await transaction.updateTable('group').set(groupColumns(patch)).where('name', '=', name)
-        .returningAll().executeTakeFirst();
-      if (row === undefined) return undefined;
-      await appendAuditEvent(transaction, entry);
-      return groupOf(row);
-    }),
-    remove: (name, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.deleteFrom('group').where('name', '=', name).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
+    insert: (group, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('group')
+          .values({
+            id: group.id,
+            name: group.name,
+            multiplier_ppm: group.multiplierPpm,
+            ...limitColumns(group.limits),
+          })
+          .execute();
+        await appendAuditEvent(transaction, entry);
+      }),
+    update: (name, patch, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .updateTable('group')
+          .set(groupColumns(patch))
+          .where('name', '=', name)
+          .returningAll()
+          .executeTakeFirst();
+        if (row === undefined) return undefined;
+        await appendAuditEvent(transaction, entry);
+        return groupOf(row);
+      }),
+    remove: (name, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction.deleteFrom('group').where('name', '=', name).execute();
+        await appendAuditEvent(transaction, entry);
+      }),
     async usedBy(name) {
-      const { accounts } = await database.selectFrom('account').select((count) => count.fn.countAll<bigint>().as('accounts'))
-        .where('group_name', '=', name).where('status', '!=', 'closed').executeTakeFirstOrThrow();
-      const { keys } = await database.selectFrom('api_key').select((count) => count.fn.countAll<bigint>().as('keys'))
-        .where('group_name', '=', name).where('revoked_at', 'is', null).executeTakeFirstOrThrow();
+      const { accounts } = await database
+        .selectFrom('account')
+        .select((count) => count.fn.countAll<bigint>().as('accounts'))
+        .where('group_name', '=', name)
+        .where('status', '!=', 'closed')
+        .executeTakeFirstOrThrow();
+      const { keys } = await database
+        .selectFrom('api_key')
+        .select((count) => count.fn.countAll<bigint>().as('keys'))
+        .where('group_name', '=', name)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirstOrThrow();
       return { accounts, keys };
     },
     async namesInUse() {
-      const rows = await database.selectFrom('account').select('group_name').where('group_name', 'is not', null)
+      const rows = await database
+        .selectFrom('account')
+        .select('group_name')
+        .where('group_name', 'is not', null)
         .where('status', '!=', 'closed')
-        .union(database.selectFrom('api_key').select('group_name').where('group_name', 'is not', null).where('revoked_at', 'is', null))
+        .union(
+          database
+            .selectFrom('api_key')
+            .select('group_name')
+            .where('group_name', 'is not', null)
+            .where('revoked_at', 'is', null),
+        )
         .execute();
       return rows.flatMap((row) => row.group_name ?? []);
     },

@@ -1,5 +1,6 @@
-// Opens the accounts domain at start: reads what authenticate needs into memory, and brings the ledger in line with the
-// rows, so that a crash between the two leaves no account without a balance and no overdraft that nobody granted.
+// Opens the accounts domain at start: reads what authenticate needs into memory, and brings the ledger in
+// line with the rows, so that a crash between the two leaves no account without a balance and no overdraft
+// that nobody granted.
 
 import type { Clock } from '../../core/clock.ts';
 import type { IdSource } from '../../core/ids.ts';
@@ -58,31 +59,53 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
   const declared = options.configGroups.map(configGroup);
   const stored = await groups.all();
   // The config's group comes last and so takes the place of one with the same name.
-  const directory = createAccountDirectory({ accounts: known, groups: [...stored, ...declared], keys: await apiKeys.live(at) }, at);
+  const directory = createAccountDirectory(
+    { accounts: known, groups: [...stored, ...declared], keys: await apiKeys.live(at) },
+    at,
+  );
   const warnings = await alignLedger(known, ledger);
   for (const name of await groups.namesInUse()) {
-    if (directory.group(name) === undefined) warnings.push(`the group ${name} is in use, but neither the config nor an operator declares it`);
+    if (directory.group(name) === undefined)
+      warnings.push(`the group ${name} is in use, but neither the config nor an operator declares it`);
   }
   for (const { name } of declared) {
-    if (stored.some((group) => group.name === name)) warnings.push(`the group ${name} of the config hides the one that an operator made`);
+    if (stored.some((group) => group.name === name))
+      warnings.push(`the group ${name} of the config hides the one that an operator made`);
   }
   const context: AccountsContext = {
-    accounts, users, groups, apiKeys, directory, ledger, clock, newId: options.newId, randomBytes: options.randomBytes,
-    currency: options.currency, turn: createTurns(),
+    accounts,
+    users,
+    groups,
+    apiKeys,
+    directory,
+    ledger,
+    clock,
+    newId: options.newId,
+    randomBytes: options.randomBytes,
+    currency: options.currency,
+    turn: createTurns(),
   };
   return {
-    directory, warnings,
-    accounts: createAccountsService(context), users: createUsersService(context),
-    groups: createGroupsService(context), apiKeys: createApiKeysService(context),
+    directory,
+    warnings,
+    accounts: createAccountsService(context),
+    users: createUsersService(context),
+    groups: createGroupsService(context),
+    apiKeys: createApiKeysService(context),
   };
 }
 
-async function alignLedger(accounts: readonly Account[], ledger: AccountsOptions['ledger']): Promise<string[]> {
+async function alignLedger(
+  accounts: readonly Account[],
+  ledger: AccountsOptions['ledger'],
+): Promise<string[]> {
   const warnings: string[] = [];
   for (const account of accounts) {
     const balance = await ledger.balance(account.id);
     if (balance !== undefined && balance.currency !== account.currency) {
-      warnings.push(`account ${account.id} is kept in ${account.currency}, its balance in ${balance.currency}`);
+      warnings.push(
+        `account ${account.id} is kept in ${account.currency}, its balance in ${balance.currency}`,
+      );
     } else if (balance?.overdraftNano !== account.overdraftNano) {
       await ledger.openAccount(account.id, account.currency, account.overdraftNano);
     }

@@ -44,48 +44,88 @@ export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
       if (query.before !== undefined) select = select.where('id', '<', query.before);
       const { accountId } = query;
       if (accountId !== undefined) {
-        select = select.where('id', 'in', (inner) => inner.selectFrom('membership').select('user_id').where('account_id', '=', accountId));
+        select = select.where('id', 'in', (inner) =>
+          inner.selectFrom('membership').select('user_id').where('account_id', '=', accountId),
+        );
       }
       const rows = await select.execute();
-      const memberships = await membershipsOf(database, rows.map((row) => row.id));
+      const memberships = await membershipsOf(
+        database,
+        rows.map((row) => row.id),
+      );
       return rows.map((row) => userOf(row, memberships.get(row.id) ?? []));
     },
     async emailTaken(email, byOtherThan) {
-      const other = await database.selectFrom('user').select('id')
-        .where(sql`lower(email)`, '=', sql`lower(${email})`).where('id', '!=', byOtherThan).executeTakeFirst();
+      const other = await database
+        .selectFrom('user')
+        .select('id')
+        .where(sql`lower(email)`, '=', sql`lower(${email})`)
+        .where('id', '!=', byOtherThan)
+        .executeTakeFirst();
       return other !== undefined;
     },
     async someOwners(accountId) {
-      const rows = await database.selectFrom('membership').select('user_id')
-        .where('account_id', '=', accountId).where('role', '=', 'owner').limit(2).execute();
+      const rows = await database
+        .selectFrom('membership')
+        .select('user_id')
+        .where('account_id', '=', accountId)
+        .where('role', '=', 'owner')
+        .limit(2)
+        .execute();
       return rows.map((row) => row.user_id);
     },
-    insert: (user, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('user')
-        .values({ id: user.id, name: user.name, email: user.email ?? null, created_at: user.createdAt }).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
-    update: (id, patch, entry) => database.transaction().execute(async (transaction) => {
-      await transaction.updateTable('user').set(userColumns(patch)).where('id', '=', id).execute();
-      await appendAuditEvent(transaction, entry);
-    }),
-    setRole: (id, accountId, role, entry) => database.transaction().execute(async (transaction) => {
-      if (role === undefined) {
-        await transaction.deleteFrom('membership').where('account_id', '=', accountId).where('user_id', '=', id).execute();
-      } else {
-        await transaction.insertInto('membership').values({ account_id: accountId, user_id: id, role })
-          .onConflict((conflict) => conflict.columns(['account_id', 'user_id']).doUpdateSet({ role })).execute();
-      }
-      await appendAuditEvent(transaction, entry);
-    }),
-    note: (entry) => database.transaction().execute(async (transaction) => void await appendAuditEvent(transaction, entry)),
+    insert: (user, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('user')
+          .values({ id: user.id, name: user.name, email: user.email ?? null, created_at: user.createdAt })
+          .execute();
+        await appendAuditEvent(transaction, entry);
+      }),
+    update: (id, patch, entry) =>
+      database.transaction().execute(async (transaction) => {
+        await transaction.updateTable('user').set(userColumns(patch)).where('id', '=', id).execute();
+        await appendAuditEvent(transaction, entry);
+      }),
+    setRole: (id, accountId, role, entry) =>
+      database.transaction().execute(async (transaction) => {
+        if (role === undefined) {
+          await transaction
+            .deleteFrom('membership')
+            .where('account_id', '=', accountId)
+            .where('user_id', '=', id)
+            .execute();
+        } else {
+          await transaction
+            .insertInto('membership')
+            .values({ account_id: accountId, user_id: id, role })
+            .onConflict((conflict) => conflict.columns(['account_id', 'user_id']).doUpdateSet({ role }))
+            .execute();
+        }
+        await appendAuditEvent(transaction, entry);
+      }),
+    note: (entry) =>
+      database
+        .transaction()
+        .execute(async (transaction) => void (await appendAuditEvent(transaction, entry))),
   };
 }
 
 async function membershipsOf(
-  database: Kysely<AccountsTables>, ids: readonly string[],
+  database: Kysely<AccountsTables>,
+  ids: readonly string[],
 ): Promise<ReadonlyMap<string, User['memberships']>> {
   if (ids.length === 0) return new Map();
-  const rows = await database.selectFrom('membership').selectAll().where('user_id', 'in', ids).orderBy('account_id').execute();
-  return new Map([...Map.groupBy(rows, (row) => row.user_id)].map(([userId, theirs]) => [userId, theirs.map(membershipOf)]));
+  const rows = await database
+    .selectFrom('membership')
+    .selectAll()
+    .where('user_id', 'in', ids)
+    .orderBy('account_id')
+    .execute();
+  return new Map(
+    [...Map.groupBy(rows, (row) => row.user_id)].map(([userId, theirs]) => [
+      userId,
+      theirs.map(membershipOf),
+    ]),
+  );
 }

@@ -1,6 +1,7 @@
-// The audit: who changed what, as a chain in which each event carries the hash of the one before. Invariant: no event
-// can be altered, removed from the middle or put in without breaking the chain; cutting off its end is seen by whoever
-// keeps an earlier head. Neither secrets nor personal data enter the hashed text, so that erasure breaks nothing.
+// The audit: who changed what, as a chain in which each event carries the hash of the one before. Invariant:
+// no event can be altered, removed from the middle or put in without breaking the chain; cutting off its end
+// is seen by whoever keeps an earlier head. Neither secrets nor personal data enter the hashed text, so that
+// erasure breaks nothing.
 
 import type { EpochMs } from '../../core/clock.ts';
 import { sha256Hex } from '../../core/secrets.ts';
@@ -29,11 +30,22 @@ export interface AuditEvent extends AuditEntry {
 /** What the first event stands on. */
 export const auditRoot = '0'.repeat(64);
 
-/** Hash of an event: of all its members, in one fixed order, as a JSON list, so that no member can run into the next. */
+/**
+ * Hash of an event: of all its members, in one fixed order, as a JSON list, so that no member can run into
+ * the next.
+ */
 export function hashOf(event: Omit<AuditEvent, 'hash'>): string {
-  return sha256Hex(JSON.stringify([
-    event.prevHash, event.seq.toString(), event.at, event.actor, event.action, event.target, event.change,
-  ]));
+  return sha256Hex(
+    JSON.stringify([
+      event.prevHash,
+      event.seq.toString(),
+      event.at,
+      event.actor,
+      event.action,
+      event.target,
+      event.change,
+    ]),
+  );
 }
 
 export interface AuditHead {
@@ -44,8 +56,13 @@ export interface AuditHead {
 /** The event that follows this head. Pure. */
 export function chainAfter(head: AuditHead | undefined, entry: AuditEntry): AuditEvent {
   const event = {
-    at: entry.at, actor: entry.actor, action: entry.action, target: entry.target, change: entry.change,
-    seq: (head?.seq ?? 0n) + 1n, prevHash: head?.hash ?? auditRoot,
+    at: entry.at,
+    actor: entry.actor,
+    action: entry.action,
+    target: entry.target,
+    change: entry.change,
+    seq: (head?.seq ?? 0n) + 1n,
+    prevHash: head?.hash ?? auditRoot,
   };
   return { ...event, hash: hashOf(event) };
 }
@@ -62,9 +79,14 @@ export function faultOf(head: AuditHead | undefined, event: AuditEvent): 'gap' |
 }
 
 /** A patch as the audit keeps it: amounts as decimal strings, and `personal` in place of the fields named. */
-export function changeText(patch: Readonly<Record<string, unknown>>, personalFields: readonly string[] = []): string {
+export function changeText(
+  patch: Readonly<Record<string, unknown>>,
+  personalFields: readonly string[] = [],
+): string {
   const shown = Object.entries(patch)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => [name, personalFields.includes(name) && value !== null ? '(personal)' : value]);
-  return JSON.stringify(Object.fromEntries(shown), (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return JSON.stringify(Object.fromEntries(shown), (_, value: unknown) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  );
 }

@@ -41,7 +41,7 @@ function upstreamOf(upstream: ResolvedUpstream): Upstream {
     credential: upstream.secret,
     weight: upstream.weight ?? DEFAULT_WEIGHT,
     priority: upstream.priority ?? 0,
-    addresses: upstream.addresses ?? 'public',
+    addresses: upstream.addresses,
     onClientLeaving: upstream.onClientLeaving ?? 'cancel',
     source: 'config',
     enabled: true,

@@ -1,6 +1,7 @@
-// Who is calling: the socket peer, or, when the peer is a trusted proxy, the right-most hop of the one configured header
-// that no trusted proxy stands at. Whatever a client writes to the left of that hop decides nothing; a hop that cannot
-// be read makes the client `unknown`, never its proxy, so that nobody gains by writing nonsense.
+// Who is calling: the socket peer, or, when the peer is a trusted proxy, the right-most hop of the one
+// configured header that no trusted proxy stands at. Whatever a client writes to the left of that hop decides
+// nothing; a hop that cannot be read makes the client `unknown`, never its proxy, so that nobody gains by
+// writing nonsense.
 
 import { normaliseAddress } from '../../core/addresses.ts';
 import { bounds } from '../../core/bounds.ts';
@@ -37,11 +38,16 @@ export function clientAddress(peer: string, headers: HeaderReader, settings: Cli
     case 'cf-connecting-ip':
     case 'x-real-ip':
       // One value by definition. Two of them mean that a client's own line got through.
-      return value.length > bounds.headerLength ? UNKNOWN_ADDRESS : normaliseAddress(value) ?? UNKNOWN_ADDRESS;
+      return value.length > bounds.headerLength
+        ? UNKNOWN_ADDRESS
+        : (normaliseAddress(value) ?? UNKNOWN_ADDRESS);
   }
 }
 
-/** Where the element that ends before `end` begins; found from the right, so that what stands to the left is not read. */
+/**
+ * Where the element that ends before `end` begins; found from the right, so that what stands to the left is
+ * not read.
+ */
 type FindStart = (value: string, end: number) => number;
 
 function rightmostUntrusted(
@@ -66,7 +72,9 @@ function rightmostUntrusted(
 
 const previousListed: FindStart = (value, end) => (end === 0 ? 0 : value.lastIndexOf(',', end - 1) + 1);
 
-/** Commas inside quotes do not part elements; an open quote further left belongs to whoever wrote it there. */
+/**
+ * Commas inside quotes do not part elements; an open quote further left belongs to whoever wrote it there.
+ */
 const previousElement: FindStart = (value, end) => {
   let quoted = false;
   for (let index = end - 1; index >= 0; index -= 1) {

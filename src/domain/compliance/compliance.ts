@@ -1,5 +1,5 @@
-// Compliance as the request path sees it: one object over the engine, the country source and the terms, so that a step
-// asks one thing. It decides nothing itself.
+// Compliance as the request path sees it: one object over the engine, the country source and the terms, so
+// that a step asks one thing. It decides nothing itself.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { AccountId, ApiKeyId, UserId } from '../../core/ids.ts';
@@ -13,8 +13,17 @@ export interface TermsPort {
   standing(accountId: AccountId, at: EpochMs): readonly TermsStanding[];
   recordAcceptance(
     obligation: Obligation,
-    who: { readonly accountId: AccountId; readonly userId: UserId | undefined; readonly apiKeyId: ApiKeyId | undefined },
-    from: { readonly address: string; readonly country: string; readonly userAgent: string | undefined; readonly locale: string | undefined },
+    who: {
+      readonly accountId: AccountId;
+      readonly userId: UserId | undefined;
+      readonly apiKeyId: ApiKeyId | undefined;
+    },
+    from: {
+      readonly address: string;
+      readonly country: string;
+      readonly userAgent: string | undefined;
+      readonly locale: string | undefined;
+    },
   ): Promise<void>;
 }
 
@@ -48,7 +57,8 @@ export function createCompliance(judge: Judge, country: CountrySource, terms: Te
             obligation,
             { accountId: account.id, userId: apiKey.userId, apiKeyId: apiKey.id },
             {
-              address, country: from,
+              address,
+              country: from,
               userAgent: request.headers.get('user-agent') ?? undefined,
               locale: request.headers.get('accept-language') ?? undefined,
             },

@@ -1,5 +1,6 @@
-// A country database in MaxMind's file format, replaced while we run: a changed file is read beside the requests, and
-// takes over only when it was read whole and answers; until then, and if it is broken, the old one stays in use.
+// A country database in MaxMind's file format, replaced while we run: a changed file is read beside the
+// requests, and takes over only when it was read whole and answers; until then, and if it is broken, the old
+// one stays in use.
 
 import { readFileSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -29,13 +30,20 @@ export interface CountryDatabaseServices {
 }
 
 function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
 }
 
 /** Vendors differ: `country.iso_code`, `country_code`, or `country` as a code itself. */
 function codeOf(record: unknown): string | undefined {
   const country = member(record, 'country');
-  const found = [member(country, 'iso_code'), member(record, 'country_code'), country, member(member(record, 'registered_country'), 'iso_code')];
+  const found = [
+    member(country, 'iso_code'),
+    member(record, 'country_code'),
+    country,
+    member(member(record, 'registered_country'), 'iso_code'),
+  ];
   return found.find((code) => typeof code === 'string');
 }
 
@@ -43,12 +51,14 @@ function codeOf(record: unknown): string | undefined {
 function parse(bytes: Uint8Array): Reader<MmdbRecord> {
   const reader = new Reader<MmdbRecord>(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   const { nodeCount, searchTreeSize } = reader.metadata;
-  if (nodeCount < 1 || searchTreeSize >= bytes.byteLength) throw new Error('its search tree does not fit into the file');
+  if (nodeCount < 1 || searchTreeSize >= bytes.byteLength)
+    throw new Error('its search tree does not fit into the file');
   for (const address of ['1.1.1.1', '203.0.113.1']) reader.get(address);
   return reader;
 }
 
-const stampOf = (file: { readonly mtimeMs: number; readonly size: number }): string => `${file.mtimeMs}/${file.size}`;
+const stampOf = (file: { readonly mtimeMs: number; readonly size: number }): string =>
+  `${file.mtimeMs}/${file.size}`;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -59,7 +69,9 @@ export function openCountryDatabase(path: string, services: CountryDatabaseServi
     stamp = stampOf(statSync(path));
     reader = parse(readFileSync(path));
   } catch (error) {
-    throw new Error(`country: ${path} cannot be used as a country database: ${messageOf(error)}`, { cause: error });
+    throw new Error(`country: ${path} cannot be used as a country database: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   let generation = 0;
   let lookedAtMs = services.clock.monotonicMs();
@@ -94,7 +106,8 @@ export function openCountryDatabase(path: string, services: CountryDatabaseServi
     get generation() {
       return generation;
     },
-    describe: () => `${path} (${reader.metadata.databaseType}, built ${reader.metadata.buildEpoch.toISOString().slice(0, 10)})`,
+    describe: () =>
+      `${path} (${reader.metadata.databaseType}, built ${reader.metadata.buildEpoch.toISOString().slice(0, 10)})`,
     find(address) {
       try {
         const code = codeOf(reader.get(address));

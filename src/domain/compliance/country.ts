@@ -1,5 +1,5 @@
-// Where a client calls from, by the one source that the operator configured. Loopback and private peers are `local`;
-// what no source can tell is `unknown`, and the region policy decides what that means.
+// Where a client calls from, by the one source that the operator configured. Loopback and private peers are
+// `local`; what no source can tell is `unknown`, and the region policy decides what that means.
 
 import { parseRanges } from '../../core/addresses.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -24,12 +24,25 @@ export interface CountryServices {
   readonly onBrokenFile: (message: string) => void;
 }
 
-/** Loopback, link-local, private and unique local addresses. Shared carrier space (100.64.0.0/10) is not among them. */
+/**
+ * Loopback, link-local, private and unique local addresses. Shared carrier space (100.64.0.0/10) is not among
+ * them.
+ */
 const isLocal = parseRanges([
-  '127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '::1/128', 'fc00::/7', 'fe80::/10',
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
 ]);
 
-/** Addresses remembered with their country. Clients repeat; the bound keeps a flood of new ones from growing us. */
+/**
+ * Addresses remembered with their country. Clients repeat; the bound keeps a flood of new ones from growing
+ * us.
+ */
 const REMEMBERED_MAX = 10_000;
 
 function localOr(address: string, otherwise: (address: string) => Country): Country {
@@ -75,7 +88,9 @@ function databaseCountry(database: CountryDatabase): CountrySource {
   };
 }
 
-/** Throws with a clear message when a database file cannot be opened: at start a broken source is not hidden. */
+/**
+ * Throws with a clear message when a database file cannot be opened: at start a broken source is not hidden.
+ */
 export function createCountrySource(config: CountrySourceConfig, services: CountryServices): CountrySource {
   switch (config.kind) {
     case 'none':

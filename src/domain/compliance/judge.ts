@@ -1,10 +1,17 @@
-// Asks every policy of a gate. Any deny wins, and the first in config order gives its words; what the allows demand is
-// united. A policy that throws, answers nonsense or misses its deadline denies, unless its entry says otherwise.
-// While all policies are synchronous, so is the answer; where no policy is loaded, nothing is asked or allocated.
+// Asks every policy of a gate. Any deny wins, and the first in config order gives its words; what the allows
+// demand is united. A policy that throws, answers nonsense or misses its deadline denies, unless its entry
+// says otherwise. While all policies are synchronous, so is the answer; where no policy is loaded, nothing is
+// asked or allocated.
 
 import { errorTable } from '../../core/errors.ts';
 import {
-  allow, gates, type CompliancePolicy, type Decision, type Gate, type Obligation, type PolicyFacts,
+  allow,
+  gates,
+  type CompliancePolicy,
+  type Decision,
+  type Gate,
+  type Obligation,
+  type PolicyFacts,
 } from '../../plugin/policy.ts';
 
 export type About = CompliancePolicy['asks'];
@@ -41,7 +48,8 @@ type Asked = readonly LoadedPolicy[];
 
 /** Policies by question and gate, in config order. */
 function byGate(policies: Asked, about: About): Readonly<Record<Gate, Asked>> {
-  const of = (gate: Gate): Asked => policies.filter(({ policy }) => policy.asks === about && policy.gates.includes(gate));
+  const of = (gate: Gate): Asked =>
+    policies.filter(({ policy }) => policy.asks === about && policy.gates.includes(gate));
   const [access, register, topUp, use] = gates;
   return { [access]: of(access), [register]: of(register), [topUp]: of(topUp), [use]: of(use) };
 }
@@ -58,25 +66,42 @@ function freezeFacts(facts: PolicyFacts): void {
 }
 
 function isObligation(value: unknown): value is Obligation {
-  return typeof value === 'object' && value !== null
-    && 'kind' in value && value.kind === 'record-acceptance'
-    && 'document' in value && typeof value.document === 'string'
-    && 'version' in value && typeof value.version === 'string'
-    && 'sha256' in value && typeof value.sha256 === 'string';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    value.kind === 'record-acceptance' &&
+    'document' in value &&
+    typeof value.document === 'string' &&
+    'version' in value &&
+    typeof value.version === 'string' &&
+    'sha256' in value &&
+    typeof value.sha256 === 'string'
+  );
 }
 
 /** Drop-ins are only as typed as their authors were careful. */
 function isDecision(value: unknown): value is Decision {
   if (typeof value !== 'object' || value === null || !('verdict' in value)) return false;
   if (value.verdict === 'allow') {
-    return 'obligations' in value && Array.isArray(value.obligations) && value.obligations.every(isObligation);
+    return (
+      'obligations' in value && Array.isArray(value.obligations) && value.obligations.every(isObligation)
+    );
   }
-  return value.verdict === 'deny'
-    && 'code' in value && typeof value.code === 'string' && value.code in errorTable
-    && 'clause' in value && typeof value.clause === 'string'
-    && 'message' in value && typeof value.message === 'string'
-    && 'remedy' in value && typeof value.remedy === 'string'
-    && 'link' in value && (value.link === undefined || (typeof value.link === 'string' && value.link.startsWith('/')));
+  return (
+    value.verdict === 'deny' &&
+    'code' in value &&
+    typeof value.code === 'string' &&
+    value.code in errorTable &&
+    'clause' in value &&
+    typeof value.clause === 'string' &&
+    'message' in value &&
+    typeof value.message === 'string' &&
+    'remedy' in value &&
+    typeof value.remedy === 'string' &&
+    'link' in value &&
+    (value.link === undefined || (typeof value.link === 'string' && value.link.startsWith('/')))
+  );
 }
 
 const sameObligation = (a: Obligation, b: Obligation): boolean =>
@@ -89,7 +114,9 @@ function unite(decisions: readonly Decision[]): Decision {
     if (decision.verdict === 'deny') return decision;
     if (decision.obligations.length === 0) continue;
     const known = united.verdict === 'allow' ? united.obligations : [];
-    const added = decision.obligations.filter((obligation) => !known.some((other) => sameObligation(obligation, other)));
+    const added = decision.obligations.filter(
+      (obligation) => !known.some((other) => sameObligation(obligation, other)),
+    );
     united = { verdict: 'allow', obligations: [...known, ...added] };
   }
   return united;
@@ -102,10 +129,21 @@ export function createJudge(
 ): Judge {
   const aboutRequest = byGate(policies, 'request');
   const aboutUpstream = byGate(policies, 'upstream');
-  const asked = (gate: Gate, about: About): Asked => (about === 'request' ? aboutRequest : aboutUpstream)[gate];
+  const asked = (gate: Gate, about: About): Asked =>
+    (about === 'request' ? aboutRequest : aboutUpstream)[gate];
 
-  const failed = ({ name, policy }: LoadedPolicy, gate: Gate, because: PolicyFault['because'], detail: unknown): Decision => {
-    report({ policy: name, gate, because, detail: detail instanceof Error ? detail.message : String(detail) });
+  const failed = (
+    { name, policy }: LoadedPolicy,
+    gate: Gate,
+    because: PolicyFault['because'],
+    detail: unknown,
+  ): Decision => {
+    report({
+      policy: name,
+      gate,
+      because,
+      detail: detail instanceof Error ? detail.message : String(detail),
+    });
     if (policy.onFailure === 'allow') return allow;
     return {
       verdict: 'deny',
@@ -118,9 +156,14 @@ export function createJudge(
   };
 
   const checked = (loaded: LoadedPolicy, gate: Gate, answer: unknown): Decision =>
-    isDecision(answer) ? answer : failed(loaded, gate, 'malformed-answer', `answered ${describeShape(answer)}`);
+    isDecision(answer)
+      ? answer
+      : failed(loaded, gate, 'malformed-answer', `answered ${describeShape(answer)}`);
 
-  /** Resolves with the answer or, at the deadline, with what failure means. Never rejects; a late answer is dropped. */
+  /**
+   * Resolves with the answer or, at the deadline, with what failure means. Never rejects; a late answer is
+   * dropped.
+   */
   const inTime = (loaded: LoadedPolicy, gate: Gate, answer: PromiseLike<unknown>): Promise<Decision> =>
     new Promise((resolve) => {
       let open = true;
@@ -132,7 +175,8 @@ export function createJudge(
       };
       const { deadlineMs } = loaded.policy;
       const cancel = timer(deadlineMs, () =>
-        settle(() => failed(loaded, gate, 'missed-deadline', `no answer within ${deadlineMs} ms`)));
+        settle(() => failed(loaded, gate, 'missed-deadline', `no answer within ${deadlineMs} ms`)),
+      );
       answer.then(
         (value) => settle(() => checked(loaded, gate, value)),
         (error: unknown) => settle(() => failed(loaded, gate, 'threw', error)),
@@ -159,7 +203,8 @@ export function createJudge(
       const decisions: Decision[] = [];
       for (const [index, entry] of loaded.entries()) {
         const decision = askOne(entry, facts);
-        if (decision instanceof Promise) return judgeRest(decisions, decision, loaded.slice(index + 1), facts);
+        if (decision instanceof Promise)
+          return judgeRest(decisions, decision, loaded.slice(index + 1), facts);
         // Policies write nothing, so those behind the first deny need not be asked: its words win anyway.
         if (decision.verdict === 'deny') return decision;
         decisions.push(decision);
@@ -170,10 +215,13 @@ export function createJudge(
 
   /** From the first asynchronous policy on, all are asked at once, so that deadlines run side by side. */
   async function judgeRest(
-    before: readonly Decision[], first: Promise<Decision>, rest: Asked, facts: PolicyFacts,
+    before: readonly Decision[],
+    first: Promise<Decision>,
+    rest: Asked,
+    facts: PolicyFacts,
   ): Promise<Decision> {
     const behind = rest.map((entry) => askOne(entry, facts));
-    return unite([...before, await first, ...await Promise.all(behind)]);
+    return unite([...before, await first, ...(await Promise.all(behind))]);
   }
 }
 

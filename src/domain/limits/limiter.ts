@@ -1,8 +1,9 @@
-// Requests per minute, tokens per minute, concurrency: by API key, account, group and client address. Invariant: a
-// request takes from all of its limits or from none, and no limit is exceeded in any window of a minute.
+// Requests per minute, tokens per minute, concurrency: by API key, account, group and client address.
+// Invariant: a request takes from all of its limits or from none, and no limit is exceeded in any window of a
+// minute.
 //
-// `decide` is pure; `take` asks it for every subject and then applies. Both run without a pause between, so that no
-// other request comes between asking and taking. Subjects without limits are not looked at.
+// `decide` is pure; `take` asks it for every subject and then applies. Both run without a pause between, so
+// that no other request comes between asking and taking. Subjects without limits are not looked at.
 
 import type { Clock } from '../../core/clock.ts';
 import type { Limits } from '../accounts/accounts.ts';
@@ -32,15 +33,17 @@ export interface LimitRefusal {
 }
 
 export type LimitDecision =
-  /** `release` gives concurrency back and corrects the tokens; a second call does nothing. The request stays counted. */
-  | { readonly taken: true; readonly release: (actualTokens: number) => void }
-  | LimitRefusal;
+  /**
+   * `release` gives concurrency back and corrects the tokens; a second call does nothing. The request stays
+   * counted.
+   */
+  { readonly taken: true; readonly release: (actualTokens: number) => void } | LimitRefusal;
 
 export interface Limiter {
   /**
-   * Takes one request, one place and the tokens from every limit of its subjects, or nothing. `tokensBound` is the
-   * most that the request can use. A bound above a token limit takes all of that limit, so that a long request can run
-   * when nothing else has; what it really used is counted when it ends.
+   * Takes one request, one place and the tokens from every limit of its subjects, or nothing. `tokensBound`
+   * is the most that the request can use. A bound above a token limit takes all of that limit, so that a long
+   * request can run when nothing else has; what it really used is counted when it ends.
    */
   take(subjects: LimitSubjects, tokensBound: number): LimitDecision;
   /** Subjects remembered now, over all scopes. */
@@ -79,18 +82,25 @@ export function createLimiter(options: LimiterOptions): Limiter {
 
   const claimsOf = ({ apiKey, account, group, address }: LimitSubjects): readonly Claim[] => {
     const claims: Claim[] = [];
-    if (isLimited(apiKey.limits)) claims.push({ scope: 'API key', id: apiKey.id, limits: apiKey.limits, table: keys });
-    if (isLimited(account.limits)) claims.push({ scope: 'account', id: account.id, limits: account.limits, table: accounts });
-    if (group && isLimited(group.limits)) claims.push({ scope: 'group', id: group.name, limits: group.limits, table: groups });
-    if (limitsAddresses) claims.push({ scope: 'address', id: addressSubject(address), limits: addressLimits, table: addresses });
+    if (isLimited(apiKey.limits))
+      claims.push({ scope: 'API key', id: apiKey.id, limits: apiKey.limits, table: keys });
+    if (isLimited(account.limits))
+      claims.push({ scope: 'account', id: account.id, limits: account.limits, table: accounts });
+    if (group && isLimited(group.limits))
+      claims.push({ scope: 'group', id: group.name, limits: group.limits, table: groups });
+    if (limitsAddresses)
+      claims.push({ scope: 'address', id: addressSubject(address), limits: addressLimits, table: addresses });
     return claims;
   };
 
   return {
     take(subjects, tokensBound) {
       const { apiKey, account, group } = subjects;
-      const free = !limitsAddresses && !isLimited(apiKey.limits) && !isLimited(account.limits)
-        && (group === undefined || !isLimited(group.limits));
+      const free =
+        !limitsAddresses &&
+        !isLimited(apiKey.limits) &&
+        !isLimited(account.limits) &&
+        (group === undefined || !isLimited(group.limits));
       if (free) return untouched;
       const nowMs = clock.monotonicMs();
       const slot = slotAt(nowMs);
@@ -99,10 +109,16 @@ export function createLimiter(options: LimiterOptions): Limiter {
       let longest: LimitRefusal | undefined;
       for (const claim of claims) {
         const refusal = decide(claim.table.find(claim.id, slot), claim.scope, claim.limits, tokens, nowMs);
-        if (refusal !== undefined && (longest === undefined || refusal.retryAfterSeconds > longest.retryAfterSeconds)) longest = refusal;
+        if (
+          refusal !== undefined &&
+          (longest === undefined || refusal.retryAfterSeconds > longest.retryAfterSeconds)
+        )
+          longest = refusal;
       }
       if (longest !== undefined) return longest;
-      const returns = claims.map((claim) => apply(claim.table.open(claim.id, slot), claim.limits, tokens, slot));
+      const returns = claims.map((claim) =>
+        apply(claim.table.open(claim.id, slot), claim.limits, tokens, slot),
+      );
       return { taken: true, release: releaseOnce(returns, clock) };
     },
     get subjects() {
@@ -113,14 +129,27 @@ export function createLimiter(options: LimiterOptions): Limiter {
 
 /** The refusal of one subject with the longest wait, or undefined if every limit of it has room. Pure. */
 export function decide(
-  state: SubjectState | undefined, scope: LimitScope, limits: Limits, tokens: number, nowMs: number,
+  state: SubjectState | undefined,
+  scope: LimitScope,
+  limits: Limits,
+  tokens: number,
+  nowMs: number,
 ): LimitRefusal | undefined {
   const { requestsPerMinute, tokensPerMinute, concurrency } = limits;
-  const refuse = (limit: LimitKind, capacity: number, retryAfterSeconds: number): LimitRefusal =>
-    ({ taken: false, limit, scope, capacity, retryAfterSeconds });
+  const refuse = (limit: LimitKind, capacity: number, retryAfterSeconds: number): LimitRefusal => ({
+    taken: false,
+    limit,
+    scope,
+    capacity,
+    retryAfterSeconds,
+  });
   let longest: LimitRefusal | undefined;
   if (concurrency !== undefined && (state?.inFlight ?? 0) >= concurrency) {
-    longest = refuse('concurrency', concurrency, concurrency <= 0 ? NEVER_RETRY_SECONDS : CONCURRENCY_RETRY_SECONDS);
+    longest = refuse(
+      'concurrency',
+      concurrency,
+      concurrency <= 0 ? NEVER_RETRY_SECONDS : CONCURRENCY_RETRY_SECONDS,
+    );
   }
   const counted = [
     ['requests', requestsPerMinute, state?.requests, 1],
@@ -130,16 +159,23 @@ export function decide(
     if (capacity === undefined) continue;
     const used = count === undefined ? 0 : countAt(count, slotAt(nowMs));
     if (capacity > 0 && used + wanted <= capacity) continue;
-    const waitSeconds = capacity <= 0 || count === undefined
-      ? NEVER_RETRY_SECONDS
-      : Math.max(1, Math.ceil(untilAtMost(count, nowMs, capacity - wanted) / 1_000));
-    if (longest === undefined || waitSeconds >= longest.retryAfterSeconds) longest = refuse(limit, capacity, waitSeconds);
+    const waitSeconds =
+      capacity <= 0 || count === undefined
+        ? NEVER_RETRY_SECONDS
+        : Math.max(1, Math.ceil(untilAtMost(count, nowMs, capacity - wanted) / 1_000));
+    if (longest === undefined || waitSeconds >= longest.retryAfterSeconds)
+      longest = refuse(limit, capacity, waitSeconds);
   }
   return longest;
 }
 
 /** Takes, and returns how to give back. Called only when no subject refused. */
-function apply(state: SubjectState, limits: Limits, tokens: number, slot: number): (actualTokens: number, atSlot: number) => void {
+function apply(
+  state: SubjectState,
+  limits: Limits,
+  tokens: number,
+  slot: number,
+): (actualTokens: number, atSlot: number) => void {
   state.lastUsed = slot;
   state.inFlight += 1;
   if (limits.requestsPerMinute !== undefined) addAt((state.requests ??= newCount(slot)), slot, 1);
@@ -159,7 +195,8 @@ function apply(state: SubjectState, limits: Limits, tokens: number, slot: number
 }
 
 function releaseOnce(
-  returns: readonly ((actualTokens: number, atSlot: number) => void)[], clock: Pick<Clock, 'monotonicMs'>,
+  returns: readonly ((actualTokens: number, atSlot: number) => void)[],
+  clock: Pick<Clock, 'monotonicMs'>,
 ): (actualTokens: number) => void {
   let released = false;
   return (actualTokens) => {
@@ -172,7 +209,11 @@ function releaseOnce(
 }
 
 function isLimited(limits: Limits): boolean {
-  return limits.requestsPerMinute !== undefined || limits.tokensPerMinute !== undefined || limits.concurrency !== undefined;
+  return (
+    limits.requestsPerMinute !== undefined ||
+    limits.tokensPerMinute !== undefined ||
+    limits.concurrency !== undefined
+  );
 }
 
 /** More than any request can use; sums of a minute of such counts are still exact. */

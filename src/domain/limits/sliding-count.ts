@@ -1,5 +1,6 @@
-// A count over the last minute in slots of one second. Invariant: what it reports is at least what was added in the
-// last 60 seconds, so a limit held against it is never exceeded in any window of a minute, wherever the window begins.
+// A count over the last minute in slots of one second. Invariant: what it reports is at least what was added
+// in the last 60 seconds, so a limit held against it is never exceeded in any window of a minute, wherever
+// the window begins.
 
 const SLOT_MS = 1_000;
 /** 60 whole slots, and the one that is only partly past. */
@@ -8,7 +9,10 @@ const SLOTS = 61;
 const RING = 64;
 const MASK = RING - 1;
 
-/** Mutable, and owned by one subject. `newest` is the slot of the last change; older slots than its minute are zero. */
+/**
+ * Mutable, and owned by one subject. `newest` is the slot of the last change; older slots than its minute are
+ * zero.
+ */
 export interface SlidingCount {
   readonly ring: Float64Array;
   newest: number;
@@ -20,7 +24,11 @@ export const slotAt = (nowMs: number): number => Math.floor(nowMs / SLOT_MS);
 /** How many slots a subject must have been quiet until nothing of it counts. */
 export const quietSlots = SLOTS;
 
-export const newCount = (slot: number): SlidingCount => ({ ring: new Float64Array(RING), newest: slot, total: 0 });
+export const newCount = (slot: number): SlidingCount => ({
+  ring: new Float64Array(RING),
+  newest: slot,
+  total: 0,
+});
 
 /** What counts at that time. Reads only. */
 export function countAt(count: SlidingCount, slot: number): number {
@@ -28,7 +36,8 @@ export function countAt(count: SlidingCount, slot: number): number {
   if (passed <= 0) return count.total;
   if (passed >= SLOTS) return 0;
   let total = count.total;
-  for (let left = count.newest - SLOTS + 1; left <= slot - SLOTS; left++) total -= count.ring[left & MASK] ?? 0;
+  for (let left = count.newest - SLOTS + 1; left <= slot - SLOTS; left++)
+    total -= count.ring[left & MASK] ?? 0;
   return total;
 }
 

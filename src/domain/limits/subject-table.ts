@@ -1,10 +1,12 @@
-// What is remembered of each subject of one scope, bounded. Invariant: a subject whose counts still matter is never
-// dropped, and a table that is full does not stop counting: newcomers then share one count.
+// What is remembered of each subject of one scope, bounded. Invariant: a subject whose counts still matter is
+// never dropped, and a table that is full does not stop counting: newcomers then share one count.
 
 import { countAt, quietSlots } from './sliding-count.ts';
 import type { SlidingCount } from './sliding-count.ts';
 
-/** Mutable, one for each subject with limits. Counts exist only for the limits that were set when it was used. */
+/**
+ * Mutable, one for each subject with limits. Counts exist only for the limits that were set when it was used.
+ */
 export interface SubjectState {
   requests: SlidingCount | undefined;
   tokens: SlidingCount | undefined;
@@ -13,8 +15,8 @@ export interface SubjectState {
 }
 
 /**
- * Subjects remembered in one scope: about 1 KiB each with both counts. More than this many keys or addresses within
- * one minute is either a fleet of gateways or an attack that sends from everywhere.
+ * Subjects remembered in one scope: about 1 KiB each with both counts. More than this many keys or addresses
+ * within one minute is either a fleet of gateways or an attack that sends from everywhere.
  */
 export const SUBJECTS_MAX = 100_000;
 
@@ -65,7 +67,12 @@ export function createSubjectTable(subjectsMax: number = SUBJECTS_MAX): SubjectT
   };
 }
 
-const newState = (slot: number): SubjectState => ({ requests: undefined, tokens: undefined, inFlight: 0, lastUsed: slot });
+const newState = (slot: number): SubjectState => ({
+  requests: undefined,
+  tokens: undefined,
+  inFlight: 0,
+  lastUsed: slot,
+});
 
 function isIdle(state: SubjectState, slot: number): boolean {
   if (state.inFlight > 0 || slot - state.lastUsed < quietSlots) return false;

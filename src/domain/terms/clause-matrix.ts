@@ -1,5 +1,5 @@
-// Binds clauses to what makes them true. A promise that no loaded control keeps is found here, before the service opens,
-// and shown clause by clause to users: that is what makes terms more than words.
+// Binds clauses to what makes them true. A promise that no loaded control keeps is found here, before the
+// service opens, and shown clause by clause to users: that is what makes terms more than words.
 
 import type { ClauseId, CompliancePolicy } from '../../plugin/policy.ts';
 import type { ClauseBinding, TermsVersion } from './terms.ts';
@@ -26,14 +26,17 @@ export function createControlRegistry(): ControlRegistry {
   return {
     registerControls(registrations) {
       for (const { control, clauses } of registrations) {
-        if (!CONTROL.test(control)) throw new Error(`"${control}" names no control; write policy:, control: or endpoint:METHOD /path`);
+        if (!CONTROL.test(control))
+          throw new Error(`"${control}" names no control; write policy:, control: or endpoint:METHOD /path`);
         const known = clausesByControl.get(control) ?? new Set();
         for (const clause of clauses) known.add(clause);
         clausesByControl.set(control, known);
       }
     },
-    controlsOf: (clause) => [...clausesByControl].filter(([, clauses]) => clauses.has(clause)).map(([control]) => control),
-    registrations: () => [...clausesByControl].map(([control, clauses]) => ({ control, clauses: [...clauses] })),
+    controlsOf: (clause) =>
+      [...clausesByControl].filter(([, clauses]) => clauses.has(clause)).map(([control]) => control),
+    registrations: () =>
+      [...clausesByControl].map(([control, clauses]) => ({ control, clauses: [...clauses] })),
   };
 }
 
@@ -46,10 +49,12 @@ export function policyControls(
 
 /** One row for each clause of these versions, in their order. */
 export function clauseMatrix(
-  versions: readonly Pick<TermsVersion, 'document' | 'version' | 'clauses'>[], registry: Pick<ControlRegistry, 'controlsOf'>,
+  versions: readonly Pick<TermsVersion, 'document' | 'version' | 'clauses'>[],
+  registry: Pick<ControlRegistry, 'controlsOf'>,
 ): readonly ClauseBinding[] {
   return versions.flatMap(({ document, version, clauses }) =>
-    clauses.map((clause) => ({ document, version, clause, controls: registry.controlsOf(clause.id) })));
+    clauses.map((clause) => ({ document, version, clause, controls: registry.controlsOf(clause.id) })),
+  );
 }
 
 /** Clauses that promise a deed and have no control. Words only (`declared`) promise none. */
@@ -59,5 +64,5 @@ export function unkeptPromises(matrix: readonly ClauseBinding[]): readonly Claus
 
 /** One line for each, for `tollgate check`. */
 export const describeUnkept = ({ document, version, clause }: ClauseBinding): string =>
-  `terms document ${document} ${version}, clause ${clause.id} (${clause.title}) says "${clause.kind}" but no loaded control keeps it: `
-  + 'load the policy or feature that does, or take the clause out of the document';
+  `terms document ${document} ${version}, clause ${clause.id} (${clause.title}) says "${clause.kind}" but no loaded control keeps it: ` +
+  'load the policy or feature that does, or take the clause out of the document';

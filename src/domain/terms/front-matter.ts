@@ -1,5 +1,6 @@
-// The front matter of a terms document: a small closed set of `key: value` lines between two `---`. Strict: an unknown,
-// repeated or missing key is an error, so that a misspelt `effective` cannot put a version in force.
+// The front matter of a terms document: a small closed set of `key: value` lines between two `---`. Strict:
+// an unknown, repeated or missing key is an error, so that a misspelt `effective` cannot put a version in
+// force.
 
 import { bounds } from '../../core/bounds.ts';
 import type { TermsVersion } from './terms.ts';
@@ -10,8 +11,10 @@ export interface DocumentError {
   readonly message: string;
 }
 
-export type FrontMatterFields =
-  Pick<TermsVersion, 'document' | 'version' | 'title' | 'locale' | 'effectiveAt' | 'governingLaw' | 'acceptance'>;
+export type FrontMatterFields = Pick<
+  TermsVersion,
+  'document' | 'version' | 'title' | 'locale' | 'effectiveAt' | 'governingLaw' | 'acceptance'
+>;
 
 export interface FrontMatter {
   /** Undefined if any key was wrong; the errors say which. */
@@ -26,27 +29,44 @@ interface KeyRule {
   readonly says: string;
 }
 
-const matching = (pattern: RegExp, lengthMax: number) => (value: string): boolean =>
-  value.length <= lengthMax && pattern.test(value);
+const matching =
+  (pattern: RegExp, lengthMax: number) =>
+  (value: string): boolean =>
+    value.length <= lengthMax && pattern.test(value);
 
 const rules: Readonly<Record<string, KeyRule>> = {
   document: {
     // `acceptances` is a path of the terms endpoints.
-    needed: true, accepts: (value) => value !== 'acceptances' && matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 64)(value),
+    needed: true,
+    accepts: (value) => value !== 'acceptances' && matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 64)(value),
     says: 'lower-case words with hyphens, at most 64 characters, not "acceptances"',
   },
   version: {
-    needed: true, accepts: matching(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 64),
+    needed: true,
+    accepts: matching(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 64),
     says: 'letters, digits, dots and hyphens, at most 64 characters, such as 2026-03-01',
   },
-  title: { needed: true, accepts: matching(/\S/, bounds.nameLength), says: `words, at most ${bounds.nameLength} characters` },
+  title: {
+    needed: true,
+    accepts: matching(/\S/, bounds.nameLength),
+    says: `words, at most ${bounds.nameLength} characters`,
+  },
   locale: { needed: true, accepts: isLocale, says: 'a BCP 47 language tag such as en or zh-CN' },
   effective: {
-    needed: true, accepts: (value) => instantOf(value) !== undefined,
+    needed: true,
+    accepts: (value) => instantOf(value) !== undefined,
     says: 'a date (2026-03-01, from midnight UTC on) or an instant (2026-03-01T08:00:00Z)',
   },
-  acceptance: { needed: true, accepts: (value) => value === 'use' || value === 'explicit', says: 'use or explicit' },
-  'governing-law': { needed: false, accepts: matching(/\S/, bounds.nameLength), says: `words, at most ${bounds.nameLength} characters` },
+  acceptance: {
+    needed: true,
+    accepts: (value) => value === 'use' || value === 'explicit',
+    says: 'use or explicit',
+  },
+  'governing-law': {
+    needed: false,
+    accepts: matching(/\S/, bounds.nameLength),
+    says: `words, at most ${bounds.nameLength} characters`,
+  },
 };
 
 function isLocale(value: string): boolean {
@@ -64,7 +84,12 @@ function instantOf(value: string): number | undefined {
   return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== found?.[1] ? undefined : at;
 }
 
-function readLine(line: string, lineNumber: number, values: Map<string, string>, errors: DocumentError[]): void {
+function readLine(
+  line: string,
+  lineNumber: number,
+  values: Map<string, string>,
+  errors: DocumentError[],
+): void {
   if (line.trim() === '' || line.startsWith('#')) return;
   const pair = /^(?<key>[A-Za-z-]+):\s*(?<value>.*?)\s*$/.exec(line)?.groups;
   const key = pair?.['key'];
@@ -75,7 +100,10 @@ function readLine(line: string, lineNumber: number, values: Map<string, string>,
   const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
   const value = (pair?.['value'] ?? '').replace(/^"([^"]*)"$/, '$1');
   if (rule === undefined) {
-    errors.push({ line: lineNumber, message: `"${key}" is no key of the front matter; known are ${Object.keys(rules).join(', ')}` });
+    errors.push({
+      line: lineNumber,
+      message: `"${key}" is no key of the front matter; known are ${Object.keys(rules).join(', ')}`,
+    });
   } else if (values.has(key)) {
     errors.push({ line: lineNumber, message: `${key} stands twice` });
   } else if (!rule.accepts(value)) {
@@ -88,16 +116,23 @@ function readLine(line: string, lineNumber: number, values: Map<string, string>,
 
 /** Adds what is wrong to `errors`. Undefined when there is no front matter at all. */
 export function readFrontMatter(lines: readonly string[], errors: DocumentError[]): FrontMatter | undefined {
-  const end = lines[0]?.trimEnd() === '---' ? lines.findIndex((line, index) => index > 0 && line.trimEnd() === '---') : -1;
+  const end =
+    lines[0]?.trimEnd() === '---'
+      ? lines.findIndex((line, index) => index > 0 && line.trimEnd() === '---')
+      : -1;
   if (end < 0) {
-    errors.push({ line: 1, message: 'the document opens with front matter: a line "---", keys, and a line "---"' });
+    errors.push({
+      line: 1,
+      message: 'the document opens with front matter: a line "---", keys, and a line "---"',
+    });
     return undefined;
   }
   const values = new Map<string, string>();
   const before = errors.length;
   for (let index = 1; index < end; index += 1) readLine(lines[index] ?? '', index + 1, values, errors);
   for (const [key, rule] of Object.entries(rules)) {
-    if (rule.needed && !values.has(key)) errors.push({ line: 1, message: `the front matter lacks ${key}: ${rule.says}` });
+    if (rule.needed && !values.has(key))
+      errors.push({ line: 1, message: `the front matter lacks ${key}: ${rule.says}` });
   }
   if (errors.length > before) return { fields: undefined, bodyStart: end + 1 };
   return { fields: fieldsOf(values), bodyStart: end + 1 };

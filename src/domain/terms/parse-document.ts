@@ -1,5 +1,6 @@
-// Reads a terms document: Markdown with front matter and clauses in numbered headings. It reports every error at once,
-// each with its line, and hashes the exact text, so that two texts with one hash are the same to the last byte.
+// Reads a terms document: Markdown with front matter and clauses in numbered headings. It reports every error
+// at once, each with its line, and hashes the exact text, so that two texts with one hash are the same to the
+// last byte.
 
 import { bounds } from '../../core/bounds.ts';
 import { readFrontMatter, type DocumentError, type FrontMatter } from './front-matter.ts';
@@ -22,7 +23,9 @@ const kinds: readonly ClauseKind[] = ['enforced', 'served', 'recorded', 'declare
 const marks = ['limits-liability', 'material'] as const;
 
 export const CLAUSE_ID = /^[A-Za-z][A-Za-z0-9]*(?:\.[0-9]+)*$/;
-/** A heading that begins like a clause id with a digit in it: `S0`, `S3.1`, `P10`. Others are ordinary words. */
+/**
+ * A heading that begins like a clause id with a digit in it: `S0`, `S3.1`, `P10`. Others are ordinary words.
+ */
 const CLAUSE_HEADING = /^(?<id>[A-Za-z]+[0-9]+(?:\.[0-9]+)*)[.:]?\s+(?<title>.*)$/;
 const HEADING = /^(?<level>#{1,6})\s+(?<text>.*?)\s*#*\s*$/;
 const MARKS = /\s*\{(?<marks>[^{}]*)\}$/;
@@ -40,15 +43,30 @@ interface Reading {
 }
 
 /** Exactly one kind, and any of the marks; whatever else stands in the braces is an error. */
-function readMarks(reading: Reading, line: number, id: string, text: string): Pick<Clause, 'kind' | 'limitsLiability' | 'material'> {
-  const words = text.split(',').map((word) => word.trim()).filter((word) => word !== '');
+function readMarks(
+  reading: Reading,
+  line: number,
+  id: string,
+  text: string,
+): Pick<Clause, 'kind' | 'limitsLiability' | 'material'> {
+  const words = text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
   const found = kinds.filter((kind) => words.includes(kind));
   const known: readonly string[] = [...kinds, ...marks];
   for (const word of words) {
-    if (!known.includes(word)) reading.errors.push({ line, message: `clause ${id}: "${word}" is no mark; known are ${known.join(', ')}` });
+    if (!known.includes(word))
+      reading.errors.push({
+        line,
+        message: `clause ${id}: "${word}" is no mark; known are ${known.join(', ')}`,
+      });
   }
   if (found.length !== 1) {
-    reading.errors.push({ line, message: `clause ${id} names ${found.length} kinds; name exactly one of ${kinds.join(', ')}` });
+    reading.errors.push({
+      line,
+      message: `clause ${id} names ${found.length} kinds; name exactly one of ${kinds.join(', ')}`,
+    });
   }
   return {
     kind: found[0] ?? 'declared',
@@ -74,19 +92,33 @@ function openClause(reading: Reading, line: number, heading: string): void {
   const id = clause?.['id'];
   if (id === undefined) {
     if (marked !== null) {
-      reading.errors.push({ line, message: 'the heading has marks but no clause id; write for example "## S3.1 Regions {enforced}"' });
+      reading.errors.push({
+        line,
+        message: 'the heading has marks but no clause id; write for example "## S3.1 Regions {enforced}"',
+      });
     }
     return;
   }
   const before = reading.linesById.get(id);
-  if (before !== undefined) reading.errors.push({ line, message: `clause ${id} stands already in line ${before}` });
+  if (before !== undefined)
+    reading.errors.push({ line, message: `clause ${id} stands already in line ${before}` });
   else reading.linesById.set(id, line);
   const title = clause?.['title']?.trim() ?? '';
   if (title === '') reading.errors.push({ line, message: `clause ${id} has no title` });
-  reading.open = { id, title, line, lines: [], ...readMarks(reading, line, id, marked?.groups?.['marks'] ?? '') };
+  reading.open = {
+    id,
+    title,
+    line,
+    lines: [],
+    ...readMarks(reading, line, id, marked?.groups?.['marks'] ?? ''),
+  };
 }
 
-function readClauses(lines: readonly string[], firstLine: number, errors: DocumentError[]): readonly Clause[] {
+function readClauses(
+  lines: readonly string[],
+  firstLine: number,
+  errors: DocumentError[],
+): readonly Clause[] {
   const reading: Reading = { errors, clauses: [], linesById: new Map(), open: undefined };
   let fence: string | undefined;
   for (const [index, line] of lines.entries()) {
@@ -103,17 +135,26 @@ function readClauses(lines: readonly string[], firstLine: number, errors: Docume
   }
   closeClause(reading);
   if (reading.clauses.length === 0) {
-    errors.push({ line: firstLine, message: 'no clauses; each is a heading with an id and a kind, such as "## S3.1 Regions {enforced}"' });
+    errors.push({
+      line: firstLine,
+      message: 'no clauses; each is a heading with an id and a kind, such as "## S3.1 Regions {enforced}"',
+    });
   }
   if (reading.clauses.length > CLAUSES_MAX) {
-    errors.push({ line: firstLine, message: `${reading.clauses.length} clauses; at most ${CLAUSES_MAX} can be in one document` });
+    errors.push({
+      line: firstLine,
+      message: `${reading.clauses.length} clauses; at most ${CLAUSES_MAX} can be in one document`,
+    });
   }
   return reading.clauses;
 }
 
 export function parseDocument(text: string): ParseResult {
   if (text.length > DOCUMENT_LENGTH_MAX) {
-    return { parsed: false, errors: [{ line: 1, message: `${text.length} characters; a document may have ${DOCUMENT_LENGTH_MAX}` }] };
+    return {
+      parsed: false,
+      errors: [{ line: 1, message: `${text.length} characters; a document may have ${DOCUMENT_LENGTH_MAX}` }],
+    };
   }
   const errors: DocumentError[] = [];
   const lines = text.replace(/^\u{feff}/u, '').split(/\r?\n/);
@@ -123,7 +164,10 @@ export function parseDocument(text: string): ParseResult {
   if (matter?.fields === undefined || errors.length > 0) {
     return { parsed: false, errors: errors.toSorted((a, b) => a.line - b.line) };
   }
-  return { parsed: true, document: Object.freeze({ ...matter.fields, text, sha256: sha256Of(text), clauses }) };
+  return {
+    parsed: true,
+    document: Object.freeze({ ...matter.fields, text, sha256: sha256Of(text), clauses }),
+  };
 }
 
 /** Errors as lines for people: `policies/personal/service.md:12 clause S3.1 has no text`. */

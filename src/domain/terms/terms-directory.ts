@@ -1,5 +1,6 @@
-// Which versions are in force and what each account has accepted of them, in memory: admit asks on every request. An
-// account's standing is made once and kept until it accepts something or another version comes into force.
+// Which versions are in force and what each account has accepted of them, in memory: admit asks on every
+// request. An account's standing is made once and kept until it accepts something or another version comes
+// into force.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { AccountId } from '../../core/ids.ts';
@@ -26,19 +27,32 @@ interface Period {
 }
 
 interface AccountEntry {
-  readonly accepted: { readonly document: string; readonly version: string; readonly method: Acceptance['method']; readonly at: EpochMs }[];
+  readonly accepted: {
+    readonly document: string;
+    readonly version: string;
+    readonly method: Acceptance['method'];
+    readonly at: EpochMs;
+  }[];
   standing: readonly TermsStanding[] | undefined;
   /** The period for which `standing` was made. */
   period: Period | undefined;
 }
 
 /**
- * `versions`: oldest effective first, of all documents ever published. `documents`: those that bind now; others stay
- * readable and bind nobody.
+ * `versions`: oldest effective first, of all documents ever published. `documents`: those that bind now;
+ * others stay readable and bind nobody.
  */
-export function createTermsMemory(versions: readonly TermsVersion[], documents: readonly string[]): TermsMemory {
-  const byDocument = new Map(documents.map((document) => [document, versions.filter((version) => version.document === document)]));
-  const turns = [...byDocument.values()].flat().map((version) => version.effectiveAt).toSorted((a, b) => a - b);
+export function createTermsMemory(
+  versions: readonly TermsVersion[],
+  documents: readonly string[],
+): TermsMemory {
+  const byDocument = new Map(
+    documents.map((document) => [document, versions.filter((version) => version.document === document)]),
+  );
+  const turns = [...byDocument.values()]
+    .flat()
+    .map((version) => version.effectiveAt)
+    .toSorted((a, b) => a - b);
   const accounts = new Map<AccountId, AccountEntry>();
   let period: Period | undefined;
 
@@ -47,7 +61,9 @@ export function createTermsMemory(versions: readonly TermsVersion[], documents: 
 
   const periodAt = (at: EpochMs): Period => {
     if (period !== undefined && at >= period.from && at < period.until) return period;
-    const inForce = documents.map((document) => current(document, at)).filter((version) => version !== undefined);
+    const inForce = documents
+      .map((document) => current(document, at))
+      .filter((version) => version !== undefined);
     period = {
       from: turns.findLast((turn) => turn <= at) ?? Number.NEGATIVE_INFINITY,
       until: turns.find((turn) => turn > at) ?? Number.POSITIVE_INFINITY,
@@ -73,7 +89,8 @@ export function createTermsMemory(versions: readonly TermsVersion[], documents: 
     },
     note({ accountId, document, version, method, at }) {
       let entry = accounts.get(accountId);
-      if (entry === undefined) accounts.set(accountId, entry = { accepted: [], standing: undefined, period: undefined });
+      if (entry === undefined)
+        accounts.set(accountId, (entry = { accepted: [], standing: undefined, period: undefined }));
       entry.accepted.push({ document, version, method, at });
       entry.standing = undefined;
     },
@@ -83,7 +100,18 @@ export function createTermsMemory(versions: readonly TermsVersion[], documents: 
 function standingOf(version: TermsVersion, entry: AccountEntry | undefined): TermsStanding {
   const { document, sha256, acceptance, effectiveAt } = version;
   // What wants a click was not accepted by mere use; a click is good for what is accepted by use.
-  const accepted = entry?.accepted.find((one) =>
-    one.document === document && one.version === version.version && (acceptance === 'use' || one.method === 'explicit'));
-  return Object.freeze({ document, version: version.version, sha256, acceptance, effectiveAt, acceptedAt: accepted?.at });
+  const accepted = entry?.accepted.find(
+    (one) =>
+      one.document === document &&
+      one.version === version.version &&
+      (acceptance === 'use' || one.method === 'explicit'),
+  );
+  return Object.freeze({
+    document,
+    version: version.version,
+    sha256,
+    acceptance,
+    effectiveAt,
+    acceptedAt: accepted?.at,
+  });
 }

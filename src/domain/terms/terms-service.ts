@@ -1,5 +1,6 @@
-// The terms domain as others see it: publishes the configured documents at start, answers from memory who stands where,
-// and writes an acceptance down before anybody is told of it. A published version that changed is refused at start.
+// The terms domain as others see it: publishes the configured documents at start, answers from memory who
+// stands where, and writes an acceptance down before anybody is told of it. A published version that changed
+// is refused at start.
 
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import type { AccountId, ApiKeyId, IdSource, UserId } from '../../core/ids.ts';
@@ -31,20 +32,37 @@ export interface NamedText {
 }
 
 export type AcceptOutcome =
-  | { readonly accepted: true; readonly acceptance: Acceptance; /** It had been accepted before: that record stands. */ readonly repeated: boolean }
+  | {
+      readonly accepted: true;
+      readonly acceptance: Acceptance;
+      /** It had been accepted before: that record stands. */ readonly repeated: boolean;
+    }
   | { readonly accepted: false; readonly because: 'no-such-document' }
-  /** Neither in force nor announced, or another text than the published one. `current` is what could be accepted. */
-  | { readonly accepted: false; readonly because: 'not-current' | 'other-text'; readonly current: TermsVersion };
+  /**
+   * Neither in force nor announced, or another text than the published one. `current` is what could be
+   * accepted.
+   */
+  | {
+      readonly accepted: false;
+      readonly because: 'not-current' | 'other-text';
+      readonly current: TermsVersion;
+    };
 
 export interface Terms extends TermsDirectory {
   /** All versions in force, in the order of the config. */
   inForce(at: EpochMs): readonly TermsVersion[];
   current(document: string, at: EpochMs): TermsVersion | undefined;
   announced(document: string, at: EpochMs): TermsVersion | undefined;
-  /** Every version ever published, oldest effective first, those of documents that bind nobody any more included. */
+  /**
+   * Every version ever published, oldest effective first, those of documents that bind nobody any more
+   * included.
+   */
   readonly versions: readonly PublishedVersion[];
   version(document: string, version: string): PublishedVersion | undefined;
-  /** Keeps what an allow demanded. Resolves when the evidence is durable; again for the same version it writes nothing. */
+  /**
+   * Keeps what an allow demanded. Resolves when the evidence is durable; again for the same version it writes
+   * nothing.
+   */
   recordAcceptance(obligation: Obligation, who: Acceptor, from: Origin): Promise<void>;
   /** Somebody accepts this text by name: the version in force, or the announced one. */
   accept(text: NamedText, who: Acceptor, from: Origin): Promise<AcceptOutcome>;
@@ -79,10 +97,14 @@ export function parseDocuments(files: readonly TermsDocumentConfig[]): readonly 
       continue;
     }
     const { document } = result;
-    const twin = documents.find((other) => other.document === document.document && other.version === document.version);
+    const twin = documents.find(
+      (other) => other.document === document.document && other.version === document.version,
+    );
     if (twin === undefined) documents.push(document);
     else if (twin.sha256 !== document.sha256) {
-      lines.push(`${file}:1 ${document.document} ${document.version} is configured twice with different texts; keep one`);
+      lines.push(
+        `${file}:1 ${document.document} ${document.version} is configured twice with different texts; keep one`,
+      );
     }
   }
   if (lines.length > 0) throw new TermsDocumentsError(lines);
@@ -90,14 +112,21 @@ export function parseDocuments(files: readonly TermsDocumentConfig[]): readonly 
 }
 
 /** What must be published, or an error for each version that was published with another text. */
-function unpublished(documents: readonly ParsedDocument[], published: readonly PublishedVersion[]): readonly ParsedDocument[] {
+function unpublished(
+  documents: readonly ParsedDocument[],
+  published: readonly PublishedVersion[],
+): readonly ParsedDocument[] {
   const lines: string[] = [];
   const missing = documents.filter((document) => {
-    const before = published.find((one) => one.document === document.document && one.version === document.version);
+    const before = published.find(
+      (one) => one.document === document.document && one.version === document.version,
+    );
     if (before !== undefined && before.sha256 !== document.sha256) {
-      lines.push(`terms document ${document.document}, version ${document.version}: the text differs from the one published on `
-        + `${new Date(before.publishedAt).toISOString()} (sha256 ${before.sha256}). A published version never changes: `
-        + 'restore its text, or publish the new one under a new version and effective date');
+      lines.push(
+        `terms document ${document.document}, version ${document.version}: the text differs from the one published on ` +
+          `${new Date(before.publishedAt).toISOString()} (sha256 ${before.sha256}). A published version never changes: ` +
+          'restore its text, or publish the new one under a new version and effective date',
+      );
     }
     return before === undefined;
   });
@@ -109,7 +138,10 @@ function unpublished(documents: readonly ParsedDocument[], published: readonly P
 const HEADER_KEPT = 500;
 const kept = (text: string | undefined): string | undefined => text?.slice(0, HEADER_KEPT);
 
-export async function openTerms(files: readonly TermsDocumentConfig[], services: TermsServices): Promise<Terms> {
+export async function openTerms(
+  files: readonly TermsDocumentConfig[],
+  services: TermsServices,
+): Promise<Terms> {
   const { store, clock, newId } = services;
   const documents = parseDocuments(files);
   const missing = unpublished(documents, await store.versions());
@@ -123,26 +155,45 @@ export async function openTerms(files: readonly TermsDocumentConfig[], services:
 
 const keyOf = (document: string, version: string): string => `${document} ${version}`;
 
-function createTerms({ store, clock, newId }: TermsServices, memory: TermsMemory, versions: readonly PublishedVersion[]): Terms {
+function createTerms(
+  { store, clock, newId }: TermsServices,
+  memory: TermsMemory,
+  versions: readonly PublishedVersion[],
+): Terms {
   const byName = new Map(versions.map((version) => [keyOf(version.document, version.version), version]));
   /** Acceptances that are being written: requests that come at once share one record. */
   const writing = new Map<string, Promise<{ readonly acceptance: Acceptance; readonly repeated: boolean }>>();
 
   const write = async (version: TermsVersion, method: Acceptance['method'], who: Acceptor, from: Origin) => {
     const acceptance: Acceptance = {
-      id: newId('tac'), ...who, document: version.document, version: version.version, sha256: version.sha256, at: clock.now(),
-      address: from.address, country: from.country, userAgent: kept(from.userAgent), locale: kept(from.locale), method,
+      id: newId('tac'),
+      ...who,
+      document: version.document,
+      version: version.version,
+      sha256: version.sha256,
+      at: clock.now(),
+      address: from.address,
+      country: from.country,
+      userAgent: kept(from.userAgent),
+      locale: kept(from.locale),
+      method,
     };
     if (await store.insertAcceptance(acceptance)) {
       memory.note(acceptance);
       return { acceptance, repeated: false };
     }
     const before = await store.acceptance(who.accountId, version, method);
-    if (before === undefined) throw new Error(`the acceptance of ${version.document} ${version.version} was not written`);
+    if (before === undefined)
+      throw new Error(`the acceptance of ${version.document} ${version.version} was not written`);
     return { acceptance: before, repeated: true };
   };
 
-  const writeOnce = async (version: TermsVersion, method: Acceptance['method'], who: Acceptor, from: Origin) => {
+  const writeOnce = async (
+    version: TermsVersion,
+    method: Acceptance['method'],
+    who: Acceptor,
+    from: Origin,
+  ) => {
     const key = `${who.accountId} ${method} ${keyOf(version.document, version.version)}`;
     const running = writing.get(key);
     if (running !== undefined) return { acceptance: (await running).acceptance, repeated: true };
@@ -168,7 +219,9 @@ function createTerms({ store, clock, newId }: TermsServices, memory: TermsMemory
     async recordAcceptance(obligation, who, from) {
       const version = byName.get(keyOf(obligation.document, obligation.version));
       if (version === undefined || version.sha256 !== obligation.sha256) {
-        throw new Error(`a policy demands a record of ${obligation.document} ${obligation.version}, which was never published so`);
+        throw new Error(
+          `a policy demands a record of ${obligation.document} ${obligation.version}, which was never published so`,
+        );
       }
       if (hasAccepted(memory.standing(who.accountId, clock.now()), obligation)) return;
       await writeOnce(version, 'use', who, from);
@@ -180,11 +233,13 @@ function createTerms({ store, clock, newId }: TermsServices, memory: TermsMemory
       const named = acceptable(text, at);
       if (named === undefined) return { accepted: false, because: 'not-current', current };
       if (named.sha256 !== text.sha256) return { accepted: false, because: 'other-text', current: named };
-      return { accepted: true, ...await writeOnce(named, 'explicit', who, from) };
+      return { accepted: true, ...(await writeOnce(named, 'explicit', who, from)) };
     },
   };
 }
 
 function hasAccepted(standing: readonly TermsStanding[], { document, version }: NamedText): boolean {
-  return standing.some((one) => one.document === document && one.version === version && one.acceptedAt !== undefined);
+  return standing.some(
+    (one) => one.document === document && one.version === version && one.acceptedAt !== undefined,
+  );
 }

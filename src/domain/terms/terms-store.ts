@@ -1,10 +1,16 @@
-// Published versions and acceptances in the store. A version is written once, whole, with its clauses; an acceptance once
-// for each account, version and method. Nothing here updates or deletes, and the tables would refuse it.
+// Published versions and acceptances in the store. A version is written once, whole, with its clauses; an
+// acceptance once for each account, version and method. Nothing here updates or deletes, and the tables would
+// refuse it.
 
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
 import { isId, type AccountId, type IdSource } from '../../core/ids.ts';
-import type { TermsAcceptanceTable, TermsClauseTable, TermsTables, TermsVersionTable } from '../../store/schema/terms.ts';
+import type {
+  TermsAcceptanceTable,
+  TermsClauseTable,
+  TermsTables,
+  TermsVersionTable,
+} from '../../store/schema/terms.ts';
 import type { ParsedDocument } from './parse-document.ts';
 import type { Acceptance, Clause, ClauseKind, TermsVersion } from './terms.ts';
 
@@ -27,7 +33,11 @@ export interface TermsStore {
   publish(documents: readonly ParsedDocument[], at: EpochMs, newId: IdSource): Promise<void>;
   /** False if the same account had accepted that version in that way before: then nothing was written. */
   insertAcceptance(acceptance: Acceptance): Promise<boolean>;
-  acceptance(accountId: AccountId, version: Pick<TermsVersion, 'document' | 'version'>, method: Acceptance['method']): Promise<Acceptance | undefined>;
+  acceptance(
+    accountId: AccountId,
+    version: Pick<TermsVersion, 'document' | 'version'>,
+    method: Acceptance['method'],
+  ): Promise<Acceptance | undefined>;
   acceptances(query: AcceptanceQuery): Promise<readonly Acceptance[]>;
   /** Every acceptance of these documents, for the directory. */
   accepted(documents: readonly string[]): AsyncIterable<AcceptedVersion>;
@@ -40,21 +50,34 @@ export interface PublishedVersion extends TermsVersion {
 export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
   return {
     versions: () => readVersions(database),
-    publish: (documents, at, newId) => database.transaction().execute(async (transaction) => {
-      for (const document of documents) await insertVersion(transaction, document, at, newId);
-    }),
+    publish: (documents, at, newId) =>
+      database.transaction().execute(async (transaction) => {
+        for (const document of documents) await insertVersion(transaction, document, at, newId);
+      }),
     async insertAcceptance(acceptance) {
-      const result = await database.insertInto('terms_acceptance').values(rowOf(acceptance)).executeTakeFirstOrThrow();
+      const result = await database
+        .insertInto('terms_acceptance')
+        .values(rowOf(acceptance))
+        .executeTakeFirstOrThrow();
       return result.numInsertedOrUpdatedRows === 1n;
     },
     async acceptance(accountId, { document, version }, method) {
-      const row = await database.selectFrom('terms_acceptance').selectAll()
-        .where('account_id', '=', accountId).where('document', '=', document).where('version', '=', version).where('method', '=', method)
+      const row = await database
+        .selectFrom('terms_acceptance')
+        .selectAll()
+        .where('account_id', '=', accountId)
+        .where('document', '=', document)
+        .where('version', '=', version)
+        .where('method', '=', method)
         .executeTakeFirst();
       return row === undefined ? undefined : acceptanceOf(row);
     },
     async acceptances(query) {
-      let select = database.selectFrom('terms_acceptance').selectAll().orderBy('id', 'desc').limit(query.limit);
+      let select = database
+        .selectFrom('terms_acceptance')
+        .selectAll()
+        .orderBy('id', 'desc')
+        .limit(query.limit);
       if (query.before !== undefined) select = select.where('id', '<', query.before);
       if (query.accountId !== undefined) select = select.where('account_id', '=', query.accountId);
       if (query.document !== undefined) select = select.where('document', '=', query.document);
@@ -63,12 +86,18 @@ export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
     },
     async *accepted(documents) {
       if (documents.length === 0) return;
-      const rows = database.selectFrom('terms_acceptance').select(['account_id', 'document', 'version', 'method', 'at'])
-        .where('document', 'in', documents).stream();
+      const rows = database
+        .selectFrom('terms_acceptance')
+        .select(['account_id', 'document', 'version', 'method', 'at'])
+        .where('document', 'in', documents)
+        .stream();
       for await (const row of rows) {
         yield {
-          accountId: idOf('acc', row.account_id), document: row.document, version: row.version,
-          method: methodOf(row.method), at: Number(row.at),
+          accountId: idOf('acc', row.account_id),
+          document: row.document,
+          version: row.version,
+          method: methodOf(row.method),
+          at: Number(row.at),
         };
       }
     },
@@ -76,61 +105,128 @@ export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
 }
 
 async function insertVersion(
-  transaction: Transaction<TermsTables>, document: ParsedDocument, at: EpochMs, newId: IdSource,
+  transaction: Transaction<TermsTables>,
+  document: ParsedDocument,
+  at: EpochMs,
+  newId: IdSource,
 ): Promise<void> {
   const id = newId('tdv');
-  await transaction.insertInto('terms_version').values({
-    id, document: document.document, version: document.version, title: document.title, locale: document.locale,
-    effective_at: document.effectiveAt, governing_law: document.governingLaw ?? null, acceptance: document.acceptance,
-    text: document.text, sha256: document.sha256, published_at: at,
-  }).execute();
-  await transaction.insertInto('terms_clause').values(document.clauses.map((clause, position) => ({
-    version_id: id, position, id: clause.id, title: clause.title, kind: clause.kind, text: clause.text,
-    limits_liability: clause.limitsLiability ? 1 : 0, material: clause.material ? 1 : 0,
-  }))).execute();
+  await transaction
+    .insertInto('terms_version')
+    .values({
+      id,
+      document: document.document,
+      version: document.version,
+      title: document.title,
+      locale: document.locale,
+      effective_at: document.effectiveAt,
+      governing_law: document.governingLaw ?? null,
+      acceptance: document.acceptance,
+      text: document.text,
+      sha256: document.sha256,
+      published_at: at,
+    })
+    .execute();
+  await transaction
+    .insertInto('terms_clause')
+    .values(
+      document.clauses.map((clause, position) => ({
+        version_id: id,
+        position,
+        id: clause.id,
+        title: clause.title,
+        kind: clause.kind,
+        text: clause.text,
+        limits_liability: clause.limitsLiability ? 1 : 0,
+        material: clause.material ? 1 : 0,
+      })),
+    )
+    .execute();
 }
 
 async function readVersions(database: Kysely<TermsTables>): Promise<readonly PublishedVersion[]> {
   const clauses = new Map<string, Clause[]>();
-  for (const row of await database.selectFrom('terms_clause').selectAll().orderBy('version_id').orderBy('position').execute()) {
+  for (const row of await database
+    .selectFrom('terms_clause')
+    .selectAll()
+    .orderBy('version_id')
+    .orderBy('position')
+    .execute()) {
     const list = clauses.get(row.version_id) ?? [];
     if (list.push(clauseOf(row)) === 1) clauses.set(row.version_id, list);
   }
-  const rows = await database.selectFrom('terms_version').selectAll().orderBy('effective_at').orderBy('id').execute();
+  const rows = await database
+    .selectFrom('terms_version')
+    .selectAll()
+    .orderBy('effective_at')
+    .orderBy('id')
+    .execute();
   return rows.map((row) => versionOf(row, clauses.get(row.id) ?? []));
 }
 
 function versionOf(row: Selectable<TermsVersionTable>, clauses: readonly Clause[]): PublishedVersion {
   return Object.freeze({
-    id: idOf('tdv', row.id), document: row.document, version: row.version, title: row.title, locale: row.locale,
-    effectiveAt: Number(row.effective_at), governingLaw: row.governing_law ?? undefined, acceptance: methodOf(row.acceptance),
-    text: row.text, sha256: row.sha256, clauses, publishedAt: Number(row.published_at),
+    id: idOf('tdv', row.id),
+    document: row.document,
+    version: row.version,
+    title: row.title,
+    locale: row.locale,
+    effectiveAt: Number(row.effective_at),
+    governingLaw: row.governing_law ?? undefined,
+    acceptance: methodOf(row.acceptance),
+    text: row.text,
+    sha256: row.sha256,
+    clauses,
+    publishedAt: Number(row.published_at),
   });
 }
 
 function clauseOf(row: Selectable<TermsClauseTable>): Clause {
   return Object.freeze({
-    id: row.id, title: row.title, kind: kindOf(row.kind), text: row.text,
-    limitsLiability: row.limits_liability === 1n, material: row.material === 1n,
+    id: row.id,
+    title: row.title,
+    kind: kindOf(row.kind),
+    text: row.text,
+    limitsLiability: row.limits_liability === 1n,
+    material: row.material === 1n,
   });
 }
 
 function acceptanceOf(row: Selectable<TermsAcceptanceTable>): Acceptance {
   return {
-    id: idOf('tac', row.id), accountId: idOf('acc', row.account_id),
+    id: idOf('tac', row.id),
+    accountId: idOf('acc', row.account_id),
     userId: row.user_id === null ? undefined : idOf('usr', row.user_id),
     apiKeyId: row.api_key_id === null ? undefined : idOf('key', row.api_key_id),
-    document: row.document, version: row.version, sha256: row.sha256, at: Number(row.at), address: row.address,
-    country: row.country, userAgent: row.user_agent ?? undefined, locale: row.locale ?? undefined, method: methodOf(row.method),
+    document: row.document,
+    version: row.version,
+    sha256: row.sha256,
+    at: Number(row.at),
+    address: row.address,
+    country: row.country,
+    userAgent: row.user_agent ?? undefined,
+    locale: row.locale ?? undefined,
+    method: methodOf(row.method),
   };
 }
 
-function rowOf(acceptance: Acceptance): Selectable<Omit<TermsAcceptanceTable, 'at'>> & { readonly at: number } {
+function rowOf(
+  acceptance: Acceptance,
+): Selectable<Omit<TermsAcceptanceTable, 'at'>> & { readonly at: number } {
   return {
-    id: acceptance.id, account_id: acceptance.accountId, user_id: acceptance.userId ?? null,
-    api_key_id: acceptance.apiKeyId ?? null, document: acceptance.document, version: acceptance.version,
-    sha256: acceptance.sha256, at: acceptance.at, address: acceptance.address, country: acceptance.country,
-    user_agent: acceptance.userAgent ?? null, locale: acceptance.locale ?? null, method: acceptance.method,
+    id: acceptance.id,
+    account_id: acceptance.accountId,
+    user_id: acceptance.userId ?? null,
+    api_key_id: acceptance.apiKeyId ?? null,
+    document: acceptance.document,
+    version: acceptance.version,
+    sha256: acceptance.sha256,
+    at: acceptance.at,
+    address: acceptance.address,
+    country: acceptance.country,
+    user_agent: acceptance.userAgent ?? null,
+    locale: acceptance.locale ?? null,
+    method: acceptance.method,
   };
 }
 

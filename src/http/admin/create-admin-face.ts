@@ -37,6 +37,7 @@ export interface AdminFaceParts {
   readonly addressOf: (request: Request) => string;
 }
 
+/** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
   const { settings, services, running, controls, accounts, ledger, terms, movements, usage, ids, addressOf } = parts;
   const { clock, log } = services;
@@ -60,5 +61,5 @@ export function createAdminFace(parts: AdminFaceParts) {
     ],
     services: { operatorKeys: settings.operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
   });
-  return adminFace({ app, version: settings.version, newId: ids });
+  return { app, face: adminFace({ app, version: settings.version, newId: ids }) };
 }

@@ -31,5 +31,5 @@ export function createTermsFace({ services, terms, controls, newId, log, address
     },
     absolute: (path) => services.absolute(path),
   });
-  return (request: Request) => app.handle(request);
+  return { app, face: (request: Request) => app.handle(request) };
 }

@@ -1,11 +1,16 @@
-// Reads an accept header as far as terms need it: programs get JSON, who asks for Markdown gets that, and browsers get the
-// same text as plain text, which they show instead of saving it.
+// Reads an accept header as far as terms need it: programs get JSON, who asks for Markdown gets that, and
+// browsers get the same text as plain text, which they show instead of saving it.
 
 export type Form = 'json' | 'markdown' | 'plain';
 
 const forms: Readonly<Record<string, Form>> = {
-  'application/json': 'json', 'application/*': 'json', '*/*': 'json',
-  'text/markdown': 'markdown', 'text/*': 'markdown', 'text/html': 'plain', 'text/plain': 'plain',
+  'application/json': 'json',
+  'application/*': 'json',
+  '*/*': 'json',
+  'text/markdown': 'markdown',
+  'text/*': 'markdown',
+  'text/html': 'plain',
+  'text/plain': 'plain',
 };
 
 /** Longer headers are no honest ones; they get JSON. */

@@ -28,7 +28,10 @@ export function termsApp(services: TermsAppServices): AnyElysia {
   const errorReply = createErrorReply({
     log: services.log,
     requestIdOf,
-    allowedMethods: (path) => listRoutes(app).filter((route) => route.matches(path)).map((route) => route.method),
+    allowedMethods: (path) =>
+      listRoutes(app)
+        .filter((route) => route.matches(path))
+        .map((route) => route.method),
   });
   const withAbsoluteLink = (error: unknown): unknown =>
     error instanceof TollgateError && error.details.link?.startsWith('/') === true
@@ -38,7 +41,9 @@ export function termsApp(services: TermsAppServices): AnyElysia {
     .onTransform(({ request, set }) => {
       Object.assign(set.headers, dataHeaders, { 'x-request-id': requestIdOf(request) });
     })
-    .onError(({ request, error, code, path }) => errorReply(request, withAbsoluteLink(error), String(code), path))
+    .onError(({ request, error, code, path }) =>
+      errorReply(request, withAbsoluteLink(error), String(code), path),
+    )
     .use(termsRoutes(services));
   return app;
 }

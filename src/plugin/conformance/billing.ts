@@ -1,5 +1,5 @@
-// What every billing rule keeps: exact, pure, never negative, derived from its lines, and never above its estimate. The
-// hold is the estimate, so a rule that breaks the last one can charge more than was reserved.
+// What every billing rule keeps: exact, pure, never negative, derived from its lines, and never above its
+// estimate. The hold is the estimate, so a rule that breaks the last one can charge more than was reserved.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -18,19 +18,24 @@ const aRate = fc.oneof(fc.constantFrom(0n, 1n, 2_500_000n), fc.bigInt({ min: 0n,
 const aQuantity = fc.oneof(fc.constantFrom(0, 1, 2 ** 40), fc.nat(2_000_000));
 
 /** Rates for some parts, with those that a model cannot do without. */
-const someRates: fc.Arbitrary<Rates> = fc.dictionary(fc.constantFrom(...usageParts), aRate, { noNullPrototype: true });
+const someRates: fc.Arbitrary<Rates> = fc.dictionary(fc.constantFrom(...usageParts), aRate, {
+  noNullPrototype: true,
+});
 
 const someTerms: fc.Arbitrary<PriceTerms> = fc.record({
   priceVersionId: fc.constant('prc_test'),
   currency: fc.constant('USD'),
   rates: someRates,
   perCallNano: fc.oneof(fc.constant(0n), fc.bigInt({ min: 0n, max: 10n ** 12n })),
-  multipliersPpm: fc.array(fc.oneof(fc.constantFrom(0, 1, 333_333, 1_000_000), fc.nat(10_000_000)), { maxLength: 3 }),
+  multipliersPpm: fc.array(fc.oneof(fc.constantFrom(0, 1, 333_333, 1_000_000), fc.nat(10_000_000)), {
+    maxLength: 3,
+  }),
 });
 
-const usageAmong = (parts: readonly UsagePart[]): fc.Arbitrary<UsageParts> => parts.length === 0
-  ? fc.constant({})
-  : fc.dictionary(fc.constantFrom(...parts), aQuantity, { noNullPrototype: true });
+const usageAmong = (parts: readonly UsagePart[]): fc.Arbitrary<UsageParts> =>
+  parts.length === 0
+    ? fc.constant({})
+    : fc.dictionary(fc.constantFrom(...parts), aQuantity, { noNullPrototype: true });
 
 /** Parts that the rule says it can price under these terms. */
 function priced(rule: BillingRule, terms: PriceTerms): readonly UsagePart[] {
@@ -77,37 +82,58 @@ export function describeBillingRule(entry: PluginEntry<'billing'>): void {
     const rule = createFrom(entry);
 
     test('charges and estimates are derived from their lines and never negative', () => {
-      fc.assert(fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
-        expectDerived(rule.charge(terms, usage), terms);
-        expectDerived(rule.estimate(terms, boundOf(usage)), terms);
-      }));
+      fc.assert(
+        fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
+          expectDerived(rule.charge(terms, usage), terms);
+          expectDerived(rule.estimate(terms, boundOf(usage)), terms);
+        }),
+      );
     });
 
     test('an estimate is at least every charge within its bound', () => {
-      fc.assert(fc.property(someTermsAndUsage(rule), fc.nat(1_000), fc.nat(1_000), ([terms, usage], input, output) => {
-        const bound = boundOf(usage);
-        const wider = { ...bound, input: (bound.input ?? 0) + input, output: (bound.output ?? 0) + output };
-        const charged = rule.charge(terms, usage).totalNano;
-        expect(rule.estimate(terms, bound).totalNano >= charged).toBe(true);
-        expect(rule.estimate(terms, wider).totalNano >= charged).toBe(true);
-      }));
+      fc.assert(
+        fc.property(
+          someTermsAndUsage(rule),
+          fc.nat(1_000),
+          fc.nat(1_000),
+          ([terms, usage], input, output) => {
+            const bound = boundOf(usage);
+            const wider = {
+              ...bound,
+              input: (bound.input ?? 0) + input,
+              output: (bound.output ?? 0) + output,
+            };
+            const charged = rule.charge(terms, usage).totalNano;
+            expect(rule.estimate(terms, bound).totalNano >= charged).toBe(true);
+            expect(rule.estimate(terms, wider).totalNano >= charged).toBe(true);
+          },
+        ),
+      );
     });
 
     test('asked again, in a used or a new instance, it answers the same and has changed nothing', () => {
-      fc.assert(fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
-        deepFreeze([terms, usage]);
-        const first = rule.charge(terms, usage);
-        expect(rule.charge(terms, usage)).toEqual(first);
-        expect(createFrom(entry).charge(terms, usage)).toEqual(first);
-        expect(rule.estimate(terms, boundOf(usage))).toEqual(createFrom(entry).estimate(terms, boundOf(usage)));
-      }));
+      fc.assert(
+        fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
+          deepFreeze([terms, usage]);
+          const first = rule.charge(terms, usage);
+          expect(rule.charge(terms, usage)).toEqual(first);
+          expect(createFrom(entry).charge(terms, usage)).toEqual(first);
+          expect(rule.estimate(terms, boundOf(usage))).toEqual(
+            createFrom(entry).estimate(terms, boundOf(usage)),
+          );
+        }),
+      );
     });
 
     test('usage that grows never costs less', () => {
-      fc.assert(fc.property(someTermsAndUsage(rule), fc.integer({ min: 1, max: 1_000 }), ([terms, usage], more) => {
-        const grown = Object.fromEntries(Object.entries(usage).map(([part, quantity]) => [part, quantity + more]));
-        expect(rule.charge(terms, grown).totalNano >= rule.charge(terms, usage).totalNano).toBe(true);
-      }));
+      fc.assert(
+        fc.property(someTermsAndUsage(rule), fc.integer({ min: 1, max: 1_000 }), ([terms, usage], more) => {
+          const grown = Object.fromEntries(
+            Object.entries(usage).map(([part, quantity]) => [part, quantity + more]),
+          );
+          expect(rule.charge(terms, grown).totalNano >= rule.charge(terms, usage).totalNano).toBe(true);
+        }),
+      );
     });
   });
 }
@@ -116,11 +142,13 @@ function describeMissingRates(entry: PluginEntry<'billing'>): void {
   const rule = createFrom(entry);
 
   test('missing rates are among the parts asked about, each once', () => {
-    fc.assert(fc.property(someTerms, fc.uniqueArray(fc.constantFrom(...usageParts)), (terms, parts) => {
-      const missing = rule.missingRates(deepFreeze(terms), deepFreeze(parts));
-      expect(new Set(missing).size).toBe(missing.length);
-      for (const part of missing) expect(parts).toContain(part);
-    }));
+    fc.assert(
+      fc.property(someTerms, fc.uniqueArray(fc.constantFrom(...usageParts)), (terms, parts) => {
+        const missing = rule.missingRates(deepFreeze(terms), deepFreeze(parts));
+        expect(new Set(missing).size).toBe(missing.length);
+        for (const part of missing) expect(parts).toContain(part);
+      }),
+    );
   });
 
   test('terms without any price are never taken for complete', () => {

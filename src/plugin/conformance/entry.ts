@@ -1,5 +1,5 @@
-// What every plugin must be, whatever its kind: an inert, named, versioned entry whose options pass its own strict
-// schema, and whose instances keep no state that shows.
+// What every plugin must be, whatever its kind: an inert, named, versioned entry whose options pass its own
+// strict schema, and whose instances keep no state that shows.
 
 import { describe, expect, test } from 'bun:test';
 import { Value } from '@sinclair/typebox/value';
@@ -41,7 +41,9 @@ export function describeEntry<K extends PluginKind>(kind: K, entry: PluginEntry<
     });
 
     test('its options pass its own schema, and a misspelt option does not', () => {
-      expect([...Value.Errors(entry.schema, entry.options)].map((error) => `${error.path}: ${error.message}`)).toEqual([]);
+      expect(
+        [...Value.Errors(entry.schema, entry.options)].map((error) => `${error.path}: ${error.message}`),
+      ).toEqual([]);
       const misspelt = { ...Object(entry.options), 'no-such-option': true };
       expect(Value.Check(entry.schema, misspelt)).toBe(false);
     });

@@ -1,5 +1,5 @@
-// Tables of accounts, users, groups, API keys and the audit. Amounts, counts and times are whole numbers (STRICT), and
-// what must never be true is refused by the table itself, behind all checks of the code.
+// Tables of accounts, users, groups, API keys and the audit. Amounts, counts and times are whole numbers
+// (STRICT), and what must never be true is refused by the table itself, behind all checks of the code.
 
 import type { ColumnType, Insertable, Kysely, Selectable, Updateable } from 'kysely';
 import type { Migration } from '../migrate.ts';

@@ -1,5 +1,6 @@
-// Tables of terms documents and of who accepted which. Both are evidence: the tables themselves refuse any change of a
-// row and any removal, and a second row for the same acceptance is ignored, whatever statement tries.
+// Tables of terms documents and of who accepted which. Both are evidence: the tables themselves refuse any
+// change of a row and any removal, and a second row for the same acceptance is ignored, whatever statement
+// tries.
 
 import type { ColumnType } from 'kysely';
 import type { Migration } from '../migrate.ts';
@@ -113,7 +114,8 @@ export const termsMigrations: readonly Migration[] = [
       ...stays('terms_version'),
       ...stays('terms_clause'),
       ...stays('terms_acceptance'),
-      // REPLACE removes rows without asking the triggers above, so what is there already is not written again at all.
+      // REPLACE removes rows without asking the triggers above, so what is there already is not written again
+      // at all.
       `CREATE TRIGGER terms_version_once BEFORE INSERT ON terms_version
         WHEN EXISTS (SELECT 1 FROM terms_version WHERE id = NEW.id OR (document = NEW.document AND version = NEW.version))
         BEGIN SELECT RAISE(ABORT, 'this version is published already'); END`,

@@ -11,11 +11,21 @@ describe('an account', () => {
   test('has its balance when it is found, and is the same after a restart', async () => {
     const rig = await accountsRig();
     const account = await rig.accounts.create(operator, {
-      ...acme, overdraftNano: 5n, limits: { concurrency: 3, tokensPerMinute: null }, budgets: { day: 2n ** 62n, total: 0n },
+      ...acme,
+      overdraftNano: 5n,
+      limits: { concurrency: 3, tokensPerMinute: null },
+      budgets: { day: 2n ** 62n, total: 0n },
     });
     expect(account).toMatchObject({ currency: 'USD', status: 'active', group: undefined });
-    expect(account.budgets).toEqual([{ window: 'day', capNano: 2n ** 62n }, { window: 'total', capNano: 0n }]);
-    expect(await rig.ledger.balance(account.id)).toMatchObject({ currency: 'USD', overdraftNano: 5n, postedNano: 0n });
+    expect(account.budgets).toEqual([
+      { window: 'day', capNano: 2n ** 62n },
+      { window: 'total', capNano: 0n },
+    ]);
+    expect(await rig.ledger.balance(account.id)).toMatchObject({
+      currency: 'USD',
+      overdraftNano: 5n,
+      postedNano: 0n,
+    });
     expect(rig.directory.account(account.id)).toEqual(account);
     const again = await rig.reopen();
     expect(again.directory.account(account.id)).toEqual(account);
@@ -33,7 +43,9 @@ describe('an account', () => {
     const rig = await accountsRig();
     const { id } = await rig.accounts.create(operator, acme);
     rig.ledger.available = false;
-    await expect(rig.accounts.update(operator, id, { overdraftNano: 7n })).rejects.toMatchObject({ code: 'money_unavailable' });
+    await expect(rig.accounts.update(operator, id, { overdraftNano: 7n })).rejects.toMatchObject({
+      code: 'money_unavailable',
+    });
     rig.ledger.available = true;
     expect((await rig.ledger.balance(id))?.overdraftNano).toBe(0n);
     await rig.reopen();
@@ -54,15 +66,23 @@ describe('an account', () => {
     rig.ledger.fund(id, -1n);
     expect((await to('closed')).status).toBe('closed');
     await expect(to('active')).rejects.toMatchObject({ code: 'conflict' });
-    await expect(rig.apiKeys.create(operator, { accountId: id, name: 'late' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(rig.apiKeys.create(operator, { accountId: id, name: 'late' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 
   test.each([
-    ['name', { name: 'two\nlines' }], ['name', { name: ' ' }], ['name', { name: 'x'.repeat(201) }], ['name', { name: '\ud800' }],
-    ['overdraftNano', { overdraftNano: -1n }], ['overdraftNano', { overdraftNano: 2n ** 63n }],
-    ['limits.concurrency', { limits: { concurrency: 1.5 } }], ['limits.requestsPerMinute', { limits: { requestsPerMinute: -1 } }],
+    ['name', { name: 'two\nlines' }],
+    ['name', { name: ' ' }],
+    ['name', { name: 'x'.repeat(201) }],
+    ['name', { name: '\ud800' }],
+    ['overdraftNano', { overdraftNano: -1n }],
+    ['overdraftNano', { overdraftNano: 2n ** 63n }],
+    ['limits.concurrency', { limits: { concurrency: 1.5 } }],
+    ['limits.requestsPerMinute', { limits: { requestsPerMinute: -1 } }],
     ['limits.tokensPerMinute', { limits: { tokensPerMinute: Number.NaN } }],
-    ['budgets.month.capNano', { budgets: { month: -1n } }], ['group', { group: 'nobody' }],
+    ['budgets.month.capNano', { budgets: { month: -1n } }],
+    ['group', { group: 'nobody' }],
   ] satisfies [string, AccountPatch][])('refuses a bad %s, and writes nothing', async (field, patch) => {
     const rig = await accountsRig();
     const account = await rig.accounts.create(operator, acme);
@@ -75,14 +95,18 @@ describe('an account', () => {
 
   test('is not known by another id, nor by one of another noun', async () => {
     const rig = await accountsRig();
-    await expect(rig.accounts.update(operator, newId('acc'), { name: 'x' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(rig.accounts.update(operator, newId('acc'), { name: 'x' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
     expect(rig.accounts.get(newId('acc'))).toBeUndefined();
   });
 
   test('is left alone, without an event, by a patch of nothing', async () => {
     const rig = await accountsRig();
     const account = await rig.accounts.create(operator, acme);
-    expect(await rig.accounts.update(operator, account.id, { limits: {}, budgets: {}, name: undefined })).toBe(account);
+    expect(
+      await rig.accounts.update(operator, account.id, { limits: {}, budgets: {}, name: undefined }),
+    ).toBe(account);
     expect(await listAuditEvents(rig.database, { limit: 10 })).toHaveLength(1);
   });
 });
@@ -101,31 +125,49 @@ describe('patches', () => {
   });
 
   test('sent all at once change what they name and nothing else, in memory as in the store', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(patchArbitrary, { maxLength: 12 }), async (patches) => {
-      const rig = await accountsRig({ configGroups: [{ name: 'friends' }] });
-      const { id } = await rig.accounts.create(operator, acme);
-      const model: Record<string, unknown> = {
-        name: 'Acme', status: 'active', overdraftNano: 0n, group: undefined,
-        requestsPerMinute: undefined, tokensPerMinute: undefined, concurrency: undefined, day: undefined, month: undefined, total: undefined,
-      };
-      for (const { limits, budgets, ...rest } of patches) {
-        for (const [name, value] of Object.entries({ ...rest, ...limits, ...budgets })) {
-          if (value !== undefined) model[name] = value ?? undefined;
-        }
-      }
-      await Promise.all(patches.map((patch) => rig.accounts.update(operator, id, patch)));
-      for (const directory of [rig.directory, (await rig.reopen()).directory]) {
-        const account = directory.account(id);
-        const cap = (window: string) => account?.budgets.find((budget) => budget.window === window)?.capNano;
-        const found: Record<string, unknown> = {
-          name: account?.name, status: account?.status, overdraftNano: account?.overdraftNano, group: account?.group,
-          ...account?.limits, day: cap('day'), month: cap('month'), total: cap('total'),
+    await fc.assert(
+      fc.asyncProperty(fc.array(patchArbitrary, { maxLength: 12 }), async (patches) => {
+        const rig = await accountsRig({ configGroups: [{ name: 'friends' }] });
+        const { id } = await rig.accounts.create(operator, acme);
+        const model: Record<string, unknown> = {
+          name: 'Acme',
+          status: 'active',
+          overdraftNano: 0n,
+          group: undefined,
+          requestsPerMinute: undefined,
+          tokensPerMinute: undefined,
+          concurrency: undefined,
+          day: undefined,
+          month: undefined,
+          total: undefined,
         };
-        expect(found).toEqual(model);
-      }
-      expect((await rig.ledger.balance(id))?.overdraftNano).toBe(rig.directory.account(id)?.overdraftNano);
-      expect(await checkAuditChain(rig.database)).toMatchObject({ whole: true });
-      await rig.database.destroy();
-    }), { numRuns: 40 });
+        for (const { limits, budgets, ...rest } of patches) {
+          for (const [name, value] of Object.entries({ ...rest, ...limits, ...budgets })) {
+            if (value !== undefined) model[name] = value ?? undefined;
+          }
+        }
+        await Promise.all(patches.map((patch) => rig.accounts.update(operator, id, patch)));
+        for (const directory of [rig.directory, (await rig.reopen()).directory]) {
+          const account = directory.account(id);
+          const cap = (window: string) =>
+            account?.budgets.find((budget) => budget.window === window)?.capNano;
+          const found: Record<string, unknown> = {
+            name: account?.name,
+            status: account?.status,
+            overdraftNano: account?.overdraftNano,
+            group: account?.group,
+            ...account?.limits,
+            day: cap('day'),
+            month: cap('month'),
+            total: cap('total'),
+          };
+          expect(found).toEqual(model);
+        }
+        expect((await rig.ledger.balance(id))?.overdraftNano).toBe(rig.directory.account(id)?.overdraftNano);
+        expect(await checkAuditChain(rig.database)).toMatchObject({ whole: true });
+        await rig.database.destroy();
+      }),
+      { numRuns: 40 },
+    );
   });
 });

@@ -10,7 +10,12 @@ async function withAccount() {
   const rig = await accountsRig();
   const account = await rig.accounts.create(operator, { kind: 'company', name: 'A' });
   const find = (key: string) => rig.directory.keyBySha256(sha256Hex(key));
-  return { ...rig, account, find, make: (name = 'k') => rig.apiKeys.create(operator, { accountId: account.id, name }) };
+  return {
+    ...rig,
+    account,
+    find,
+    make: (name = 'k') => rig.apiKeys.create(operator, { accountId: account.id, name }),
+  };
 }
 
 const day = 86_400_000;
@@ -25,7 +30,9 @@ describe('an API key', () => {
     const file = Buffer.from(raw.serialize()).toString('latin1');
     expect(file).toContain(apiKey.sha256);
     expect(file).not.toContain(key.slice(3, 35));
-    const events = JSON.stringify((await listAuditEvents(database, { limit: 10 })).map((event) => event.change));
+    const events = JSON.stringify(
+      (await listAuditEvents(database, { limit: 10 })).map((event) => event.change),
+    );
     expect(events).not.toContain(key);
     expect(events).not.toContain(apiKey.sha256);
   });
@@ -36,11 +43,20 @@ describe('an API key', () => {
     await users.setRole(operator, user.id, account.id, 'member');
     await groups.create(operator, { name: 'g' });
     const { apiKey, key } = await apiKeys.create(operator, {
-      accountId: account.id, name: 'k', userId: user.id, group: 'g', models: ['gpt-5', 'weird "model"'],
-      addresses: ['10.0.0.0/8', '192.0.2.7', '2001:db8::/32'], limits: { requestsPerMinute: 0 }, budgets: { month: 12n },
+      accountId: account.id,
+      name: 'k',
+      userId: user.id,
+      group: 'g',
+      models: ['gpt-5', 'weird "model"'],
+      addresses: ['10.0.0.0/8', '192.0.2.7', '2001:db8::/32'],
+      limits: { requestsPerMinute: 0 },
+      budgets: { month: 12n },
       expiresAt: time.now + day,
     });
-    expect(apiKey).toMatchObject({ addresses: ['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32'], limits: { requestsPerMinute: 0 } });
+    expect(apiKey).toMatchObject({
+      addresses: ['10.0.0.0/8', '192.0.2.7/32', '2001:db8::/32'],
+      limits: { requestsPerMinute: 0 },
+    });
     expect((await reopen()).directory.keyBySha256(sha256Hex(key))).toEqual(apiKey);
   });
 
@@ -51,10 +67,14 @@ describe('an API key', () => {
     expect(revoked.revokedAt).toBeNumber();
     expect(find(key)).toBeUndefined();
     expect(await apiKeys.revoke(operator, apiKey.id)).toEqual(revoked);
-    await expect(apiKeys.update(operator, apiKey.id, { name: 'x' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(apiKeys.update(operator, apiKey.id, { name: 'x' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
     await expect(apiKeys.rotate(operator, apiKey.id)).rejects.toMatchObject({ code: 'conflict' });
     expect((await reopen()).directory.keyBySha256(sha256Hex(key))).toBeUndefined();
-    const deletions = (await listAuditEvents(database, { limit: 10 })).filter((event) => event.action === 'api-key.delete');
+    const deletions = (await listAuditEvents(database, { limit: 10 })).filter(
+      (event) => event.action === 'api-key.delete',
+    );
     expect(deletions).toHaveLength(1);
   });
 
@@ -64,7 +84,11 @@ describe('an API key', () => {
     await apiKeys.update(operator, old.apiKey.id, { limits: { concurrency: 2 }, models: ['m'] });
     const fresh = await apiKeys.rotate(operator, old.apiKey.id);
     expect(fresh.apiKey).toMatchObject({
-      name: 'laptop', limits: { concurrency: 2 }, models: ['m'], rotatedFrom: old.apiKey.id, expiresAt: undefined,
+      name: 'laptop',
+      limits: { concurrency: 2 },
+      models: ['m'],
+      rotatedFrom: old.apiKey.id,
+      expiresAt: undefined,
     });
     expect(find(old.key)?.expiresAt).toBe(time.now + day);
     expect(find(fresh.key)).toEqual(fresh.apiKey);
@@ -87,14 +111,19 @@ describe('an API key', () => {
     expect(find(third.key)?.expiresAt).toBe(time.now + 1_000);
     expect(fourth.apiKey.expiresAt).toBe(time.now + 1_000);
     for (const overlap of [-1, 1.5, Number.NaN, 31 * 86_400]) {
-      await expect(apiKeys.rotate(operator, fourth.apiKey.id, overlap)).rejects.toMatchObject({ details: { field: 'overlapSeconds' } });
+      await expect(apiKeys.rotate(operator, fourth.apiKey.id, overlap)).rejects.toMatchObject({
+        details: { field: 'overlapSeconds' },
+      });
     }
   });
 
   test('replaced by two at the same time is replaced once', async () => {
     const { apiKeys, make } = await withAccount();
     const { apiKey } = await make();
-    const both = await Promise.allSettled([apiKeys.rotate(operator, apiKey.id), apiKeys.rotate(operator, apiKey.id)]);
+    const both = await Promise.allSettled([
+      apiKeys.rotate(operator, apiKey.id),
+      apiKeys.rotate(operator, apiKey.id),
+    ]);
     expect(both.map((outcome) => outcome.status).toSorted()).toEqual(['fulfilled', 'rejected']);
     expect(await apiKeys.list({ limit: 10 })).toHaveLength(2);
   });
@@ -102,54 +131,96 @@ describe('an API key', () => {
   test('belongs to an account, and to a member of it or nobody', async () => {
     const { apiKeys, account, users } = await withAccount();
     const stranger = await users.create(operator, { name: 's' });
-    const refusals = [stranger.id, newId('usr')].map((userId) => apiKeys.create(operator, { accountId: account.id, name: 'k', userId }));
-    const texts = await Promise.all(refusals.map((refusal) => refusal.then(() => 'made', (error: Error) => error.message)));
+    const refusals = [stranger.id, newId('usr')].map((userId) =>
+      apiKeys.create(operator, { accountId: account.id, name: 'k', userId }),
+    );
+    const texts = await Promise.all(
+      refusals.map((refusal) =>
+        refusal.then(
+          () => 'made',
+          (error: Error) => error.message,
+        ),
+      ),
+    );
     expect(texts[0]).toBe(texts[1] ?? '');
     await expect(refusals[0]).rejects.toMatchObject({ code: 'not_found', details: { field: 'userId' } });
-    await expect(apiKeys.create(operator, { accountId: newId('acc'), name: 'k' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(apiKeys.create(operator, { accountId: newId('acc'), name: 'k' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 
   test.each([
-    ['models', { models: [] }], ['models[1]', { models: ['a', ''] }], ['models', { models: ['a', 'a'] }], ['models[0]', { models: ['a\n'] }],
-    ['addresses', { addresses: [] }], ['addresses[0]', { addresses: ['10.0.0.1/8'] }], ['addresses[0]', { addresses: ['0x7f.1'] }],
-    ['addresses', { addresses: ['10.0.0.1', '10.0.0.1/32'] }], ['expiresAt', { expiresAt: 1 }], ['expiresAt', { expiresAt: Infinity }],
-    ['group', { group: '__proto__' }], ['name', { name: '' }],
+    ['models', { models: [] }],
+    ['models[1]', { models: ['a', ''] }],
+    ['models', { models: ['a', 'a'] }],
+    ['models[0]', { models: ['a\n'] }],
+    ['addresses', { addresses: [] }],
+    ['addresses[0]', { addresses: ['10.0.0.1/8'] }],
+    ['addresses[0]', { addresses: ['0x7f.1'] }],
+    ['addresses', { addresses: ['10.0.0.1', '10.0.0.1/32'] }],
+    ['expiresAt', { expiresAt: 1 }],
+    ['expiresAt', { expiresAt: Infinity }],
+    ['group', { group: '__proto__' }],
+    ['name', { name: '' }],
   ])('refuses a bad %s', async (field, patch) => {
     const { apiKeys, account, make } = await withAccount();
     const { apiKey } = await make();
-    await expect(apiKeys.update(operator, apiKey.id, patch)).rejects.toMatchObject({ code: 'invalid_request', details: { field } });
-    await expect(apiKeys.create(operator, { accountId: account.id, name: 'k', ...patch })).rejects.toMatchObject({ details: { field } });
+    await expect(apiKeys.update(operator, apiKey.id, patch)).rejects.toMatchObject({
+      code: 'invalid_request',
+      details: { field },
+    });
+    await expect(
+      apiKeys.create(operator, { accountId: account.id, name: 'k', ...patch }),
+    ).rejects.toMatchObject({ details: { field } });
   });
 });
 
 test('whatever is done to keys, at once or in turn, the directory has exactly those that live', async () => {
   const step = fc.record({
-    verb: fc.constantFrom('make', 'rotate', 'revoke', 'expire', 'revive', 'wait'), which: fc.nat(), seconds: fc.integer({ min: 0, max: 200 }),
+    verb: fc.constantFrom('make', 'rotate', 'revoke', 'expire', 'revive', 'wait'),
+    which: fc.nat(),
+    seconds: fc.integer({ min: 0, max: 200 }),
   });
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.boolean(), async (steps, together) => {
-    const { apiKeys, make, time, directory, reopen, database } = await withAccount();
-    const issued: { readonly id: ApiKeyId; readonly key: string }[] = [];
-    const note = ({ apiKey, key }: { apiKey: { id: ApiKeyId }; key: string }) => void issued.push({ id: apiKey.id, key });
-    const perform = async ({ verb, which, seconds }: { verb: string; which: number; seconds: number }): Promise<void> => {
-      const one = issued.length === 0 ? undefined : issued[which % issued.length];
-      if (verb === 'wait') time.now += seconds * 1_000;
-      else if (verb === 'make' || one === undefined) note(await make());
-      else if (verb === 'rotate') note(await apiKeys.rotate(operator, one.id, seconds));
-      else if (verb === 'revoke') await apiKeys.revoke(operator, one.id);
-      else await apiKeys.update(operator, one.id, { expiresAt: verb === 'revive' ? null : time.now + seconds * 1_000 });
-    };
-    if (together) await Promise.allSettled(steps.map(perform));
-    else for (const one of steps) await perform(one).catch(() => {});
-    const after = await reopen();
-    for (const { id, key } of issued) {
-      const stored = await apiKeys.get(id);
-      const live = stored !== undefined && stored.revokedAt === undefined && (stored.expiresAt ?? Infinity) > time.now;
-      const found = directory.keyBySha256(sha256Hex(key));
-      // What ran out while nobody changed it may still be there: its own end tells.
-      if (live) expect(found).toEqual(stored);
-      else expect(found === undefined || (found.expiresAt ?? Infinity) <= time.now).toBe(true);
-      expect(after.directory.keyBySha256(sha256Hex(key)) !== undefined).toBe(live);
-    }
-    await database.destroy();
-  }), { numRuns: 40 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.boolean(), async (steps, together) => {
+      const { apiKeys, make, time, directory, reopen, database } = await withAccount();
+      const issued: { readonly id: ApiKeyId; readonly key: string }[] = [];
+      const note = ({ apiKey, key }: { apiKey: { id: ApiKeyId }; key: string }) =>
+        void issued.push({ id: apiKey.id, key });
+      const perform = async ({
+        verb,
+        which,
+        seconds,
+      }: {
+        verb: string;
+        which: number;
+        seconds: number;
+      }): Promise<void> => {
+        const one = issued.length === 0 ? undefined : issued[which % issued.length];
+        if (verb === 'wait') time.now += seconds * 1_000;
+        else if (verb === 'make' || one === undefined) note(await make());
+        else if (verb === 'rotate') note(await apiKeys.rotate(operator, one.id, seconds));
+        else if (verb === 'revoke') await apiKeys.revoke(operator, one.id);
+        else
+          await apiKeys.update(operator, one.id, {
+            expiresAt: verb === 'revive' ? null : time.now + seconds * 1_000,
+          });
+      };
+      if (together) await Promise.allSettled(steps.map(perform));
+      else for (const one of steps) await perform(one).catch(() => {});
+      const after = await reopen();
+      for (const { id, key } of issued) {
+        const stored = await apiKeys.get(id);
+        const live =
+          stored !== undefined && stored.revokedAt === undefined && (stored.expiresAt ?? Infinity) > time.now;
+        const found = directory.keyBySha256(sha256Hex(key));
+        // What ran out while nobody changed it may still be there: its own end tells.
+        if (live) expect(found).toEqual(stored);
+        else expect(found === undefined || (found.expiresAt ?? Infinity) <= time.now).toBe(true);
+        expect(after.directory.keyBySha256(sha256Hex(key)) !== undefined).toBe(live);
+      }
+      await database.destroy();
+    }),
+    { numRuns: 40 },
+  );
 });

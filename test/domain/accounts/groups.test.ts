@@ -7,13 +7,21 @@ describe('groups', () => {
   test('of the config are there, are the same after each start, and change in the config alone', async () => {
     const rig = await accountsRig({ configGroups });
     const group = rig.groups.get('friends');
-    expect(group).toMatchObject({ source: 'config', multiplierPpm: 500_000, limits: { requestsPerMinute: 60, concurrency: undefined } });
+    expect(group).toMatchObject({
+      source: 'config',
+      multiplierPpm: 500_000,
+      limits: { requestsPerMinute: 60, concurrency: undefined },
+    });
     expect((await rig.reopen()).groups.get('friends')).toEqual(group);
     for (const attempt of [
-      rig.groups.update(operator, 'friends', { multiplierPpm: 0 }), rig.groups.remove(operator, 'friends'),
+      rig.groups.update(operator, 'friends', { multiplierPpm: 0 }),
+      rig.groups.remove(operator, 'friends'),
       rig.groups.create(operator, { name: 'friends' }),
     ]) {
-      await expect(attempt).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('config') });
+      await expect(attempt).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('config'),
+      });
     }
     expect(rig.groups.get('friends')).toBe(group);
   });
@@ -24,16 +32,24 @@ describe('groups', () => {
     expect(made).toMatchObject({ multiplierPpm: 1_000_000, source: 'admin' });
     await rig.groups.update(operator, 'b-team', { multiplierPpm: 0, limits: { concurrency: 0 } });
     const after = await rig.groups.update(operator, 'b-team', { limits: { tokensPerMinute: 9 } });
-    expect(after).toEqual({ ...made, multiplierPpm: 0, limits: { requestsPerMinute: undefined, tokensPerMinute: 9, concurrency: 0 } });
+    expect(after).toEqual({
+      ...made,
+      multiplierPpm: 0,
+      limits: { requestsPerMinute: undefined, tokensPerMinute: 9, concurrency: 0 },
+    });
     expect(rig.directory.group('b-team')).toBe(after);
     expect((await rig.reopen()).directory.group('b-team')).toEqual(after);
     expect(rig.groups.list({ limit: 10 }).map((group) => group.name)).toEqual(['b-team', 'friends']);
     expect(rig.groups.list({ limit: 10, after: 'b-team' }).map((group) => group.name)).toEqual(['friends']);
     await expect(rig.groups.create(operator, { name: 'b-team' })).rejects.toMatchObject({ code: 'conflict' });
     for (const name of ['', 'B', 'a b', '-a', 'x'.repeat(65), '__proto__']) {
-      await expect(rig.groups.create(operator, { name })).rejects.toMatchObject({ details: { field: 'name' } });
+      await expect(rig.groups.create(operator, { name })).rejects.toMatchObject({
+        details: { field: 'name' },
+      });
     }
-    await expect(rig.groups.create(operator, { name: 'dear', multiplierPpm: 1_000_000_001 })).rejects.toMatchObject({
+    await expect(
+      rig.groups.create(operator, { name: 'dear', multiplierPpm: 1_000_000_001 }),
+    ).rejects.toMatchObject({
       details: { field: 'multiplierPpm' },
     });
   });

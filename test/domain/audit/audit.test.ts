@@ -14,14 +14,18 @@ async function withEvents(count: number) {
 describe('the audit', () => {
   test('is one chain, however many write at once, and is read newest first', async () => {
     const rig = await accountsRig();
-    await Promise.all(Array.from({ length: 30 }, (_, index) => rig.users.create(operator, { name: `u${index}` })));
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) => rig.users.create(operator, { name: `u${index}` })),
+    );
     const check = await checkAuditChain(rig.database);
     expect(check).toMatchObject({ whole: true, events: 30n });
     expect(await auditHead(rig.database)).toEqual(check.whole ? check.head : undefined);
     const events = await listAuditEvents(rig.database, { limit: 4, before: 10n });
     expect(events.map((event) => event.seq)).toEqual([9n, 8n, 7n, 6n]);
     const [one] = events;
-    expect(await listAuditEvents(rig.database, { limit: 10, target: one?.target })).toEqual(one === undefined ? [] : [one]);
+    expect(await listAuditEvents(rig.database, { limit: 10, target: one?.target })).toEqual(
+      one === undefined ? [] : [one],
+    );
   });
 
   test('cannot be altered through the database', async () => {
@@ -46,11 +50,14 @@ describe('the audit', () => {
 
   test('is written with its change or not at all', async () => {
     const rig = await withEvents(1);
-    rig.raw.run('CREATE TRIGGER full_disk BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, \'disk full\'); END');
+    rig.raw.run(
+      "CREATE TRIGGER full_disk BEFORE INSERT ON audit_event BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    );
     await expect(rig.users.create(operator, { name: 'v' })).rejects.toThrow('disk full');
     const { id } = (await rig.users.list({ limit: 10 }))[0] ?? { id: undefined };
     expect(await rig.users.list({ limit: 10 })).toHaveLength(1);
-    if (id !== undefined) await expect(rig.users.update(operator, id, { name: 'w' })).rejects.toThrow('disk full');
+    if (id !== undefined)
+      await expect(rig.users.update(operator, id, { name: 'w' })).rejects.toThrow('disk full');
     expect((await rig.users.list({ limit: 10 }))[0]?.name).toBe('u');
     rig.raw.run('DROP TRIGGER full_disk');
     await rig.users.create(operator, { name: 'v' });
@@ -60,24 +67,45 @@ describe('the audit', () => {
 
 test('no two different events have the same hash for moving text from one member into the next', () => {
   const text = fc.string({ maxLength: 8 });
-  fc.assert(fc.property(fc.array(fc.record({ actor: text, action: text, target: text, change: text, at: fc.nat() }), { minLength: 2, maxLength: 2 }),
-    ([left, right]) => {
-      if (left === undefined || right === undefined) return;
-      const same = JSON.stringify(left) === JSON.stringify(right);
-      expect(chainAfter(undefined, left).hash === chainAfter(undefined, right).hash).toBe(same);
-    }));
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ actor: text, action: text, target: text, change: text, at: fc.nat() }), {
+        minLength: 2,
+        maxLength: 2,
+      }),
+      ([left, right]) => {
+        if (left === undefined || right === undefined) return;
+        const same = JSON.stringify(left) === JSON.stringify(right);
+        expect(chainAfter(undefined, left).hash === chainAfter(undefined, right).hash).toBe(same);
+      },
+    ),
+  );
 });
 
 test('a chain built event by event has no fault', () => {
   let head: AuditHead | undefined;
   for (let index = 0; index < 5; index++) {
-    const event: AuditEvent = chainAfter(head, { at: index, actor: 'a', action: 'b', target: 'c', change: '{}' });
+    const event: AuditEvent = chainAfter(head, {
+      at: index,
+      actor: 'a',
+      action: 'b',
+      target: 'c',
+      change: '{}',
+    });
     expect(faultOf(head, event)).toBeUndefined();
     head = event;
   }
 });
 
 test('a change keeps null, drops undefined, writes amounts as text and hides what is personal', () => {
-  const text = changeText({ group: null, name: 'Ann', overdraftNano: 5n, gone: undefined, budgets: { day: 1n } }, ['name', 'email']);
-  expect(JSON.parse(text)).toEqual({ group: null, name: '(personal)', overdraftNano: '5', budgets: { day: '1' } });
+  const text = changeText(
+    { group: null, name: 'Ann', overdraftNano: 5n, gone: undefined, budgets: { day: 1n } },
+    ['name', 'email'],
+  );
+  expect(JSON.parse(text)).toEqual({
+    group: null,
+    name: '(personal)',
+    overdraftNano: '5',
+    budgets: { day: '1' },
+  });
 });

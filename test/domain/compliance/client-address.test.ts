@@ -18,7 +18,9 @@ const forwarded = (value: string, peer = '10.0.0.1'): string =>
 describe('without a trusted proxy', () => {
   test('the peer is the client, whatever the headers say', () => {
     const headers = new Headers({ 'x-forwarded-for': '198.51.100.1', 'x-real-ip': '198.51.100.2' });
-    expect(clientAddress('203.0.113.9', headers, { header: 'x-forwarded-for', isTrusted: nobody })).toBe('203.0.113.9');
+    expect(clientAddress('203.0.113.9', headers, { header: 'x-forwarded-for', isTrusted: nobody })).toBe(
+      '203.0.113.9',
+    );
     expect(clientAddress('203.0.113.9', headers, behind('x-forwarded-for'))).toBe('203.0.113.9');
   });
 
@@ -45,10 +47,13 @@ describe('x-forwarded-for', () => {
     ['198.51.100.1, ', 'unknown'],
     ['010.0.0.1', 'unknown'],
   ];
-  for (const [value, expected] of cases) test(`${value} is ${expected}`, () => expect(forwardedFor(value)).toBe(expected));
+  for (const [value, expected] of cases)
+    test(`${value} is ${expected}`, () => expect(forwardedFor(value)).toBe(expected));
 
   test('another header than the configured one is not read', () => {
-    expect(clientAddress('10.0.0.1', new Headers({ 'x-real-ip': '198.51.100.1' }), behind('x-forwarded-for'))).toBe('10.0.0.1');
+    expect(
+      clientAddress('10.0.0.1', new Headers({ 'x-real-ip': '198.51.100.1' }), behind('x-forwarded-for')),
+    ).toBe('10.0.0.1');
   });
 });
 
@@ -66,25 +71,33 @@ describe('forwarded', () => {
     ['for="203.0.113.\\9"', 'unknown'],
     ['203.0.113.9', 'unknown'],
   ];
-  for (const [value, expected] of cases) test(`${value} is ${expected}`, () => expect(forwarded(value)).toBe(expected));
+  for (const [value, expected] of cases)
+    test(`${value} is ${expected}`, () => expect(forwarded(value)).toBe(expected));
 });
 
 describe('headers of one value', () => {
   test('give that value', () => {
-    expect(clientAddress('10.0.0.1', new Headers({ 'x-real-ip': ' 203.0.113.9 ' }), behind('x-real-ip'))).toBe('203.0.113.9');
+    expect(
+      clientAddress('10.0.0.1', new Headers({ 'x-real-ip': ' 203.0.113.9 ' }), behind('x-real-ip')),
+    ).toBe('203.0.113.9');
   });
 
   test('with two values, nobody knows which one the proxy wrote', () => {
-    const headers = new Headers([['cf-connecting-ip', '198.51.100.1'], ['cf-connecting-ip', '203.0.113.9']]);
+    const headers = new Headers([
+      ['cf-connecting-ip', '198.51.100.1'],
+      ['cf-connecting-ip', '203.0.113.9'],
+    ]);
     expect(clientAddress('10.0.0.1', headers, behind('cf-connecting-ip'))).toBe('unknown');
   });
 });
 
 test('whatever stands to the left of the hop that the proxy wrote decides nothing', () => {
   const anything = fc.string({ maxLength: 200 }).filter((text) => /^[\u0020-\u007e]*$/.test(text));
-  fc.assert(fc.property(anything, fc.ipV4(), (left, hop) => {
-    fc.pre(!isTrusted(hop));
-    expect(forwardedFor(`${left}, ${hop}`)).toBe(hop);
-    expect(forwarded(`${left}, for=${hop}`)).toBe(hop);
-  }));
+  fc.assert(
+    fc.property(anything, fc.ipV4(), (left, hop) => {
+      fc.pre(!isTrusted(hop));
+      expect(forwardedFor(`${left}, ${hop}`)).toBe(hop);
+      expect(forwarded(`${left}, for=${hop}`)).toBe(hop);
+    }),
+  );
 });

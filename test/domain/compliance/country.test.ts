@@ -37,25 +37,59 @@ function services() {
   };
 }
 
-const nets = (code: string) => countryDatabaseFile({
-  '203.0.113.0/24': { country: { iso_code: code } },
-  '198.51.100.0/25': { country_code: 'de' },
-  '198.51.100.128/25': { country: 'FR' },
-  '192.0.2.0/25': { registered_country: { iso_code: 'JP' } },
-  '192.0.2.128/25': { continent: { code: 'EU' } },
-});
+const nets = (code: string) =>
+  countryDatabaseFile({
+    '203.0.113.0/24': { country: { iso_code: code } },
+    '198.51.100.0/25': { country_code: 'de' },
+    '198.51.100.128/25': { country: 'FR' },
+    '192.0.2.0/25': { registered_country: { iso_code: 'JP' } },
+    '192.0.2.128/25': { continent: { code: 'EU' } },
+  });
 
 describe('codes', () => {
-  const cases = { CN: 'CN', hk: 'HK', 'CN-HK': 'HK', 'cn-mo': 'MO', 'CN-TW': 'TW', 'CN-71': 'TW', 'US-CA': 'US', XX: 'unknown',
-    T1: 'unknown', A1: 'unknown', ZZ: 'unknown', AP: 'unknown', EU: 'unknown', '': 'unknown', CHN: 'unknown', XK: 'XK',
-    local: 'local', unknown: 'unknown', 'C\u0130': 'unknown', '__proto__': 'unknown', constructor: 'unknown' };
-  for (const [code, country] of Object.entries(cases)) test(`${code} is ${country}`, () => expect(countryOfCode(code)).toBe(country));
+  const cases = {
+    CN: 'CN',
+    hk: 'HK',
+    'CN-HK': 'HK',
+    'cn-mo': 'MO',
+    'CN-TW': 'TW',
+    'CN-71': 'TW',
+    'US-CA': 'US',
+    XX: 'unknown',
+    T1: 'unknown',
+    A1: 'unknown',
+    ZZ: 'unknown',
+    AP: 'unknown',
+    EU: 'unknown',
+    '': 'unknown',
+    CHN: 'unknown',
+    XK: 'XK',
+    local: 'local',
+    unknown: 'unknown',
+    'C\u0130': 'unknown',
+    __proto__: 'unknown',
+    constructor: 'unknown',
+  };
+  for (const [code, country] of Object.entries(cases))
+    test(`${code} is ${country}`, () => expect(countryOfCode(code)).toBe(country));
 });
 
 describe('no source', () => {
   const source = createCountrySource({ kind: 'none' }, services());
-  const cases = { '127.0.0.1': 'local', '127.9.9.9': 'local', '::1': 'local', '10.1.2.3': 'local', '172.31.0.1': 'local', '192.168.1.1': 'local',
-    'fd00::1': 'local', 'fe80::1': 'local', '203.0.113.9': 'unknown', '172.32.0.1': 'unknown', '100.64.0.1': 'unknown', unknown: 'unknown' };
+  const cases = {
+    '127.0.0.1': 'local',
+    '127.9.9.9': 'local',
+    '::1': 'local',
+    '10.1.2.3': 'local',
+    '172.31.0.1': 'local',
+    '192.168.1.1': 'local',
+    'fd00::1': 'local',
+    'fe80::1': 'local',
+    '203.0.113.9': 'unknown',
+    '172.32.0.1': 'unknown',
+    '100.64.0.1': 'unknown',
+    unknown: 'unknown',
+  };
   for (const [address, country] of Object.entries(cases)) {
     test(`${address} is ${country}`, () => expect(source.countryOf(address, address, none)).toBe(country));
   }
@@ -85,8 +119,17 @@ describe('a database', () => {
   test('is read in the forms that vendors use', () => {
     const source = createCountrySource({ kind: 'mmdb', file: write('forms.mmdb', nets('HK')) }, services());
     const at = (address: string) => source.countryOf(address, address, none);
-    expect(['203.0.113.9', '198.51.100.1', '198.51.100.200', '192.0.2.1', '192.0.2.200', '8.8.8.8', '2001:db8::1'].map(at))
-      .toEqual(['HK', 'DE', 'FR', 'JP', 'unknown', 'unknown', 'unknown']);
+    expect(
+      [
+        '203.0.113.9',
+        '198.51.100.1',
+        '198.51.100.200',
+        '192.0.2.1',
+        '192.0.2.200',
+        '8.8.8.8',
+        '2001:db8::1',
+      ].map(at),
+    ).toEqual(['HK', 'DE', 'FR', 'JP', 'unknown', 'unknown', 'unknown']);
     expect(at('192.168.0.1')).toBe('local');
     expect(at('unknown')).toBe('unknown');
     expect(source.describe()).toContain('built 2026-01-01');
@@ -122,7 +165,11 @@ describe('a database', () => {
   });
 
   const truncated = nets('SG').slice(0, 400);
-  for (const [name, bytes] of [['empty', ''], ['no database', 'hello '.repeat(100)], ['truncated', truncated]] as const) {
+  for (const [name, bytes] of [
+    ['empty', ''],
+    ['no database', 'hello '.repeat(100)],
+    ['truncated', truncated],
+  ] as const) {
     test(`that is ${name} leaves the old one in use, and is complained about once`, async () => {
       const held = services();
       const path = write(`${name}.mmdb`, nets('HK'));

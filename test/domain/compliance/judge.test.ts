@@ -1,25 +1,64 @@
 // The engine: who is asked, whose words win, what is united, and what a policy that fails costs whom.
 
 import { describe, expect, test } from 'bun:test';
-import { createJudge, type LoadedPolicy, type PolicyFault, type StartTimer } from '../../../src/domain/compliance/judge.ts';
-import { allow, type CompliancePolicy, type Decision, type Obligation, type PolicyFacts } from '../../../src/plugin/policy.ts';
+import {
+  createJudge,
+  type LoadedPolicy,
+  type PolicyFault,
+  type StartTimer,
+} from '../../../src/domain/compliance/judge.ts';
+import {
+  allow,
+  type CompliancePolicy,
+  type Decision,
+  type Obligation,
+  type PolicyFacts,
+} from '../../../src/plugin/policy.ts';
 import { ordinaryFacts } from '../../../policies/cases/case.ts';
 
 const deny = (clause: string): Decision => ({
-  verdict: 'deny', code: 'policy_refused', clause, message: `refused by ${clause}`, remedy: 'none', link: undefined,
+  verdict: 'deny',
+  code: 'policy_refused',
+  clause,
+  message: `refused by ${clause}`,
+  remedy: 'none',
+  link: undefined,
 });
-const record = (document: string): Obligation => ({ kind: 'record-acceptance', document, version: '1', sha256: 'ab' });
-const demand = (...documents: string[]): Decision => ({ verdict: 'allow', obligations: documents.map(record) });
+const record = (document: string): Obligation => ({
+  kind: 'record-acceptance',
+  document,
+  version: '1',
+  sha256: 'ab',
+});
+const demand = (...documents: string[]): Decision => ({
+  verdict: 'allow',
+  obligations: documents.map(record),
+});
 
 type Answer = (facts: PolicyFacts) => Decision | Promise<Decision>;
 const loaded = (name: string, judge: Answer, more: Partial<CompliancePolicy> = {}): LoadedPolicy => ({
   name,
-  policy: { gates: ['use'], asks: 'request', clauses: [`${name}.1`], onFailure: 'deny', deadlineMs: 1_000, judge, ...more },
+  policy: {
+    gates: ['use'],
+    asks: 'request',
+    clauses: [`${name}.1`],
+    onFailure: 'deny',
+    deadlineMs: 1_000,
+    judge,
+    ...more,
+  },
 });
-const facts = (): PolicyFacts => ({ ...ordinaryFacts, account: { id: 'acc_1', kind: 'person', groups: ['a'] } });
+const facts = (): PolicyFacts => ({
+  ...ordinaryFacts,
+  account: { id: 'acc_1', kind: 'person', groups: ['a'] },
+});
 
 /** Timers that ring when the test says so. */
-function handTimers(): { readonly timer: StartTimer; readonly ringAll: () => void; readonly running: () => number } {
+function handTimers(): {
+  readonly timer: StartTimer;
+  readonly ringAll: () => void;
+  readonly running: () => number;
+} {
   const bells = new Map<number, () => void>();
   let next = 0;
   return {
@@ -62,13 +101,16 @@ describe('who is asked', () => {
   });
 
   test('policies see frozen facts', () => {
-    const { engine, faults } = judging([loaded('writer', (given) => {
-      Object.assign(given, { country: 'local' });
-      return allow;
-    }), loaded('deep', (given) => {
-      Object.assign(given.account ?? {}, { id: 'acc_2' });
-      return allow;
-    })]);
+    const { engine, faults } = judging([
+      loaded('writer', (given) => {
+        Object.assign(given, { country: 'local' });
+        return allow;
+      }),
+      loaded('deep', (given) => {
+        Object.assign(given.account ?? {}, { id: 'acc_2' });
+        return allow;
+      }),
+    ]);
     expect(engine.judge('request', facts())).toMatchObject({ verdict: 'deny', clause: 'writer.1' });
     expect(faults.map((fault) => fault.because)).toEqual(['threw']);
   });
@@ -76,26 +118,35 @@ describe('who is asked', () => {
 
 describe('what comes of several answers', () => {
   test('any deny wins and the first in config order gives the words', () => {
-    const { engine } = judging([loaded('a', () => demand('x')), loaded('b', () => deny('b.1')), loaded('c', () => deny('c.1'))]);
+    const { engine } = judging([
+      loaded('a', () => demand('x')),
+      loaded('b', () => deny('b.1')),
+      loaded('c', () => deny('c.1')),
+    ]);
     expect(engine.judge('request', facts())).toMatchObject({ verdict: 'deny', clause: 'b.1' });
   });
 
   test('an asynchronous deny that stands first gives the words, however late it comes', async () => {
     const { engine } = judging([
-      loaded('slow', () => Promise.resolve().then(() => deny('slow.1'))), loaded('quick', () => deny('quick.1')),
+      loaded('slow', () => Promise.resolve().then(() => deny('slow.1'))),
+      loaded('quick', () => deny('quick.1')),
     ]);
     expect(await engine.judge('request', facts())).toMatchObject({ clause: 'slow.1' });
   });
 
   test('obligations are united without duplicates', () => {
     const { engine } = judging([
-      loaded('a', () => demand('x', 'y')), loaded('b', () => allow), loaded('c', () => demand('y', 'z')),
+      loaded('a', () => demand('x', 'y')),
+      loaded('b', () => allow),
+      loaded('c', () => demand('y', 'z')),
     ]);
     expect(engine.judge('request', facts())).toEqual(demand('x', 'y', 'z'));
   });
 
   test('synchronous policies cost no promise; one asynchronous makes it one', async () => {
-    expect(judging([loaded('a', () => allow), loaded('b', () => allow)]).engine.judge('request', facts())).toBe(allow);
+    expect(
+      judging([loaded('a', () => allow), loaded('b', () => allow)]).engine.judge('request', facts()),
+    ).toBe(allow);
     const mixed = judging([loaded('a', () => demand('x')), loaded('b', async () => demand('y'))]).engine;
     const answer = mixed.judge('request', facts());
     expect(answer).toBeInstanceOf(Promise);
@@ -150,9 +201,20 @@ describe('a policy that fails', () => {
 
   test('denies when its answer is no decision', async () => {
     const shapes: readonly unknown[] = [
-      undefined, null, 'allow', { verdict: 'allow' }, { verdict: 'allow', obligations: [{ kind: 'delete-everything' }] },
+      undefined,
+      null,
+      'allow',
+      { verdict: 'allow' },
+      { verdict: 'allow', obligations: [{ kind: 'delete-everything' }] },
       { verdict: 'deny', code: 'no_such_code', clause: 'x', message: 'm', remedy: 'r', link: undefined },
-      { verdict: 'deny', code: 'policy_refused', clause: 'x', message: 'm', remedy: 'r', link: 'https://evil.example/' },
+      {
+        verdict: 'deny',
+        code: 'policy_refused',
+        clause: 'x',
+        message: 'm',
+        remedy: 'r',
+        link: 'https://evil.example/',
+      },
       { verdict: 'maybe' },
     ];
     for (const shape of shapes) {

@@ -8,7 +8,9 @@ import type { LimitSubjects } from '../../../src/domain/limits/limiter.ts';
 
 const limits = (some: Partial<Limits>): Limits => ({ ...noLimits, ...some });
 
-const subjects = (some: { key?: Limits; account?: Limits; group?: Limits; address?: string; id?: string } = {}): LimitSubjects => ({
+const subjects = (
+  some: { key?: Limits; account?: Limits; group?: Limits; address?: string; id?: string } = {},
+): LimitSubjects => ({
   apiKey: { id: some.id ?? 'key_1', limits: some.key ?? noLimits },
   account: { id: 'acc_1', limits: some.account ?? noLimits },
   group: some.group && { name: 'friends', limits: some.group },
@@ -52,7 +54,8 @@ describe('a limiter', () => {
     const key = limits({ requestsPerMinute: 5 });
     const full = subjects({ key, account: limits({ requestsPerMinute: 1 }) });
     expect(limiter.take(full, 0).taken).toBe(true);
-    for (let index = 0; index < 10; index++) expect(limiter.take(full, 0)).toMatchObject({ taken: false, scope: 'account' });
+    for (let index = 0; index < 10; index++)
+      expect(limiter.take(full, 0)).toMatchObject({ taken: false, scope: 'account' });
     // The ten refused requests took nothing from the key: four of its five are left.
     const alone = subjects({ key });
     for (let index = 0; index < 4; index++) expect(limiter.take(alone, 0).taken).toBe(true);
@@ -64,7 +67,12 @@ describe('a limiter', () => {
     const who = subjects({ account: limits({ concurrency: 2 }) });
     const first = limiter.take(who, 0);
     expect(limiter.take(who, 0).taken).toBe(true);
-    expect(limiter.take(who, 0)).toMatchObject({ taken: false, limit: 'concurrency', capacity: 2, retryAfterSeconds: 1 });
+    expect(limiter.take(who, 0)).toMatchObject({
+      taken: false,
+      limit: 'concurrency',
+      capacity: 2,
+      retryAfterSeconds: 1,
+    });
     if (!first.taken) throw new Error('refused');
     first.release(0);
     first.release(0);
@@ -95,16 +103,21 @@ describe('a limiter', () => {
     expect(limiter.take(who, 1_000_000).taken).toBe(true);
   });
 
-  test.each(['requestsPerMinute', 'tokensPerMinute', 'concurrency'] as const)('takes zero %s for none at all', (name) => {
-    const { limiter } = limiterAt();
-    expect(limiter.take(subjects({ key: limits({ [name]: 0 }) }), 0).taken).toBe(false);
-  });
+  test.each(['requestsPerMinute', 'tokensPerMinute', 'concurrency'] as const)(
+    'takes zero %s for none at all',
+    (name) => {
+      const { limiter } = limiterAt();
+      expect(limiter.take(subjects({ key: limits({ [name]: 0 }) }), 0).taken).toBe(false);
+    },
+  );
 
   test('counts all keys of a group, and all addresses of one IPv6 subscriber, together', () => {
     const { limiter } = limiterAt(0, { addressLimits: limits({ requestsPerMinute: 2 }) });
     expect(limiter.take(subjects({ address: '2001:db8:1:2::1' }), 0).taken).toBe(true);
     expect(limiter.take(subjects({ address: '2001:db8:1:2:ffff::2', id: 'key_2' }), 0).taken).toBe(true);
-    expect(limiter.take(subjects({ address: '2001:db8:1:2:3::9', id: 'key_3' }), 0)).toMatchObject({ scope: 'address' });
+    expect(limiter.take(subjects({ address: '2001:db8:1:2:3::9', id: 'key_3' }), 0)).toMatchObject({
+      scope: 'address',
+    });
     expect(limiter.take(subjects({ address: '2001:db8:1:3::1' }), 0).taken).toBe(true);
     const groups = limiterAt().limiter;
     const group = limits({ requestsPerMinute: 1 });
@@ -143,7 +156,9 @@ describe('a limiter', () => {
 
   test('decides without touching the state that it is given', () => {
     const frozen = Object.freeze({ requests: undefined, tokens: undefined, inFlight: 2, lastUsed: 0 });
-    expect(decide(frozen, 'account', limits({ concurrency: 2 }), 0, 0)).toMatchObject({ limit: 'concurrency' });
+    expect(decide(frozen, 'account', limits({ concurrency: 2 }), 0, 0)).toMatchObject({
+      limit: 'concurrency',
+    });
     expect(decide(frozen, 'account', limits({ concurrency: 3 }), 0, 0)).toBeUndefined();
   });
 });
@@ -155,66 +170,86 @@ test('an IPv4-mapped address is the IPv4 address', () => {
 
 describe('against a model that remembers every request', () => {
   const step = fc.record({
-    waitMs: fc.oneof(fc.integer({ min: 0, max: 900 }), fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 55_000, max: 70_000 })),
+    waitMs: fc.oneof(
+      fc.integer({ min: 0, max: 900 }),
+      fc.integer({ min: 0, max: 30_000 }),
+      fc.integer({ min: 55_000, max: 70_000 }),
+    ),
     tokens: fc.integer({ min: 0, max: 60 }),
   });
 
   test('no window of a minute holds more than the limit, and a refusal is never far from necessary', () => {
-    fc.assert(fc.property(
-      fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 100 }), fc.integer({ min: 0, max: 100_000 }),
-      (steps, requestsPerMinute, tokensPerMinute, start) => {
-        const { limiter, time } = limiterAt(start + 0.25);
-        const who = subjects({ key: limits({ requestsPerMinute, tokensPerMinute }) });
-        const log: { at: number; tokens: number }[] = [];
-        const within = (ms: number) => log.filter((entry) => entry.at > time.nowMs - ms);
-        const tokensOf = (entries: typeof log) => entries.reduce((sum, entry) => sum + entry.tokens, 0);
-        for (const { waitMs, tokens } of steps) {
-          time.nowMs += waitMs;
-          const wanted = Math.min(tokens, tokensPerMinute);
-          const decision = limiter.take(who, tokens);
-          if (decision.taken) {
-            log.push({ at: time.nowMs, tokens: wanted });
-            expect(within(60_000).length).toBeLessThanOrEqual(requestsPerMinute);
-            expect(tokensOf(within(60_000))).toBeLessThanOrEqual(tokensPerMinute);
-          } else {
-            const wide = within(61_001);
-            expect(wide.length + 1 > requestsPerMinute || tokensOf(wide) + wanted > tokensPerMinute).toBe(true);
-            expect(decision.retryAfterSeconds).toBeGreaterThanOrEqual(1);
-            expect(decision.retryAfterSeconds).toBeLessThanOrEqual(61);
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 80 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 0, max: 100_000 }),
+        (steps, requestsPerMinute, tokensPerMinute, start) => {
+          const { limiter, time } = limiterAt(start + 0.25);
+          const who = subjects({ key: limits({ requestsPerMinute, tokensPerMinute }) });
+          const log: { at: number; tokens: number }[] = [];
+          const within = (ms: number) => log.filter((entry) => entry.at > time.nowMs - ms);
+          const tokensOf = (entries: typeof log) => entries.reduce((sum, entry) => sum + entry.tokens, 0);
+          for (const { waitMs, tokens } of steps) {
+            time.nowMs += waitMs;
+            const wanted = Math.min(tokens, tokensPerMinute);
+            const decision = limiter.take(who, tokens);
+            if (decision.taken) {
+              log.push({ at: time.nowMs, tokens: wanted });
+              expect(within(60_000).length).toBeLessThanOrEqual(requestsPerMinute);
+              expect(tokensOf(within(60_000))).toBeLessThanOrEqual(tokensPerMinute);
+            } else {
+              const wide = within(61_001);
+              expect(wide.length + 1 > requestsPerMinute || tokensOf(wide) + wanted > tokensPerMinute).toBe(
+                true,
+              );
+              expect(decision.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+              expect(decision.retryAfterSeconds).toBeLessThanOrEqual(61);
+            }
           }
-        }
-        // Whoever waits as long as it was told is let in.
-        const last = limiter.take(who, 10);
-        if (!last.taken) {
-          time.nowMs += last.retryAfterSeconds * 1_000;
-          expect(limiter.take(who, 10).taken).toBe(true);
-        }
-      },
-    ));
+          // Whoever waits as long as it was told is let in.
+          const last = limiter.take(who, 10);
+          if (!last.taken) {
+            time.nowMs += last.retryAfterSeconds * 1_000;
+            expect(limiter.take(who, 10).taken).toBe(true);
+          }
+        },
+      ),
+    );
   });
 
   test('with releases in any order, places and tokens come out as if each request had been counted by hand', () => {
-    fc.assert(fc.property(
-      fc.array(fc.record({ release: fc.boolean(), actual: fc.integer({ min: 0, max: 80 }), waitMs: fc.integer({ min: 0, max: 20_000 }) }), { maxLength: 60 }),
-      (steps) => {
-        const { limiter, time } = limiterAt(0);
-        const who = subjects({ account: limits({ concurrency: 3, tokensPerMinute: 1_000 }) });
-        const open: ((tokens: number) => void)[] = [];
-        for (const { release, actual, waitMs } of steps) {
-          time.nowMs += waitMs;
-          if (release) {
-            open.shift()?.(actual);
-            continue;
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            release: fc.boolean(),
+            actual: fc.integer({ min: 0, max: 80 }),
+            waitMs: fc.integer({ min: 0, max: 20_000 }),
+          }),
+          { maxLength: 60 },
+        ),
+        (steps) => {
+          const { limiter, time } = limiterAt(0);
+          const who = subjects({ account: limits({ concurrency: 3, tokensPerMinute: 1_000 }) });
+          const open: ((tokens: number) => void)[] = [];
+          for (const { release, actual, waitMs } of steps) {
+            time.nowMs += waitMs;
+            if (release) {
+              open.shift()?.(actual);
+              continue;
+            }
+            const decision = limiter.take(who, 40);
+            if (decision.taken) open.push(decision.release);
+            else if (decision.limit === 'concurrency') expect(open.length).toBe(3);
+            expect(open.length).toBeLessThanOrEqual(3);
           }
-          const decision = limiter.take(who, 40);
-          if (decision.taken) open.push(decision.release);
-          else if (decision.limit === 'concurrency') expect(open.length).toBe(3);
-          expect(open.length).toBeLessThanOrEqual(3);
-        }
-        for (const release of open) release(0);
-        time.nowMs += 61_000;
-        expect(limiter.take(who, 1_000).taken).toBe(true);
-      },
-    ));
+          for (const release of open) release(0);
+          time.nowMs += 61_000;
+          expect(limiter.take(who, 1_000).taken).toBe(true);
+        },
+      ),
+    );
   });
 });

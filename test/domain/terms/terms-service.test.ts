@@ -6,13 +6,20 @@ import { TermsDocumentsError, type Terms } from '../../../src/domain/terms/terms
 import { setUpTerms, someone, somewhere } from './terms-store-setup.ts';
 import { termsText } from './terms-text.ts';
 
-const versionsInForce = (terms: Terms, at: number) => terms.inForce(at).map((one) => `${one.document} ${one.version}`);
+const versionsInForce = (terms: Terms, at: number) =>
+  terms.inForce(at).map((one) => `${one.document} ${one.version}`);
 const obligationOf = (terms: Terms, at: number) => {
   const version = terms.inForce(at)[0];
   if (version === undefined) throw new Error('nothing is in force');
-  return { kind: 'record-acceptance', document: version.document, version: version.version, sha256: version.sha256 } as const;
+  return {
+    kind: 'record-acceptance',
+    document: version.document,
+    version: version.version,
+    sha256: version.sha256,
+  } as const;
 };
-const acceptedAt = (terms: Terms, at: number, account = someone().accountId) => terms.standing(account, at).map((one) => one.acceptedAt);
+const acceptedAt = (terms: Terms, at: number, account = someone().accountId) =>
+  terms.standing(account, at).map((one) => one.acceptedAt);
 
 describe('publishing', () => {
   test('again with the same text changes nothing', async () => {
@@ -26,17 +33,33 @@ describe('publishing', () => {
   test('the same version with another text is refused, and the old one stays', async () => {
     const setup = setUpTerms();
     const before = await setup.open(termsText());
-    await expect(setup.open(termsText({ body: '## S1 New {served}\n\nText.' }))).rejects.toThrow(/version 2026-01: the text differs .* publish the new one/s);
+    await expect(setup.open(termsText({ body: '## S1 New {served}\n\nText.' }))).rejects.toThrow(
+      /version 2026-01: the text differs .* publish the new one/s,
+    );
     expect((await setup.open(termsText())).versions).toEqual(before.versions);
   });
 
   test('all errors of all files come at once, and nothing is published', async () => {
     const setup = setUpTerms();
-    const failure = await setup.open(termsText(), termsText({ document: 'rules', effective: 'soon' }), 'nothing', termsText({ body: '## S1 A {served}\n\nB.' }))
+    const failure = await setup
+      .open(
+        termsText(),
+        termsText({ document: 'rules', effective: 'soon' }),
+        'nothing',
+        termsText({ body: '## S1 A {served}\n\nB.' }),
+      )
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(TermsDocumentsError);
-    const lines = failure instanceof TermsDocumentsError ? failure.lines.map((line) => line.slice(0, 20)) : [];
-    expect(lines).toEqual(['terms-1.md:4 effectiv', 'terms-2.md:1 the docu', 'terms-2.md:1 no claus', 'terms-3.md:1 service '].map((line) => line.slice(0, 20)));
+    const lines =
+      failure instanceof TermsDocumentsError ? failure.lines.map((line) => line.slice(0, 20)) : [];
+    expect(lines).toEqual(
+      [
+        'terms-1.md:4 effectiv',
+        'terms-2.md:1 the docu',
+        'terms-2.md:1 no claus',
+        'terms-3.md:1 service ',
+      ].map((line) => line.slice(0, 20)),
+    );
     expect((await setup.open()).versions).toEqual([]);
   });
 
@@ -73,7 +96,7 @@ describe('in force', () => {
     expect(versionsInForce(terms, Date.parse('2025-12-31T00:00:00Z'))).toEqual([]);
   });
 
-  test('a version that left the config stays in force until the next one\'s date', async () => {
+  test("a version that left the config stays in force until the next one's date", async () => {
     const setup = setUpTerms();
     await setup.open(old);
     const terms = await setup.open(next);
@@ -102,16 +125,30 @@ describe('in force', () => {
 
   test('agrees with a plain reading of all versions, at any time', async () => {
     const dates = fc.uniqueArray(fc.integer({ min: 1, max: 27 }), { minLength: 1, maxLength: 5 });
-    await fc.assert(fc.asyncProperty(dates, fc.array(fc.integer({ min: 0, max: 28 }), { maxLength: 8 }), async (days, asked) => {
-      const terms = await setUpTerms().open(...days.map((day) =>
-        termsText({ version: `v${day}`, effective: `2026-04-${String(day).padStart(2, '0')}` })));
-      for (const day of asked) {
-        const at = Date.UTC(2026, 3, day);
-        const expected = days.filter((one) => one <= day).toSorted((a, b) => b - a)[0];
-        expect(versionsInForce(terms, at)).toEqual(expected === undefined ? [] : [`service v${expected}`]);
-        expect(terms.standing('acc_1', at).map((one) => one.version)).toEqual(expected === undefined ? [] : [`v${expected}`]);
-      }
-    }), { numRuns: 30 });
+    await fc.assert(
+      fc.asyncProperty(
+        dates,
+        fc.array(fc.integer({ min: 0, max: 28 }), { maxLength: 8 }),
+        async (days, asked) => {
+          const terms = await setUpTerms().open(
+            ...days.map((day) =>
+              termsText({ version: `v${day}`, effective: `2026-04-${String(day).padStart(2, '0')}` }),
+            ),
+          );
+          for (const day of asked) {
+            const at = Date.UTC(2026, 3, day);
+            const expected = days.filter((one) => one <= day).toSorted((a, b) => b - a)[0];
+            expect(versionsInForce(terms, at)).toEqual(
+              expected === undefined ? [] : [`service v${expected}`],
+            );
+            expect(terms.standing('acc_1', at).map((one) => one.version)).toEqual(
+              expected === undefined ? [] : [`v${expected}`],
+            );
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 });
 
@@ -120,16 +157,31 @@ describe('acceptance by use', () => {
     const setup = setUpTerms();
     const terms = await setup.open(termsText());
     const obligation = obligationOf(terms, setup.now());
-    await Promise.all(Array.from({ length: 20 }, () => terms.recordAcceptance(obligation, someone(), somewhere)));
+    await Promise.all(
+      Array.from({ length: 20 }, () => terms.recordAcceptance(obligation, someone(), somewhere)),
+    );
     await terms.recordAcceptance(obligation, someone(), { ...somewhere, address: '198.51.100.1' });
     const again = await setup.open(termsText());
     expect(acceptedAt(again, setup.now())).toEqual([setup.now()]);
     await again.recordAcceptance(obligation, someone(), somewhere);
     const kept = await again.acceptances({ limit: 10 });
-    expect(kept).toEqual([{
-      id: expect.stringMatching(/^tac_/), accountId: 'acc_1', userId: undefined, apiKeyId: 'key_1', document: 'service', version: '2026-01',
-      sha256: obligation.sha256, at: setup.now(), address: '203.0.113.9', country: 'SG', userAgent: 'curl/8', locale: 'en', method: 'use',
-    }]);
+    expect(kept).toEqual([
+      {
+        id: expect.stringMatching(/^tac_/),
+        accountId: 'acc_1',
+        userId: undefined,
+        apiKeyId: 'key_1',
+        document: 'service',
+        version: '2026-01',
+        sha256: obligation.sha256,
+        at: setup.now(),
+        address: '203.0.113.9',
+        country: 'SG',
+        userAgent: 'curl/8',
+        locale: 'en',
+        method: 'use',
+      },
+    ]);
   });
 
   test('of something that was never published is a defect and is not written', async () => {
@@ -137,7 +189,9 @@ describe('acceptance by use', () => {
     const terms = await setup.open(termsText());
     const obligation = obligationOf(terms, setup.now());
     for (const wrong of [{ sha256: '00'.repeat(32) }, { version: '9' }, { document: 'other' }]) {
-      await expect(terms.recordAcceptance({ ...obligation, ...wrong }, someone(), somewhere)).rejects.toThrow('never published');
+      await expect(terms.recordAcceptance({ ...obligation, ...wrong }, someone(), somewhere)).rejects.toThrow(
+        'never published',
+      );
     }
     expect(await terms.acceptances({ limit: 10 })).toEqual([]);
   });
@@ -152,8 +206,12 @@ describe('acceptance by use', () => {
   test('fails when it cannot be written, and nobody has accepted anything', async () => {
     const setup = setUpTerms();
     const terms = await setup.open(termsText());
-    setup.database.run(`CREATE TRIGGER broken BEFORE INSERT ON terms_acceptance BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
-    await expect(terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), somewhere)).rejects.toThrow('disk full');
+    setup.database.run(
+      `CREATE TRIGGER broken BEFORE INSERT ON terms_acceptance BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
+    );
+    await expect(
+      terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), somewhere),
+    ).rejects.toThrow('disk full');
     expect(acceptedAt(terms, setup.now())).toEqual([undefined]);
     setup.database.run('DROP TRIGGER broken');
     await terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), somewhere);
@@ -163,21 +221,34 @@ describe('acceptance by use', () => {
   test('keeps only the head of long headers', async () => {
     const setup = setUpTerms();
     const terms = await setup.open(termsText());
-    await terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), { ...somewhere, userAgent: 'x'.repeat(8_000) });
+    await terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), {
+      ...somewhere,
+      userAgent: 'x'.repeat(8_000),
+    });
     expect((await terms.acceptances({ limit: 1 }))[0]?.userAgent?.length).toBe(500);
   });
 });
 
 describe('acceptance by name', () => {
-  const text = (terms: Terms, version: string) => ({ document: 'service', version, sha256: terms.version('service', version)?.sha256 ?? '' });
+  const text = (terms: Terms, version: string) => ({
+    document: 'service',
+    version,
+    sha256: terms.version('service', version)?.sha256 ?? '',
+  });
 
   test('of the version in force or the announced one is kept; repeating it gives the same record', async () => {
     const setup = setUpTerms();
-    const terms = await setup.open(termsText({ version: '1', acceptance: 'explicit' }), termsText({ version: '2', effective: '2026-03-01', acceptance: 'explicit' }));
+    const terms = await setup.open(
+      termsText({ version: '1', acceptance: 'explicit' }),
+      termsText({ version: '2', effective: '2026-03-01', acceptance: 'explicit' }),
+    );
     const first = await terms.accept(text(terms, '1'), someone(), somewhere);
     expect(first).toMatchObject({ accepted: true, repeated: false });
     setup.at('2026-02-02T00:00:00Z');
-    expect(await terms.accept(text(terms, '1'), someone(), somewhere)).toMatchObject({ ...first, repeated: true });
+    expect(await terms.accept(text(terms, '1'), someone(), somewhere)).toMatchObject({
+      ...first,
+      repeated: true,
+    });
     expect(await terms.accept(text(terms, '2'), someone(), somewhere)).toMatchObject({ accepted: true });
     expect(acceptedAt(terms, Date.parse('2026-03-02T00:00:00Z'))).toEqual([setup.now()]);
     expect(acceptedAt(terms, setup.now(), 'acc_2')).toEqual([undefined]);
@@ -186,10 +257,22 @@ describe('acceptance by name', () => {
   test('is refused for what is over, for another text, and for what is not there', async () => {
     const setup = setUpTerms();
     setup.at('2026-03-01T00:00:00Z');
-    const terms = await setup.open(termsText({ version: '1' }), termsText({ version: '2', effective: '2026-03-01' }));
-    expect(await terms.accept(text(terms, '1'), someone(), somewhere)).toMatchObject({ accepted: false, because: 'not-current', current: { version: '2' } });
-    expect(await terms.accept({ ...text(terms, '2'), sha256: 'ab' }, someone(), somewhere)).toMatchObject({ because: 'other-text', current: { version: '2' } });
-    expect(await terms.accept({ document: 'other', version: '1', sha256: '' }, someone(), somewhere)).toEqual({ accepted: false, because: 'no-such-document' });
+    const terms = await setup.open(
+      termsText({ version: '1' }),
+      termsText({ version: '2', effective: '2026-03-01' }),
+    );
+    expect(await terms.accept(text(terms, '1'), someone(), somewhere)).toMatchObject({
+      accepted: false,
+      because: 'not-current',
+      current: { version: '2' },
+    });
+    expect(await terms.accept({ ...text(terms, '2'), sha256: 'ab' }, someone(), somewhere)).toMatchObject({
+      because: 'other-text',
+      current: { version: '2' },
+    });
+    expect(await terms.accept({ document: 'other', version: '1', sha256: '' }, someone(), somewhere)).toEqual(
+      { accepted: false, because: 'no-such-document' },
+    );
     expect(await terms.acceptances({ limit: 10 })).toEqual([]);
   });
 
@@ -200,6 +283,10 @@ describe('acceptance by name', () => {
     const all = await terms.acceptances({ limit: 10 });
     expect(all.map((one) => one.accountId)).toEqual(['acc_c', 'acc_b', 'acc_a']);
     expect(await terms.acceptances({ limit: 1, before: all[0]?.id })).toEqual(all.slice(1, 2));
-    expect((await terms.acceptances({ limit: 10, accountId: 'acc_b', document: 'service', version: '2026-01' })).map((one) => one.accountId)).toEqual(['acc_b']);
+    expect(
+      (
+        await terms.acceptances({ limit: 10, accountId: 'acc_b', document: 'service', version: '2026-01' })
+      ).map((one) => one.accountId),
+    ).toEqual(['acc_b']);
   });
 });

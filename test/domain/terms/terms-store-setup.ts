@@ -3,7 +3,12 @@
 import type { Database } from 'bun:sqlite';
 import { newId, type AccountId, type ApiKeyId } from '../../../src/core/ids.ts';
 import { createTermsStore } from '../../../src/domain/terms/terms-store.ts';
-import { openTerms, type Acceptor, type Origin, type Terms } from '../../../src/domain/terms/terms-service.ts';
+import {
+  openTerms,
+  type Acceptor,
+  type Origin,
+  type Terms,
+} from '../../../src/domain/terms/terms-service.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { termsMigrations, type TermsTables } from '../../../src/store/schema/terms.ts';
 import { kyselyOn, openSqlite } from '../../../src/store/sqlite.ts';
@@ -29,11 +34,17 @@ export function setUpTerms(): TermsSetup {
     database,
     at: (text) => void (now = Date.parse(text)),
     now: () => now,
-    open: (...texts) => openTerms(texts.map((text, index) => ({ file: `terms-${index}.md`, text })), { store, clock, newId }),
+    open: (...texts) =>
+      openTerms(
+        texts.map((text, index) => ({ file: `terms-${index}.md`, text })),
+        { store, clock, newId },
+      ),
   };
 }
 
-export function someone(name = '1'): Acceptor & { readonly accountId: AccountId; readonly apiKeyId: ApiKeyId } {
+export function someone(
+  name = '1',
+): Acceptor & { readonly accountId: AccountId; readonly apiKeyId: ApiKeyId } {
   return { accountId: `acc_${name}`, userId: undefined, apiKeyId: `key_${name}` };
 }
 

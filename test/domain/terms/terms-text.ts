@@ -21,12 +21,15 @@ acceptance: ${parts.acceptance ?? 'use'}
 
 # Terms
 
-${parts.body ?? `## S3.1 Regions {enforced, limits-liability, material}
+${
+  parts.body ??
+  `## S3.1 Regions {enforced, limits-liability, material}
 
 Not everywhere.
 
 ## S7 Changes {recorded}
 
-By going on.`}
+By going on.`
+}
 `;
 }

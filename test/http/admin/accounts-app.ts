@@ -28,22 +28,44 @@ export async function accountsApp(options: { readonly configGroups?: readonly Gr
   const app = adminApp({
     routes: [accountsRoutes(rig), usersRoutes(rig), groupsRoutes(rig), apiKeysRoutes(rig)],
     services: {
-      operatorKeys: { find: (sha256) => (sha256 === sha256Hex(operatorKey) ? { id: operatorId, scopes: ['admin'] } : undefined) },
-      clock, addressOf: () => '192.0.2.1', newId, log: createLog(clock, (line) => void log.push(line), (text) => text),
+      operatorKeys: {
+        find: (sha256) =>
+          sha256 === sha256Hex(operatorKey) ? { id: operatorId, scopes: ['admin'] } : undefined,
+      },
+      clock,
+      addressOf: () => '192.0.2.1',
+      newId,
+      log: createLog(
+        clock,
+        (line) => void log.push(line),
+        (text) => text,
+      ),
       idempotency: memoryIdempotencyStore(clock),
     },
   });
 
   /** A string is sent as it is, anything else as JSON. */
-  const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
-    const response = await app.handle(new Request(`http://localhost/admin/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${operatorKey}`, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    }));
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> => {
+    const response = await app.handle(
+      new Request(`http://localhost/admin/v1${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${operatorKey}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    );
     const text = await response.text();
     return {
-      status: response.status, text,
+      status: response.status,
+      text,
       get: (name) => {
         const value: unknown = JSON.parse(text);
         return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;

@@ -19,8 +19,15 @@ export function termsFace(terms: Terms, now: () => number) {
   controls.registerControls(builtInControls);
   const clock = { now, monotonicMs: now };
   const app = termsApp({
-    terms, controls, clock, newId,
-    log: createLog(clock, () => {}, (text) => text),
+    terms,
+    controls,
+    clock,
+    newId,
+    log: createLog(
+      clock,
+      () => {},
+      (text) => text,
+    ),
     absolute: (path) => `https://gateway.example${path}`,
     authenticate(request) {
       const holder = holders[request.headers.get('authorization') ?? ''];
@@ -29,25 +36,42 @@ export function termsFace(terms: Terms, now: () => number) {
     },
     originOf: () => ({ address: '203.0.113.9', country: 'SG' }),
   });
-  const ask = async (method: string, path: string, headers: Readonly<Record<string, string>> = {}, body?: unknown): Promise<Response> =>
-    await app.handle(new Request(`http://gateway.example${path}`, {
-      method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }));
+  const ask = async (
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    body?: unknown,
+  ): Promise<Response> =>
+    await app.handle(
+      new Request(`http://gateway.example${path}`, {
+        method,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    );
   return {
     app,
     controls,
     get: (path: string, headers: Readonly<Record<string, string>> = {}) => ask('GET', path, headers),
-    accept: (body: unknown, key = 'key-of-a') => ask('POST', '/terms/acceptances', { authorization: `Bearer ${key}` }, body),
+    accept: (body: unknown, key = 'key-of-a') =>
+      ask('POST', '/terms/acceptances', { authorization: `Bearer ${key}` }, body),
     acceptances: (key = 'key-of-a') => ask('GET', '/terms/acceptances', { authorization: `Bearer ${key}` }),
     ask,
   };
 }
 
 /** A list's reply, checked as far as tests read it. */
-export function pageFrom(body: unknown): { readonly items: readonly unknown[]; readonly nextCursor: unknown } {
-  if (typeof body === 'object' && body !== null && 'items' in body && Array.isArray(body.items) && 'nextCursor' in body) {
+export function pageFrom(body: unknown): {
+  readonly items: readonly unknown[];
+  readonly nextCursor: unknown;
+} {
+  if (
+    typeof body === 'object' &&
+    body !== null &&
+    'items' in body &&
+    Array.isArray(body.items) &&
+    'nextCursor' in body
+  ) {
     return { items: body.items, nextCursor: body.nextCursor };
   }
   throw new Error(`not a page: ${JSON.stringify(body)}`);

@@ -1,4 +1,5 @@
-// The suite, and what is `request-price`'s own: tokens cost nothing, and a model without a price per call is unpriced.
+// The suite, and what is `request-price`'s own: tokens cost nothing, and a model without a price per call is
+// unpriced.
 
 import { expect, test } from 'bun:test';
 import { describeBillingRule } from 'tollgate/conformance';
@@ -8,7 +9,11 @@ describeBillingRule(requestPrice());
 
 const rule = requestPrice().create({});
 const terms = {
-  priceVersionId: 'prc_test', currency: 'USD', rates: { input: 9_000_000n }, perCallNano: 10_000_000n, multipliersPpm: [2_000_000],
+  priceVersionId: 'prc_test',
+  currency: 'USD',
+  rates: { input: 9_000_000n },
+  perCallNano: 10_000_000n,
+  multipliersPpm: [2_000_000],
 };
 
 test('charges the call, whatever was consumed, and multipliers do not touch it', () => {
@@ -18,6 +23,8 @@ test('charges the call, whatever was consumed, and multipliers do not touch it',
 });
 
 test('a price per token is no price here', () => {
-  expect(rule.missingRates({ rates: { input: 1n, output: 1n }, perCallNano: 0n }, ['input', 'output'])).toEqual(['input', 'output']);
+  expect(
+    rule.missingRates({ rates: { input: 1n, output: 1n }, perCallNano: 0n }, ['input', 'output']),
+  ).toEqual(['input', 'output']);
   expect(rule.missingRates({ rates: {}, perCallNano: 1n }, ['input', 'output'])).toEqual([]);
 });

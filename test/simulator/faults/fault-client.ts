@@ -1,6 +1,6 @@
 // What the fault tests share: a simulator with faults, a request, and readers of what came.
 
-import { afterAll, expect } from 'bun:test';
+import { afterAll, expect, setDefaultTimeout } from 'bun:test';
 import { startSimulator } from '../../../src/simulator/server.ts';
 import type { Simulator } from '../../../src/simulator/server.ts';
 import type { RawReply } from '../raw-client.ts';
@@ -10,6 +10,9 @@ import { dechunk, exchange, isWhole, requestText } from '../raw-client.ts';
 export const wallMs = Date.UTC(2026, 10, 22, 4, 15);
 export const content = 'alpha beta gamma delta';
 export const honestPieces = 4;
+
+/** A deadline for a machine that is busy with other things; every wait inside has its own. */
+setDefaultTimeout(60_000);
 
 export function request(model: string, stream: boolean, text = content): string {
   return requestText('/v1/chat/completions', {

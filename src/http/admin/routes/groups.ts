@@ -1,4 +1,5 @@
-// Groups: what accounts and API keys share. Named, not numbered: their names are what everything else refers to.
+// Groups: what accounts and API keys share. Named, not numbered: their names are what everything else refers
+// to.
 
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
@@ -16,32 +17,47 @@ export interface GroupRouteServices {
 }
 
 const multiplierField = Type.Integer({
-  minimum: 0, maximum: accountBounds.multiplierPpmMax,
+  minimum: 0,
+  maximum: accountBounds.multiplierPpmMax,
   description: `Factor on charges in parts per million, 0 to ${accountBounds.multiplierPpmMax}: 1000000 is one, 0 is free.`,
 });
 
-const groupView = strict({
-  id: Type.String(),
-  name: Type.String(),
-  multiplierPpm: multiplierField,
-  limits: limitsView,
-  source: Type.Union([Type.Literal('config'), Type.Literal('admin')], { description: '`config`: declared in the config file, read-only here.' }),
-}, { description: 'A group of accounts or API keys.' });
+const groupView = strict(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    multiplierPpm: multiplierField,
+    limits: limitsView,
+    source: Type.Union([Type.Literal('config'), Type.Literal('admin')], {
+      description: '`config`: declared in the config file, read-only here.',
+    }),
+  },
+  { description: 'A group of accounts or API keys.' },
+);
 
 const newGroup = strict({
   name: Type.String({
-    minLength: 1, maxLength: accountBounds.groupNameLength, pattern: '^[a-z0-9][a-z0-9._-]*$',
+    minLength: 1,
+    maxLength: accountBounds.groupNameLength,
+    pattern: '^[a-z0-9][a-z0-9._-]*$',
     description: `1 to ${accountBounds.groupNameLength} of a-z, 0-9, dot, dash and underscore. Never changes.`,
   }),
   multiplierPpm: Type.Optional(multiplierField),
   limits: Type.Optional(limitsPatch),
 });
-const groupPatch = strict({ multiplierPpm: Type.Optional(multiplierField), limits: Type.Optional(limitsPatch) });
+const groupPatch = strict({
+  multiplierPpm: Type.Optional(multiplierField),
+  limits: Type.Optional(limitsPatch),
+});
 const params = strict({ name: groupField });
 const tags = ['Groups'];
 
 const shown = (group: Group): Static<typeof groupView> => ({
-  id: group.id, name: group.name, multiplierPpm: group.multiplierPpm, limits: limitsShown(group.limits), source: group.source,
+  id: group.id,
+  name: group.name,
+  multiplierPpm: group.multiplierPpm,
+  limits: limitsShown(group.limits),
+  source: group.source,
 });
 
 export function groupsRoutes({ groups }: GroupRouteServices) {
@@ -51,38 +67,77 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
     return group;
   };
   return new Elysia({ name: 'admin-groups', normalize: false })
-    .get('/groups', ({ query }) => {
-      const limit = pageLimit(query);
-      const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-      return pageOf(groups.list({ limit: limit + 1, after }), limit, (group) => group.name, shown);
-    }, {
-      query: strict(pageQuery), response: { 200: pageSchema(groupView) },
-      detail: { tags, operationId: 'listGroups', summary: 'Groups, by name', description: 'Those of the config among the others.' },
-    })
-    .post('/groups', async ({ body, request, status }) => status(201, shown(await groups.create(actorOf(request).name, body))), {
-      body: newGroup, response: { 201: groupView },
-      detail: { tags, operationId: 'createGroup', summary: 'Make a group', description: 'Refused with 409 if the name is taken.' },
-    })
+    .get(
+      '/groups',
+      ({ query }) => {
+        const limit = pageLimit(query);
+        const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+        return pageOf(groups.list({ limit: limit + 1, after }), limit, (group) => group.name, shown);
+      },
+      {
+        query: strict(pageQuery),
+        response: { 200: pageSchema(groupView) },
+        detail: {
+          tags,
+          operationId: 'listGroups',
+          summary: 'Groups, by name',
+          description: 'Those of the config among the others.',
+        },
+      },
+    )
+    .post(
+      '/groups',
+      async ({ body, request, status }) =>
+        status(201, shown(await groups.create(actorOf(request).name, body))),
+      {
+        body: newGroup,
+        response: { 201: groupView },
+        detail: {
+          tags,
+          operationId: 'createGroup',
+          summary: 'Make a group',
+          description: 'Refused with 409 if the name is taken.',
+        },
+      },
+    )
     .get('/groups/:name', ({ params: { name } }) => shown(known(name)), {
-      params, response: { 200: groupView },
+      params,
+      response: { 200: groupView },
       detail: { tags, operationId: 'getGroup', summary: 'One group', description: 'By its name.' },
     })
-    .patch('/groups/:name', async ({ params: { name }, body, request }) => shown(await groups.update(actorOf(request).name, name, body)), {
-      params, body: groupPatch, response: { 200: groupView },
-      detail: {
-        tags, operationId: 'updateGroup', summary: 'Change a group',
-        description: 'In force for the next request. Refused with 409 for a group of the config.',
+    .patch(
+      '/groups/:name',
+      async ({ params: { name }, body, request }) =>
+        shown(await groups.update(actorOf(request).name, name, body)),
+      {
+        params,
+        body: groupPatch,
+        response: { 200: groupView },
+        detail: {
+          tags,
+          operationId: 'updateGroup',
+          summary: 'Change a group',
+          description: 'In force for the next request. Refused with 409 for a group of the config.',
+        },
       },
-    })
-    .delete('/groups/:name', async ({ params: { name }, request }) => {
-      const group = known(name);
-      await groups.remove(actorOf(request).name, name);
-      return shown(group);
-    }, {
-      params, response: { 200: groupView },
-      detail: {
-        tags, operationId: 'deleteGroup', summary: 'Remove a group',
-        description: 'Answers the group as it was. Refused with 409 while accounts or keys are in it, and for a group of the config.',
+    )
+    .delete(
+      '/groups/:name',
+      async ({ params: { name }, request }) => {
+        const group = known(name);
+        await groups.remove(actorOf(request).name, name);
+        return shown(group);
       },
-    });
+      {
+        params,
+        response: { 200: groupView },
+        detail: {
+          tags,
+          operationId: 'deleteGroup',
+          summary: 'Remove a group',
+          description:
+            'Answers the group as it was. Refused with 409 while accounts or keys are in it, and for a group of the config.',
+        },
+      },
+    );
 }

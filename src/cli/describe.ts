@@ -1,0 +1,41 @@
+// `tollgate openapi`: builds the faces over nothing that is kept, asks them to describe themselves, and hands the
+// documents to the command. The same documents are committed under `openapi/` and compared by a test.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { createLog } from '../core/log.ts';
+import { createGateway } from '../gateway.ts';
+import { documentText, generateDocuments } from '../http/openapi/documents.ts';
+import type { GatewayConfig } from '../plugin/gateway.ts';
+import { offline } from './offline.ts';
+import { openapiCommand } from './openapi.ts';
+import { resolvedOrRefused, type CommandContext } from './serve.ts';
+import { version } from './version.ts';
+
+export async function describeCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  const output = { out: (line: string) => context.print(`${line}\n`), error: (line: string) => context.printError(`${line}\n`) };
+  return openapiCommand(argv, await openApiTexts(context.builtIn, context), output);
+}
+
+/** File name to the file's whole text. */
+export async function openApiTexts(config: GatewayConfig, context: Pick<CommandContext, 'environment'>): Promise<Readonly<Record<string, string>>> {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-openapi-'));
+  const gateway = await createGateway({
+    resolved: resolvedOrRefused(offline(config), { preset: undefined }, context.environment),
+    dataFolder, version,
+    operatorKeys: { find: () => undefined },
+    publicUrl: () => '', trustedProxies: [], clock: systemClock, chance: Math.random,
+    log: createLog(systemClock, () => {}, (text) => text),
+    peerOf: () => 'unknown', bodyArrived: () => {},
+  });
+  try {
+    const apps = await gateway.describedApps();
+    const documents = await generateDocuments(apps, version);
+    return Object.fromEntries(Object.entries(documents).map(([file, document]) => [file, documentText(document)]));
+  } finally {
+    await gateway.close();
+    rmSync(dataFolder, { recursive: true, force: true });
+  }
+}

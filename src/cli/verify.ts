@@ -1,0 +1,27 @@
+// `tollgate verify`: recomputes every charge from its usage record, re-adds every balance, checks the chain, and prints
+// what it found. Exit code 1 if the books are not in order.
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { recomputeCharge } from '../domain/ledger/recompute-charge.ts';
+import { formatVerifyReport, verifyLedger } from '../domain/ledger/verify.ts';
+import { serveSettings, UsageError } from './arguments.ts';
+import { loadConfig } from './load-config.ts';
+import { ledgerDatabasePath } from '../store/schema/ledger.ts';
+import { resolvedOrRefused, type CommandContext } from './serve.ts';
+import { offline } from './offline.ts';
+
+export async function verifyCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  const settings = serveSettings(argv, context.environment);
+  const folder = resolve(settings.dataFolder);
+  if (!existsSync(ledgerDatabasePath(folder))) throw new UsageError(`--data: ${folder} holds no ledger`);
+  const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
+  const { billing } = resolvedOrRefused(offline(config), settings, context.environment);
+  const rules = new Map(billing.map(({ name, plugin }) => [name, plugin]));
+  const report = verifyLedger({
+    folder,
+    chargeOf: (record) => recomputeCharge(record, (name) => rules.get(name)),
+  });
+  context.print(`${formatVerifyReport(report)}\n`);
+  return report.ok ? 0 : 1;
+}
