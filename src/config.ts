@@ -134,9 +134,11 @@ export function resolveConfig(config: GatewayConfig, surroundings: ConfigSurroun
   const providers = createAll('provider', config.providers, 'providers', report);
   const routing = createAll('routing', config.routing, 'routing', report);
   const billing = createAll('billing', config.billing, 'billing', report);
+  const presetPolicies = createAll('policy', preset?.policies ?? [], `presets.${surroundings.preset}.policies`, report);
+  // A preset's policy takes the place of the config's of the same name: its clauses are those of the preset's documents.
   const policies = [
-    ...createAll('policy', config.policies, 'policies', report),
-    ...createAll('policy', preset?.policies ?? [], `presets.${surroundings.preset}.policies`, report),
+    ...createAll('policy', config.policies, 'policies', report).filter((own) => !presetPolicies.some((one) => one.name === own.name)),
+    ...presetPolicies,
   ];
   unique(policies.map((policy) => policy.name), 'policies', 'policy', report);
   const upstreams = resolveUpstreams(config, providers, surroundings, report, (path, message) => void remarks.push({ path, message }));

@@ -1,5 +1,5 @@
-// `tollgate openapi`: prints, writes or checks the OpenAPI documents of this build. The documents are handed in, so that
-// this file knows nothing of the faces that they describe.
+// `tollgate openapi`: prints, writes or checks the OpenAPI documents of this build. The documents are handed
+// in, so that this file knows nothing of the faces that they describe.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,9 @@ const consoleOutput: OpenApiCommandOutput = { out: (line) => console.log(line), 
 
 /** `documents`: file name (`admin.json`) to the file's whole text. Returns the exit code. */
 export async function openapiCommand(
-  argv: readonly string[], documents: Readonly<Record<string, string>>, output: OpenApiCommandOutput = consoleOutput,
+  argv: readonly string[],
+  documents: Readonly<Record<string, string>>,
+  output: OpenApiCommandOutput = consoleOutput,
 ): Promise<number> {
   const [first, second, ...rest] = argv;
   if (first === '--help' || first === '-h') {
@@ -32,7 +34,8 @@ export async function openapiCommand(
   if (second !== undefined || first?.startsWith('-')) return misused(`not understood: ${argv.join(' ')}`, output);
   const name = `${first ?? 'admin'}.json`;
   const text = documents[name];
-  if (text === undefined) return misused(`there is no document ${first}; there are ${Object.keys(documents).map(nameOf).join(', ')}`, output);
+  if (text === undefined)
+    return misused(`there is no document ${first}; there are ${Object.keys(documents).map(nameOf).join(', ')}`, output);
   output.out(text.trimEnd());
   return 0;
 }
@@ -44,7 +47,11 @@ function misused(message: string, output: OpenApiCommandOutput): number {
   return 2;
 }
 
-async function write(folder: string, documents: Readonly<Record<string, string>>, output: OpenApiCommandOutput): Promise<number> {
+async function write(
+  folder: string,
+  documents: Readonly<Record<string, string>>,
+  output: OpenApiCommandOutput,
+): Promise<number> {
   await mkdir(folder, { recursive: true });
   for (const [file, text] of Object.entries(documents)) {
     await Bun.write(join(folder, file), text);
@@ -53,10 +60,16 @@ async function write(folder: string, documents: Readonly<Record<string, string>>
   return 0;
 }
 
-async function check(folder: string, documents: Readonly<Record<string, string>>, output: OpenApiCommandOutput): Promise<number> {
+async function check(
+  folder: string,
+  documents: Readonly<Record<string, string>>,
+  output: OpenApiCommandOutput,
+): Promise<number> {
   const differing: string[] = [];
   for (const [file, text] of Object.entries(documents)) {
-    const committed = await Bun.file(join(folder, file)).text().catch(() => undefined);
+    const committed = await Bun.file(join(folder, file))
+      .text()
+      .catch(() => undefined);
     if (committed !== text) differing.push(file);
   }
   if (differing.length === 0) return 0;

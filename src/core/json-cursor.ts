@@ -1,5 +1,5 @@
-// Walks over JSON as bytes without building anything: the shared ground of the request scan and the reply readers.
-// Its work is linear in the bytes, whatever they are, and bounded in depth and in keys.
+// Walks over JSON as bytes without building anything: the shared ground of the request scan and the reply
+// readers. Its work is linear in the bytes, whatever they are, and bounded in depth and in keys.
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -75,7 +75,10 @@ export class JsonCursor {
     return true;
   }
 
-  /** Passes the value that stands here (white space must be behind). Nested values are checked for balance only. */
+  /**
+   * Passes the value that stands here (white space must be behind). Nested values are checked for balance
+   * only.
+   */
   value(): boolean {
     const byte = this.bytes[this.position];
     if (this.position >= this.end) return this.fail('malformed');
@@ -118,7 +121,10 @@ export class JsonCursor {
     return this.fail('malformed');
   }
 
-  /** A number, `true`, `false` or `null`, to the letter of the grammar: what we accept, no other parser may read otherwise. */
+  /**
+   * A number, `true`, `false` or `null`, to the letter of the grammar: what we accept, no other parser may
+   * read otherwise.
+   */
   private scalar(): boolean {
     const { bytes, end } = this;
     const start = this.position;
@@ -135,8 +141,8 @@ export class JsonCursor {
 }
 
 /**
- * Index of the quote that closes the string whose content starts at `start` (which no backslash escapes), or -1 if there
- * is none before `end`. Long strings are searched natively.
+ * Index of the quote that closes the string whose content starts at `start` (which no backslash escapes), or
+ * -1 if there is none before `end`. Long strings are searched natively.
  */
 export function stringEnd(bytes: Uint8Array, start: number, end: number): number {
   const near = start + SHORT_STRING_BYTES < end ? start + SHORT_STRING_BYTES : end;
@@ -172,7 +178,12 @@ const isDigit = (byte: number | undefined): boolean => byte !== undefined && byt
 
 /** Bytes that may stand in a scalar: letters, digits, sign and point. Anything else ends it. */
 const isScalarByte = (byte: number): boolean =>
-  isDigit(byte) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2e || byte === 0x2d || byte === 0x2b || byte === 0x45;
+  isDigit(byte) ||
+  (byte >= 0x61 && byte <= 0x7a) ||
+  byte === 0x2e ||
+  byte === 0x2d ||
+  byte === 0x2b ||
+  byte === 0x45;
 
 function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
   let i = start;
@@ -211,8 +222,8 @@ export function equalBytes(bytes: Uint8Array, start: number, end: number, expect
 }
 
 /**
- * UTF-8 bytes that the content of a JSON string stands for: escapes count as what they mean. Linear, and native where
- * the string is long.
+ * UTF-8 bytes that the content of a JSON string stands for: escapes count as what they mean. Linear, and
+ * native where the string is long.
  */
 export function decodedLength(bytes: Uint8Array, start: number, end: number): number {
   let length = end - start;

@@ -1,5 +1,6 @@
-// Reads a few named fields of a JSON object from its bytes, without parsing the rest, so that a request goes on as the
-// client wrote it. What passes here means the same to every parser: keys are unique, also when letter case is ignored.
+// Reads a few named fields of a JSON object from its bytes, without parsing the rest, so that a request goes
+// on as the client wrote it. What passes here means the same to every parser: keys are unique, also when
+// letter case is ignored.
 
 import { isUtf8 } from 'node:buffer';
 import { bounds } from './bounds.ts';
@@ -62,7 +63,10 @@ export function scanBody<F extends string>(body: Uint8Array, fields: FieldSet<F>
 
 /** Scans an object inside a body that `scanBody` has passed. `path` names it in errors. */
 export function scanObject<F extends string>(
-  body: Uint8Array, span: ByteSpan, fields: FieldSet<F>, path: string,
+  body: Uint8Array,
+  span: ByteSpan,
+  fields: FieldSet<F>,
+  path: string,
 ): ScannedObject<F> {
   cursor.reset(body, span.start, span.end);
   if (body[span.start] !== 0x7b) throw invalid(path, 'must be an object');
@@ -92,9 +96,10 @@ function scan<F extends string>(fields: FieldSet<F>, path: string | undefined): 
     if (after === 0x7d) break;
     if (after !== 0x2c) throw malformed(path);
   }
-  const spans = members.length <= 4 * 32 && keysArePlain(members)
-    ? pickPlain(fields, members, path)
-    : pickDecoded(fields, members, path);
+  const spans =
+    members.length <= 4 * 32 && keysArePlain(members)
+      ? pickPlain(fields, members, path)
+      : pickDecoded(fields, members, path);
   return { spans, inside, keys: members.length / 4 };
 }
 
@@ -112,7 +117,9 @@ function keysArePlain(members: readonly number[]): boolean {
 }
 
 function pickPlain<F extends string>(
-  fields: FieldSet<F>, members: readonly number[], path: string | undefined,
+  fields: FieldSet<F>,
+  members: readonly number[],
+  path: string | undefined,
 ): FieldSpans<F> {
   const { bytes } = cursor;
   const spans = new Map<F, ByteSpan>();
@@ -139,7 +146,9 @@ function pickPlain<F extends string>(
 
 /** The careful way, for keys with escapes, capitals or letters beyond ASCII, and for very many keys. */
 function pickDecoded<F extends string>(
-  fields: FieldSet<F>, members: readonly number[], path: string | undefined,
+  fields: FieldSet<F>,
+  members: readonly number[],
+  path: string | undefined,
 ): FieldSpans<F> {
   const { bytes } = cursor;
   const seen = new Set<string>();
@@ -153,7 +162,10 @@ function pickDecoded<F extends string>(
     if (name !== undefined) {
       spans.set(name, { start: members[m + 2] ?? 0, end: members[m + 3] ?? 0 });
     } else if (fields.folded.has(fold(key))) {
-      throw invalid(fieldPath(path, fold(key)), 'is written in another letter case; field names are case-sensitive');
+      throw invalid(
+        fieldPath(path, fold(key)),
+        'is written in another letter case; field names are case-sensitive',
+      );
     }
   }
   return spans;
@@ -186,11 +198,15 @@ function needsParsing(text: string): boolean {
 
 export const isNull = (body: Uint8Array, span: ByteSpan): boolean => body[span.start] === 0x6e;
 
-/** A string value. Throws if it is another kind, or longer than `lengthMax` UTF-16 units. `null` is not a string. */
+/**
+ * A string value. Throws if it is another kind, or longer than `lengthMax` UTF-16 units. `null` is not a
+ * string.
+ */
 export function readString(body: Uint8Array, span: ByteSpan, field: string, lengthMax: number): string {
   if (body[span.start] !== 0x22) throw invalid(field, 'must be a string');
   // A unit takes at most six bytes, so that what is decoded stays bounded, too.
-  if (span.end - span.start - 2 > lengthMax * 6) throw invalid(field, `must have at most ${lengthMax} characters`);
+  if (span.end - span.start - 2 > lengthMax * 6)
+    throw invalid(field, `must have at most ${lengthMax} characters`);
   const text = decode(body, span.start + 1, span.end - 1);
   if (text === undefined) throw invalid(field, 'must be a valid JSON string');
   if (text.length > lengthMax) throw invalid(field, `must have at most ${lengthMax} characters`);
@@ -198,17 +214,22 @@ export function readString(body: Uint8Array, span: ByteSpan, field: string, leng
 }
 
 /**
- * An integer from min to max, written in digits alone: `1.0` and `1e3` are refused, since not every parser takes them
- * for the same number. `null` and an absent field give undefined.
+ * An integer from min to max, written in digits alone: `1.0` and `1e3` are refused, since not every parser
+ * takes them for the same number. `null` and an absent field give undefined.
  */
 export function readInteger(
-  body: Uint8Array, span: ByteSpan | undefined, field: string, min: number, max: number,
+  body: Uint8Array,
+  span: ByteSpan | undefined,
+  field: string,
+  min: number,
+  max: number,
 ): number | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
   let value = 0;
   for (let i = span.start; i < span.end; i++) {
     const byte = body[i] ?? 0;
-    if (byte < 0x30 || byte > 0x39 || value > max) throw invalid(field, `must be an integer from ${min} to ${max}`);
+    if (byte < 0x30 || byte > 0x39 || value > max)
+      throw invalid(field, `must be an integer from ${min} to ${max}`);
     value = value * 10 + (byte - 0x30);
   }
   if (value < min || value > max) throw invalid(field, `must be an integer from ${min} to ${max}`);
@@ -216,7 +237,11 @@ export function readInteger(
 }
 
 /** `null` and an absent field give undefined. */
-export function readBoolean(body: Uint8Array, span: ByteSpan | undefined, field: string): boolean | undefined {
+export function readBoolean(
+  body: Uint8Array,
+  span: ByteSpan | undefined,
+  field: string,
+): boolean | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
   const byte = body[span.start];
   if (byte !== 0x74 && byte !== 0x66) throw invalid(field, 'must be true or false');
@@ -231,12 +256,16 @@ export function invalid(field: string, problem: string): TollgateError {
 const refusal = (message: string, field?: string): TollgateError =>
   new TollgateError('invalid_request', field === undefined ? { message } : { message, field });
 
-const fieldPath = (path: string | undefined, key: string): string => (path === undefined ? key : `${path}.${key}`);
+const fieldPath = (path: string | undefined, key: string): string =>
+  path === undefined ? key : `${path}.${key}`;
 
 /** Keys are the caller's own text: shown cut, so that an error stays short. */
 function duplicate(key: string | undefined, path: string | undefined): TollgateError {
   const shown = fieldPath(path, (key ?? '').slice(0, 64));
-  return refusal(`${shown}: this key stands twice; which of the two counts differs from parser to parser.`, shown);
+  return refusal(
+    `${shown}: this key stands twice; which of the two counts differs from parser to parser.`,
+    shown,
+  );
 }
 
 const malformed = (path: string | undefined): TollgateError =>
@@ -246,8 +275,11 @@ const malformed = (path: string | undefined): TollgateError =>
 
 function broken(path: string | undefined): TollgateError {
   switch (cursor.failure) {
-    case 'malformed': return malformed(path);
-    case 'too-deep': return refusal(`The request body is nested deeper than ${bounds.requestDepth} levels.`);
-    case 'too-many-keys': return refusal(`The request body has more than ${bounds.requestKeys} keys.`);
+    case 'malformed':
+      return malformed(path);
+    case 'too-deep':
+      return refusal(`The request body is nested deeper than ${bounds.requestDepth} levels.`);
+    case 'too-many-keys':
+      return refusal(`The request body has more than ${bounds.requestKeys} keys.`);
   }
 }

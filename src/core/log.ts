@@ -21,7 +21,8 @@ export function createLog(clock: Clock, write: (line: string) => void, redact: (
   const line = (level: string, event: string, fields: LogFields | undefined) => {
     const entry: Record<string, string | number | boolean> = { at: new Date(clock.now()).toISOString(), level, event };
     for (const [name, value] of Object.entries(fields ?? {})) {
-      if (value !== undefined) entry[name] = typeof value === 'string' ? value.slice(0, FIELD_LENGTH) : value;
+      // Cut after redacting: half of a secret would not be recognised any more.
+      if (value !== undefined) entry[name] = typeof value === 'string' ? redact(value).slice(0, FIELD_LENGTH) : value;
     }
     const text = JSON.stringify(entry).replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
     write(`${redact(text)}\n`);

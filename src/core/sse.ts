@@ -1,5 +1,5 @@
-// Splits a stream of server-sent events at its events, over bytes, however they are cut into chunks. Each byte is handed
-// on exactly once and in order; an event that lies in one chunk is not copied.
+// Splits a stream of server-sent events at its events, over bytes, however they are cut into chunks. Each
+// byte is handed on exactly once and in order; an event that lies in one chunk is not copied.
 
 import { bounds } from './bounds.ts';
 
@@ -7,9 +7,14 @@ const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
 
-/** What the splitter hands out. The same object serves every event: read it during the call, keep nothing of it. */
+/**
+ * What the splitter hands out. The same object serves every event: read it during the call, keep nothing of
+ * it.
+ */
 export interface EventView {
-  /** The event's own bytes, its blank line included, are bytes[start, end). They are not written again later. */
+  /**
+   * The event's own bytes, its blank line included, are bytes[start, end). They are not written again later.
+   */
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
@@ -44,12 +49,22 @@ export class EventSplitter {
   /** True once an event was larger than its bound: nothing is handed out any more. */
   oversized = false;
   private readonly view: Mutable<EventView> = {
-    bytes: new Uint8Array(), start: 0, end: 0, hasData: false, data: new Uint8Array(), dataStart: 0, dataEnd: 0, name: '',
+    bytes: new Uint8Array(),
+    start: 0,
+    end: 0,
+    hasData: false,
+    data: new Uint8Array(),
+    dataStart: 0,
+    dataEnd: 0,
+    name: '',
   };
   /** Bytes of the incomplete event, at the start of a buffer that grows. */
   private carry: Uint8Array = new Uint8Array();
   private carryLength = 0;
-  /** Where the current line starts, and from where its end was not yet looked for; relative to the event's start. */
+  /**
+   * Where the current line starts, and from where its end was not yet looked for; relative to the event's
+   * start.
+   */
   private lineStart = 0;
   private searched = 0;
   /** Set in an event that is handed on in parts: its size so far. */
@@ -111,7 +126,13 @@ export class EventSplitter {
   }
 
   /** Lines of bytes[eventStart, length), the current one from `lineStart`; searched already up to `from`. */
-  private split(bytes: Uint8Array, firstStart: number, firstLineStart: number, searched: number, length: number): void {
+  private split(
+    bytes: Uint8Array,
+    firstStart: number,
+    firstLineStart: number,
+    searched: number,
+    length: number,
+  ): void {
     let eventStart = firstStart;
     let lineStart = firstLineStart;
     let from = searched;
@@ -155,7 +176,8 @@ export class EventSplitter {
       if (i < end && bytes[i] === 0x20) i++;
       this.dataLine(i - eventStart, end - eventStart);
     } else if (bytes[i] === 0x65) {
-      if (bytes[i + 1] !== 0x76 || bytes[i + 2] !== 0x65 || bytes[i + 3] !== 0x6e || bytes[i + 4] !== 0x74) return false;
+      if (bytes[i + 1] !== 0x76 || bytes[i + 2] !== 0x65 || bytes[i + 3] !== 0x6e || bytes[i + 4] !== 0x74)
+        return false;
       if (bytes[i + 5] !== COLON || i + 5 >= end) return false;
       i += bytes[i + 6] === 0x20 && i + 6 < end ? 7 : 6;
       this.nameStart = i - eventStart;
@@ -181,7 +203,8 @@ export class EventSplitter {
     view.start = start;
     view.end = end;
     view.hasData = this.dataLines > 0;
-    view.name = this.nameStart < 0 ? '' : decoder.decode(bytes.subarray(start + this.nameStart, start + this.nameEnd));
+    view.name =
+      this.nameStart < 0 ? '' : decoder.decode(bytes.subarray(start + this.nameStart, start + this.nameEnd));
     if (this.dataLines > 1) {
       view.data = joined(bytes, start, this.lines);
       view.dataStart = 0;

@@ -1,5 +1,5 @@
-// What load balancers and people without a key may ask: does the process live, should it get traffic, is the service up.
-// Public, so it names no upstream, no version and no reason.
+// What load balancers and people without a key may ask: does the process live, should it get traffic, is the
+// service up. Public, so it names no upstream, no version and no reason.
 
 import { Elysia } from 'elysia';
 import { dataHeaders } from './problem.ts';
@@ -15,15 +15,27 @@ const reply = (status: 200 | 503, body: Readonly<Record<string, string>>): Respo
   new Response(JSON.stringify(body), { status, headers: { ...dataHeaders, 'content-type': 'application/json' } });
 
 export function publicHealthRoutes(services: PublicHealthServices) {
-  return new Elysia({ name: 'public-health' })
-    // Lives: answers whatever else is broken, so that nobody restarts a process for the sake of its disk.
-    .get('/healthz', () => reply(200, { status: 'ok' }), { detail: { tags: ['Health'], summary: 'The process lives' } })
-    .get('/readyz', () => {
-      if (services.shuttingDown()) return reply(503, { status: 'shutting-down' });
-      return services.moneyAvailable() ? reply(200, { status: 'ok' }) : reply(503, { status: 'money-unavailable' });
-    }, { detail: { tags: ['Health'], summary: 'Send traffic here' } })
-    .get('/status', () => {
-      const working = services.moneyAvailable() && !services.shuttingDown();
-      return reply(200, { service: 'tollgate', status: working ? 'operational' : 'degraded' });
-    }, { detail: { tags: ['Health'], summary: 'How the service is doing' } });
+  return (
+    new Elysia({ name: 'public-health' })
+      // Lives: answers whatever else is broken, so that nobody restarts a process for the sake of its disk.
+      .get('/healthz', () => reply(200, { status: 'ok' }), {
+        detail: { tags: ['Health'], summary: 'The process lives' },
+      })
+      .get(
+        '/readyz',
+        () => {
+          if (services.shuttingDown()) return reply(503, { status: 'shutting-down' });
+          return services.moneyAvailable() ? reply(200, { status: 'ok' }) : reply(503, { status: 'money-unavailable' });
+        },
+        { detail: { tags: ['Health'], summary: 'Send traffic here' } },
+      )
+      .get(
+        '/status',
+        () => {
+          const working = services.moneyAvailable() && !services.shuttingDown();
+          return reply(200, { service: 'tollgate', status: working ? 'operational' : 'degraded' });
+        },
+        { detail: { tags: ['Health'], summary: 'How the service is doing' } },
+      )
+  );
 }

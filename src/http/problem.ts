@@ -1,5 +1,6 @@
-// Errors of every face but /v1 as problem+json (RFC 9457), always an explicit Response, so that the framework's own error
-// bodies, which echo input, are never sent. Public text comes from the closed table's thrower; nothing else leaks.
+// Errors of every face but /v1 as problem+json (RFC 9457), always an explicit Response, so that the framework's
+// own error bodies, which echo input, are never sent. Public text comes from the closed table's thrower;
+// nothing else leaks.
 
 import { errorTable } from '../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
@@ -59,6 +60,7 @@ export function problemResponse(
     ...extraHeaders,
   };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
-  if (details.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(details.retryAfterSeconds)));
+  if (details.retryAfterSeconds !== undefined)
+    headers['retry-after'] = String(Math.max(1, Math.ceil(details.retryAfterSeconds)));
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

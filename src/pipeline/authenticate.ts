@@ -27,6 +27,10 @@ export function authenticate(services: PipelineServices, received: Received): Au
   }
   const groupName = apiKey.group ?? account.group;
   const group = groupName === undefined ? undefined : services.accounts.group(groupName);
+  // Its multiplier and limits are not known: serving it would charge a price that nobody set.
+  if (groupName !== undefined && group === undefined) {
+    throw new TollgateError('account_restricted', { message: 'The group of this API key does not exist any more. Ask the operator of this gateway.' });
+  }
   return { ...received, apiKey, account, group };
 }
 

@@ -22,7 +22,7 @@ const IMPLAUSIBLE_BYTES_PER_TOKEN = 64;
 
 const inputParts: ReadonlySet<UsagePart> = new Set(['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'imageInput', 'audioInput']);
 const outputParts: ReadonlySet<UsagePart> = new Set(['output', 'reasoning', 'imageOutput', 'audioOutput']);
-const distrusted: ReadonlySet<string> = new Set(['negative', 'not-an-integer', 'absent']);
+const distrusted: ReadonlySet<string> = new Set(['negative', 'not-an-integer', 'too-large', 'input-missing', 'output-missing']);
 
 export function meter(request: Reserved, offer: Offer, reading: ReplyReading): Metered {
   const { operation } = request.protocol;

@@ -71,3 +71,9 @@ export const defineRoutingStrategy = define('routing');
 export const defineBillingRule = define('billing');
 /** A compliance policy: facts at a gate to a decision. */
 export const definePolicy = define('policy');
+
+/**
+ * The same entry under another name, for a config that needs a plugin twice with different options:
+ * `named('deepseek', openAiCompatible({ baseUrl: … }))`.
+ */
+export const named = <K extends PluginKind>(name: string, entry: PluginEntry<K>): PluginEntry<K> => ({ ...entry, name });

@@ -1,4 +1,5 @@
-// Errors of ours as OpenAI's clients expect them: their body, their types, and the headers by which they decide on a retry.
+// Errors of ours as OpenAI's clients expect them: their body, their types, and the headers by which they
+// decide on a retry.
 
 import { errorTable } from '../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';

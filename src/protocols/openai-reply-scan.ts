@@ -1,5 +1,6 @@
-// Reads what the gateway must know out of a reply or a stream event in OpenAI's form: by structure, never by search, so
-// that no text, tool argument or tool name can pass for a usage block. One pass over the bytes; nothing is parsed.
+// Reads what the gateway must know out of a reply or a stream event in OpenAI's form: by structure, never by
+// search, so that no text, tool argument or tool name can pass for a usage block. One pass over the bytes;
+// nothing is parsed.
 
 import { bounds } from '../core/bounds.ts';
 import { decodedLength, equalBytes, stringEnd } from '../core/json-cursor.ts';
@@ -7,10 +8,37 @@ import { decodedLength, equalBytes, stringEnd } from '../core/json-cursor.ts';
 const encoder = new TextEncoder();
 
 /** What a key announces of the value behind it. */
-const enum Role { Nothing, Usage, Error, Groq, Choices, Data, Message, Finish, Content, Counted, Reasoning, Calls, Audio }
+const enum Role {
+  Nothing,
+  Usage,
+  Error,
+  Groq,
+  Choices,
+  Data,
+  Message,
+  Finish,
+  Content,
+  Counted,
+  Reasoning,
+  Calls,
+  Audio,
+}
 
-/** What the innermost open bracket belongs to. All below `Other`, `Parts`, `Calls` and `Audio` belongs to them, too. */
-const enum Inside { Other, Reply, Groq, Choices, Choice, Message, Parts, Calls, Audio }
+/**
+ * What the innermost open bracket belongs to. All below `Other`, `Parts`, `Calls` and `Audio` belongs to
+ * them, too.
+ */
+const enum Inside {
+  Other,
+  Reply,
+  Groq,
+  Choices,
+  Choice,
+  Message,
+  Parts,
+  Calls,
+  Audio,
+}
 
 interface Key {
   readonly bytes: Uint8Array;
@@ -21,15 +49,26 @@ type Keys = readonly Key[];
 const keys = (roles: Readonly<Record<string, Role>>): Keys =>
   Object.entries(roles).map(([key, role]) => ({ bytes: encoder.encode(key), role }));
 
-const replyKeys = keys({ choices: Role.Choices, usage: Role.Usage, error: Role.Error, x_groq: Role.Groq, data: Role.Data });
+const replyKeys = keys({
+  choices: Role.Choices,
+  usage: Role.Usage,
+  error: Role.Error,
+  x_groq: Role.Groq,
+  data: Role.Data,
+});
 const groqKeys = keys({ usage: Role.Usage });
 const choiceKeys = {
   message: keys({ delta: Role.Message, finish_reason: Role.Finish, message: Role.Message }),
   text: keys({ text: Role.Counted, finish_reason: Role.Finish }),
 } as const;
 const messageKeys = keys({
-  content: Role.Content, reasoning_content: Role.Reasoning, reasoning: Role.Reasoning, refusal: Role.Counted,
-  tool_calls: Role.Calls, function_call: Role.Calls, audio: Role.Audio,
+  content: Role.Content,
+  reasoning_content: Role.Reasoning,
+  reasoning: Role.Reasoning,
+  refusal: Role.Counted,
+  tool_calls: Role.Calls,
+  function_call: Role.Calls,
+  audio: Role.Audio,
 });
 const partKeys = keys({ text: Role.Counted, thinking: Role.Counted });
 const callKeys = keys({ name: Role.Counted, arguments: Role.Counted, input: Role.Counted });
@@ -58,6 +97,11 @@ export class ReplyScanner {
   /** True if the reply has a `data` list, as embeddings do. */
   data = false;
 
+  /** Strings that were counted as content, and where the last one stands. */
+  texts = 0;
+  textStart = 0;
+  textEnd = 0;
+
   private readonly choiceKeys: Keys;
   private readonly closing = new Uint8Array(bounds.requestDepth);
   private readonly insides = new Uint8Array(bounds.requestDepth);
@@ -70,11 +114,13 @@ export class ReplyScanner {
     this.choiceKeys = choiceKeys[place];
   }
 
-  /** Scans bytes[start, end). False if that is not one balanced JSON object: the findings then mean nothing. */
+  /**
+   * Scans bytes[start, end). False if that is not one balanced JSON object: the findings then mean nothing.
+   */
   scan(bytes: Uint8Array, start: number, end: number): boolean {
     this.usageStart = this.usageEnd = this.choices = this.usageDepth = -1;
     this.error = this.data = this.ownUsage = false;
-    this.choicesWithContent = this.contentBytes = this.finished = this.finishedInError = 0;
+    this.choicesWithContent = this.contentBytes = this.finished = this.finishedInError = this.texts = 0;
     return this.walk(bytes, start, end);
   }
 
@@ -103,7 +149,8 @@ export class ReplyScanner {
           role = Role.Nothing;
         }
       } else if (byte === 0x7b || byte === 0x5b) {
-        if (depth === closing.length || (depth === 0 && (byte === 0x5b || !isBlank(bytes, start, i - 1)))) return false;
+        if (depth === closing.length || (depth === 0 && (byte === 0x5b || !isBlank(bytes, start, i - 1))))
+          return false;
         if (role === Role.Usage && byte === 0x7b) this.openUsage(inside === Inside.Reply, depth, i - 1);
         insides[depth] = inside;
         inside = depth === 0 ? Inside.Reply : this.opened(inside, role, byte === 0x5b);
@@ -129,14 +176,23 @@ export class ReplyScanner {
 
   private keysOf(inside: Inside): Keys {
     switch (inside) {
-      case Inside.Reply: return replyKeys;
-      case Inside.Choice: return this.choiceKeys;
-      case Inside.Message: return messageKeys;
-      case Inside.Groq: return groqKeys;
-      case Inside.Parts: return partKeys;
-      case Inside.Calls: return callKeys;
-      case Inside.Audio: return audioKeys;
-      case Inside.Choices: case Inside.Other: return noKeys;
+      case Inside.Reply:
+        return replyKeys;
+      case Inside.Choice:
+        return this.choiceKeys;
+      case Inside.Message:
+        return messageKeys;
+      case Inside.Groq:
+        return groqKeys;
+      case Inside.Parts:
+        return partKeys;
+      case Inside.Calls:
+        return callKeys;
+      case Inside.Audio:
+        return audioKeys;
+      case Inside.Choices:
+      case Inside.Other:
+        return noKeys;
     }
   }
 
@@ -160,8 +216,13 @@ export class ReplyScanner {
         if (role === Role.Content) return Inside.Parts;
         if (role === Role.Calls) return Inside.Calls;
         return role === Role.Audio ? Inside.Audio : Inside.Other;
-      case Inside.Groq: case Inside.Other: return Inside.Other;
-      case Inside.Parts: case Inside.Calls: case Inside.Audio: return outer;
+      case Inside.Groq:
+      case Inside.Other:
+        return Inside.Other;
+      case Inside.Parts:
+      case Inside.Calls:
+      case Inside.Audio:
+        return outer;
     }
   }
 
@@ -183,15 +244,23 @@ export class ReplyScanner {
     this.contentBytes += produced;
   }
 
+  private counted(bytes: Uint8Array, start: number, end: number): number {
+    this.texts++;
+    this.textStart = start;
+    this.textEnd = end;
+    return decodedLength(bytes, start, end);
+  }
+
   /** A string that stands as the value of a key of this role. */
   private text(role: Role, bytes: Uint8Array, start: number, end: number): void {
     switch (role) {
-      case Role.Content: case Role.Counted:
-        this.choiceBytes += decodedLength(bytes, start, end);
+      case Role.Content:
+      case Role.Counted:
+        this.choiceBytes += this.counted(bytes, start, end);
         break;
       case Role.Reasoning:
         // Vendors send the same reasoning under two names at once: the longer one counts.
-        this.reasoningBytes = Math.max(this.reasoningBytes, decodedLength(bytes, start, end));
+        this.reasoningBytes = Math.max(this.reasoningBytes, this.counted(bytes, start, end));
         break;
       case Role.Finish:
         // Some vendors send an empty reason with every event.

@@ -1,8 +1,16 @@
-// What OpenAI's three request forms have in common, read from the bytes. A limit that the client set is checked, never
-// changed: what is out of range is refused with the field's name and its limits.
+// What OpenAI's three request forms have in common, read from the bytes. A limit that the client set is
+// checked, never changed: what is out of range is refused with the field's name and its limits.
 
 import { bounds } from '../core/bounds.ts';
-import { fieldSet, invalid, isNull, readBoolean, readInteger, readString, scanObject } from '../core/json-scan.ts';
+import {
+  fieldSet,
+  invalid,
+  isNull,
+  readBoolean,
+  readInteger,
+  readString,
+  scanObject,
+} from '../core/json-scan.ts';
 import type { FieldSpans, ScannedObject } from '../core/json-scan.ts';
 import type { RequestFacts, Span } from '../plugin/protocol.ts';
 
@@ -11,7 +19,10 @@ const choicesMax = 128;
 /** Token limits are 32-bit integers upstream. */
 const tokensMax = 2 ** 31 - 1;
 
-export function readModel(body: Uint8Array, spans: FieldSpans<'model'>): { readonly model: string; readonly modelSpan: Span } {
+export function readModel(
+  body: Uint8Array,
+  spans: FieldSpans<'model'>,
+): { readonly model: string; readonly modelSpan: Span } {
   const span = spans.get('model');
   if (span === undefined || isNull(body, span)) throw invalid('model', 'is missing; name the model to use');
   const model = readString(body, span, 'model', bounds.modelNameLength);
@@ -28,7 +39,10 @@ export function readChoices(body: Uint8Array, spans: FieldSpans<'n' | 'best_of'>
 
 /** A limit on output tokens, at least `min`. */
 export function readTokenLimit<F extends string>(
-  body: Uint8Array, spans: FieldSpans<F>, field: F, min: number,
+  body: Uint8Array,
+  spans: FieldSpans<F>,
+  field: F,
+  min: number,
 ): number | undefined {
   return readInteger(body, spans.get(field), field, min, tokensMax);
 }
@@ -39,8 +53,13 @@ export type StreamFacts = Pick<RequestFacts, 'stream' | 'wantsUsage' | 'forceUsa
 
 const notStreamed: StreamFacts = { stream: false, wantsUsage: false, forceUsage: undefined };
 
-/** Whether the reply is streamed, and the edit that makes a stream report its usage. Other options are kept. */
-export function readStream(body: Uint8Array, scanned: ScannedObject<'stream' | 'stream_options'>): StreamFacts {
+/**
+ * Whether the reply is streamed, and the edit that makes a stream report its usage. Other options are kept.
+ */
+export function readStream(
+  body: Uint8Array,
+  scanned: ScannedObject<'stream' | 'stream_options'>,
+): StreamFacts {
   if (readBoolean(body, scanned.spans.get('stream'), 'stream') !== true) return notStreamed;
   const options = scanned.spans.get('stream_options');
   if (options === undefined) {

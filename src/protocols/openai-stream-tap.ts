@@ -1,9 +1,11 @@
-// Reads an OpenAI stream beside its relay: bytes go on event by event, untouched; `data: [DONE]` is kept back until the
-// charge is settled, and nothing that comes after it is relayed. Shared by chat and legacy completions.
+// Reads an OpenAI stream beside its relay: bytes go on event by event, untouched; `data: [DONE]` is kept back
+// until the charge is settled, and nothing that comes after it is relayed. Shared by chat and legacy
+// completions.
 
 import { EventSplitter } from '../core/sse.ts';
 import type { EventSink, EventView } from '../core/sse.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
+import { EventShape } from './event-shape.ts';
 import { ReplyScanner } from './openai-reply-scan.ts';
 import type { ContentPlace } from './openai-reply-scan.ts';
 import { usageOf } from './openai-usage.ts';
@@ -21,10 +23,14 @@ class OpenAiStreamTap implements StreamTap, EventSink {
 
   private readonly options: StreamOptions;
   private readonly scanner: ReplyScanner;
+  private readonly shape = new EventShape();
   private readonly splitter: EventSplitter = new EventSplitter(this);
   /** False until a byte was seen that tells an event stream from a page or a JSON body. */
   private begun = false;
-  /** What goes out of this push: a run of bytes that grows while events lie side by side, and finished runs before it. */
+  /**
+   * What goes out of this push: a run of bytes that grows while events lie side by side, and finished runs
+   * before it.
+   */
   private run: Uint8Array = nothing;
   private runStart = 0;
   private runEnd = 0;
@@ -70,7 +76,13 @@ class OpenAiStreamTap implements StreamTap, EventSink {
     const { usage, usageText } = usageOf(this.usageBytes);
     const { contentBytes, contentEvents, finished, finishedInError } = this;
     const onlyError = this.fault === 'error-event' && contentEvents === 0;
-    return { usage, usageText, contentBytes, contentEvents, failed: onlyError || (finished > 0 && finished === finishedInError) };
+    return {
+      usage,
+      usageText,
+      contentBytes,
+      contentEvents,
+      failed: onlyError || (finished > 0 && finished === finishedInError),
+    };
   }
 
   /** After these faults nothing more is relayed. After an error event the rest of the stream is. */
@@ -78,7 +90,9 @@ class OpenAiStreamTap implements StreamTap, EventSink {
     return this.fault === 'not-a-stream' || this.fault === 'oversized-event';
   }
 
-  /** Looks at the first bytes that are no white space or byte order mark. False if this is no event stream. */
+  /**
+   * Looks at the first bytes that are no white space or byte order mark. False if this is no event stream.
+   */
   private begin(chunk: Uint8Array): boolean {
     for (const byte of chunk) {
       if (byte <= 0x20 || byte === 0xef || byte === 0xbb || byte === 0xbf) continue;
@@ -103,7 +117,13 @@ class OpenAiStreamTap implements StreamTap, EventSink {
       this.heldBytes = this.ending ? Buffer.concat([event, blankLine]) : event;
       return;
     }
-    const { scanner } = this;
+    const { scanner, shape } = this;
+    const textBytes = view.name === '' ? shape.textBytes(view.data, view.dataStart, view.dataEnd) : -1;
+    if (textBytes >= 0 && !this.ending) {
+      this.count(textBytes);
+      this.relay(view.bytes, view.start, view.end);
+      return;
+    }
     const readable = scanner.scan(view.data, view.dataStart, view.dataEnd);
     if (this.ending && !readable) return;
     if (readable && this.read(view)) return;
@@ -126,13 +146,21 @@ class OpenAiStreamTap implements StreamTap, EventSink {
     if (scanner.error) this.failWith();
     this.finished += scanner.finished;
     this.finishedInError += scanner.finishedInError;
-    if (scanner.contentBytes > 0) {
-      this.contentBytes += scanner.contentBytes;
-      this.contentEvents++;
+    this.count(scanner.contentBytes);
+    if (scanner.usageStart < 0) {
+      const plain = scanner.texts === 1 && scanner.finished === 0 && !scanner.error;
+      if (plain)
+        this.shape.learn(view.data, view.dataStart, view.dataEnd, scanner.textStart, scanner.textEnd);
+      return false;
     }
-    if (scanner.usageStart < 0) return false;
     this.usageBytes = view.data.slice(scanner.usageStart, scanner.usageEnd);
     return this.options.hideUsage && scanner.choices <= 0 && !scanner.error;
+  }
+
+  private count(textBytes: number): void {
+    if (textBytes === 0) return;
+    this.contentBytes += textBytes;
+    this.contentEvents++;
   }
 
   private failWith(): void {

@@ -14,7 +14,8 @@ export interface UsageBlock {
 
 /** Nothing is read from a block that is no JSON or that is larger than any honest one. */
 export function usageOf(bytes: Uint8Array | undefined): UsageBlock {
-  if (bytes === undefined || bytes.length > bounds.heldEventBytes) return { usage: undefined, usageText: undefined };
+  if (bytes === undefined || bytes.length > bounds.heldEventBytes)
+    return { usage: undefined, usageText: undefined };
   const text = decoder.decode(bytes);
   try {
     const usage: unknown = JSON.parse(text);

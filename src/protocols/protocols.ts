@@ -10,8 +10,11 @@ export const protocols: readonly Protocol[] = [openAiChat, openAiCompletions, op
 
 export function protocolOf(name: ProtocolName): Protocol {
   switch (name) {
-    case 'openai-chat': return openAiChat;
-    case 'openai-completions': return openAiCompletions;
-    case 'openai-embeddings': return openAiEmbeddings;
+    case 'openai-chat':
+      return openAiChat;
+    case 'openai-completions':
+      return openAiCompletions;
+    case 'openai-embeddings':
+      return openAiEmbeddings;
   }
 }

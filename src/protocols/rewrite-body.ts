@@ -12,7 +12,10 @@ const encoder = new TextEncoder();
 
 /** The pieces of the changed body, in order; none is empty. The pieces share the body's memory. */
 export function rewriteBody(body: Uint8Array, edits: readonly BodyEdit[]): readonly Uint8Array[] {
-  const sorted = edits.length < 2 ? edits : edits.toSorted((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  const sorted =
+    edits.length < 2
+      ? edits
+      : edits.toSorted((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
   const pieces: Uint8Array[] = [];
   let done = 0;
   for (const { span, text } of sorted) {

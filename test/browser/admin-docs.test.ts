@@ -17,7 +17,7 @@ const STEP_MS = 20_000;
 const found = await findBrowser();
 if ('missing' in found) console.warn(`test/browser is skipped: ${found.missing}`);
 
-describe.skipIf('missing' in found)('the docs page', () => {
+describe.skipIf('missing' in found)('the docs page (skipped without a browser)', () => {
   let closed: ClosedBrowser;
   let server: ReturnType<typeof Bun.serve>;
   let page: Page;
@@ -33,7 +33,10 @@ describe.skipIf('missing' in found)('the docs page', () => {
     page.setDefaultTimeout(STEP_MS);
     await page.setViewport({ width: 1200, height: 1400 });
     page.on('request', (request) => void requested.push(request.url()));
-    page.on('console', (message) => void (['error', 'warn'].includes(message.type()) && complaints.push(message.text())));
+    page.on(
+      'console',
+      (message) => void (['error', 'warn'].includes(message.type()) && complaints.push(message.text())),
+    );
     page.on('pageerror', (error) => void complaints.push(String(error)));
   }, STARTUP_MS);
 
@@ -47,35 +50,45 @@ describe.skipIf('missing' in found)('the docs page', () => {
     await server?.stop(true);
   });
 
-  test('lets an operator authorise and call the API', async () => {
-    await page.goto(`http://127.0.0.1:${server.port}/admin/docs`, { waitUntil: 'load' });
-    await page.waitForSelector('#operations-Health-getHealth');
+  test(
+    'lets an operator authorise and call the API',
+    async () => {
+      await page.goto(`http://127.0.0.1:${server.port}/admin/docs`, { waitUntil: 'load' });
+      await page.waitForSelector('#operations-Health-getHealth');
 
-    await click('.scheme-container button.authorize');
-    await page.waitForSelector('.auth-container input');
-    await page.type('.auth-container input', keys.admin);
-    await click('.auth-btn-wrapper button.authorize');
-    await click('.auth-btn-wrapper button.btn-done');
+      await click('.scheme-container button.authorize');
+      await page.waitForSelector('.auth-container input');
+      await page.type('.auth-container input', keys.admin);
+      await click('.auth-btn-wrapper button.authorize');
+      await click('.auth-btn-wrapper button.btn-done');
 
-    await click('#operations-Health-getHealth .opblock-summary-control');
-    await click('#operations-Health-getHealth .try-out__btn');
-    await click('#operations-Health-getHealth button.execute');
-    const answered = '#operations-Health-getHealth .live-responses-table .response-col_status';
-    await page.waitForSelector(answered);
-    const status = await page.$$eval(answered, (cells) => cells.map((cell) => cell.textContent?.trim() ?? ''));
-    expect(status.some((text) => text.startsWith('200'))).toBe(true);
-    expect(await page.$eval('#operations-Health-getHealth .live-responses-table', (table) => table.textContent)).toContain('1.2.3');
+      await click('#operations-Health-getHealth .opblock-summary-control');
+      await click('#operations-Health-getHealth .try-out__btn');
+      await click('#operations-Health-getHealth button.execute');
+      const answered = '#operations-Health-getHealth .live-responses-table .response-col_status';
+      await page.waitForSelector(answered);
+      const status = await page.$$eval(answered, (cells) => cells.map((cell) => cell.textContent?.trim() ?? ''));
+      expect(status.some((text) => text.startsWith('200'))).toBe(true);
+      expect(
+        await page.$eval('#operations-Health-getHealth .live-responses-table', (table) => table.textContent),
+      ).toContain('1.2.3');
 
-    const picture = join(await mkdtemp(join(tmpdir(), 'tollgate-docs-')), 'admin-docs.png');
-    await page.screenshot({ path: picture });
-    expect(await Bun.file(picture).exists()).toBe(true);
-    if (process.env['TOLLGATE_SHOW_PICTURES'] !== undefined) console.log(picture);
-  }, STARTUP_MS);
+      const picture = join(await mkdtemp(join(tmpdir(), 'tollgate-docs-')), 'admin-docs.png');
+      await page.screenshot({ path: picture });
+      expect(await Bun.file(picture).exists()).toBe(true);
+      if (process.env['TOLLGATE_SHOW_PICTURES'] !== undefined) console.log(picture);
+    },
+    STARTUP_MS,
+  );
 
-  test('keeps the key over a reload', async () => {
-    await page.reload({ waitUntil: 'load' });
-    await page.waitForSelector('.scheme-container button.authorize.locked');
-  }, STARTUP_MS);
+  test(
+    'keeps the key over a reload',
+    async () => {
+      await page.reload({ waitUntil: 'load' });
+      await page.waitForSelector('.scheme-container button.authorize.locked');
+    },
+    STARTUP_MS,
+  );
 
   test('breaks no rule of its own policy', () => {
     expect(complaints).toEqual([]);
@@ -83,14 +96,20 @@ describe.skipIf('missing' in found)('the docs page', () => {
 
   test('asks this gateway only', () => {
     expect(requested.length).toBeGreaterThan(4);
-    const elsewhere = requested.filter((url) => !url.startsWith('data:') && new URL(url).host !== `127.0.0.1:${server.port}`);
+    const elsewhere = requested.filter(
+      (url) => !url.startsWith('data:') && new URL(url).host !== `127.0.0.1:${server.port}`,
+    );
     expect(elsewhere).toEqual([]);
     expect(closed.escapes).toEqual([]);
   });
 
-  test('would have been seen asking elsewhere', async () => {
-    const other = await closed.browser.newPage();
-    await other.goto('http://elsewhere.example/', { timeout: STEP_MS }).catch(() => {});
-    expect(closed.escapes.join()).toContain('elsewhere.example');
-  }, STARTUP_MS);
+  test(
+    'would have been seen asking elsewhere',
+    async () => {
+      const other = await closed.browser.newPage();
+      await other.goto('http://elsewhere.example/', { timeout: STEP_MS }).catch(() => {});
+      expect(closed.escapes.join()).toContain('elsewhere.example');
+    },
+    STARTUP_MS,
+  );
 });

@@ -1,5 +1,6 @@
-// A real browser for tests, with every way out closed: what is not loopback goes to a proxy of the test's own, which
-// counts it and refuses. The browser comes with the packages (Linux, x64) or from the system, whichever is there.
+// A real browser for tests, with every way out closed: what is not loopback goes to a proxy of the test's own,
+// which counts it and refuses. The browser comes with the packages (Linux, x64) or from the system, whichever
+// is there.
 
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -8,7 +9,13 @@ import puppeteer from 'puppeteer-core';
 import type { Browser } from 'puppeteer-core';
 
 const packages = join(import.meta.dir, '../../node_modules');
-const systemNames = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const systemNames = [
+  'chromium-headless-shell',
+  'chromium',
+  'chromium-browser',
+  'google-chrome',
+  'google-chrome-stable',
+];
 
 export interface FoundBrowser {
   readonly executable: string;
@@ -26,14 +33,19 @@ export async function findBrowser(): Promise<FoundBrowser | { readonly missing: 
     const executable = Bun.which(name);
     if (executable !== null) return { executable, fontSettings: undefined };
   }
-  return { missing: `no browser: @sparticuz/chromium does not fit this machine, and none of ${systemNames.join(', ')} is on the PATH` };
+  return {
+    missing: `no browser: @sparticuz/chromium does not fit this machine, and none of ${systemNames.join(', ')} is on the PATH`,
+  };
 }
 
-/** The package carries the browser compressed. It is unpacked once, beside the package, and moved into place whole. */
+/**
+ * The package carries the browser compressed. It is unpacked once, beside the package, and moved into place
+ * whole.
+ */
 async function unpackBrowser(): Promise<FoundBrowser | undefined> {
   const manifest = Bun.file(join(packages, '@sparticuz/chromium/package.json'));
   if (!(await manifest.exists())) return undefined;
-  const { version } = await manifest.json() as { readonly version: string };
+  const { version } = (await manifest.json()) as { readonly version: string };
   const cache = join(packages, '.cache');
   const folder = join(cache, `chromium-${version}`);
   const found = { executable: join(folder, 'chromium'), fontSettings: join(folder, 'own-fonts.conf') };
@@ -42,9 +54,13 @@ async function unpackBrowser(): Promise<FoundBrowser | undefined> {
   const unpacking = await mkdtemp(join(cache, 'unpacking-'));
   const script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
   const child = Bun.spawn([process.execPath, '-e', script], {
-    cwd: join(packages, '..'), env: { ...process.env, TMPDIR: unpacking }, stdout: 'ignore', stderr: 'pipe',
+    cwd: join(packages, '..'),
+    env: { ...process.env, TMPDIR: unpacking },
+    stdout: 'ignore',
+    stderr: 'pipe',
   });
-  if (await child.exited !== 0) throw new Error(`the browser could not be unpacked: ${await new Response(child.stderr).text()}`);
+  if ((await child.exited) !== 0)
+    throw new Error(`the browser could not be unpacked: ${await new Response(child.stderr).text()}`);
   await Bun.write(join(unpacking, 'own-fonts.conf'), fontSettings(folder));
   // Another test process may have been quicker: its copy serves as well.
   await rename(unpacking, folder).catch(() => rm(unpacking, { recursive: true }));
@@ -72,7 +88,8 @@ export interface ClosedBrowser {
 export async function launchClosed({ executable, fontSettings: settings }: FoundBrowser): Promise<ClosedBrowser> {
   const escapes: string[] = [];
   const trap = Bun.listen({
-    hostname: '127.0.0.1', port: 0,
+    hostname: '127.0.0.1',
+    port: 0,
     socket: {
       data(socket, bytes) {
         escapes.push(bytes.toString('latin1').split('\r\n', 1)[0] ?? '');
@@ -85,9 +102,14 @@ export async function launchClosed({ executable, fontSettings: settings }: Found
     headless: 'shell',
     env: { ...process.env, ...(settings === undefined ? {} : { FONTCONFIG_FILE: settings }) },
     args: [
-      `--proxy-server=http://127.0.0.1:${trap.port}`, '--proxy-bypass-list=127.0.0.1',
+      `--proxy-server=http://127.0.0.1:${trap.port}`,
+      '--proxy-bypass-list=127.0.0.1',
       // Tests run as root in containers too; the only pages are our own.
-      '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-pings', '--font-render-hinting=none',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--no-pings',
+      '--font-render-hinting=none',
     ],
   });
   return {

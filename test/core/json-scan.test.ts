@@ -1,5 +1,5 @@
-// The scan of request bodies: it reads what JSON.parse would read, refuses what parsers could read in two ways, and never
-// looks at more than it must. Case ids are those of the attack catalogue.
+// The scan of request bodies: it reads what JSON.parse would read, refuses what parsers could read in two
+// ways, and never looks at more than it must. Case ids are those of the attack catalogue.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -7,7 +7,12 @@ import { bounds } from '../../src/core/bounds.ts';
 import { TollgateError } from '../../src/core/errors.ts';
 import { decodedLength, JsonCursor } from '../../src/core/json-cursor.ts';
 import {
-  fieldSet, readBoolean, readInteger, readString, scanBody, scanObject,
+  fieldSet,
+  readBoolean,
+  readInteger,
+  readString,
+  scanBody,
+  scanObject,
 } from '../../src/core/json-scan.ts';
 
 const fields = fieldSet('model', 'stream', 'max_tokens', 'messages');
@@ -32,9 +37,12 @@ function valueText(text: string, field: 'model' | 'stream' | 'max_tokens' | 'mes
 
 /** The same value with white space and escapes strewn in, as another encoder might write it. */
 function rewritten(value: unknown, space: string): string {
-  if (Array.isArray(value)) return `[${space}${value.map((item) => rewritten(item, space)).join(`${space},`)}${space}]`;
+  if (Array.isArray(value))
+    return `[${space}${value.map((item) => rewritten(item, space)).join(`${space},`)}${space}]`;
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}${space}:${space}${rewritten(item, space)}`);
+    const members = Object.entries(value).map(
+      ([key, item]) => `${JSON.stringify(key)}${space}:${space}${rewritten(item, space)}`,
+    );
     return `{${space}${members.join(`,${space}`)}${space}}`;
   }
   return JSON.stringify(value);
@@ -50,52 +58,88 @@ describe('scanBody', () => {
 
   test('reads any JSON object as JSON.parse does, however it is written', () => {
     const json = fc.dictionary(
-      fc.oneof(fc.constantFrom('model', 'stream', 'max_tokens', 'messages', 'tools'), fc.string({ unit: 'grapheme' })),
+      fc.oneof(
+        fc.constantFrom('model', 'stream', 'max_tokens', 'messages', 'tools'),
+        fc.string({ unit: 'grapheme' }),
+      ),
       fc.jsonValue({ noUnicodeString: false, maxDepth: 5 }),
     );
-    fc.assert(fc.property(json, fc.constantFrom('', ' ', '\n', '\t\r\n '), (value, space) => {
-      const parsed: unknown = JSON.parse(JSON.stringify(value));
-      if (typeof parsed !== 'object' || parsed === null) throw new Error('not an object');
-      const text = rewritten(parsed, space);
-      const variants = Object.keys(parsed).filter((key) => fields.folded.has(key.toUpperCase().toLowerCase()) && !fields.names.some((name) => name === key));
-      fc.pre(variants.length === 0);
-      for (const name of fields.names) {
-        const found = valueText(text, name);
-        const expected = Object.entries(parsed).find(([key]) => key === name)?.[1];
-        expect(found === undefined ? undefined : JSON.parse(found)).toEqual(expected);
-      }
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(json, fc.constantFrom('', ' ', '\n', '\t\r\n '), (value, space) => {
+        const parsed: unknown = JSON.parse(JSON.stringify(value));
+        if (typeof parsed !== 'object' || parsed === null) throw new Error('not an object');
+        const text = rewritten(parsed, space);
+        const variants = Object.keys(parsed).filter(
+          (key) =>
+            fields.folded.has(key.toUpperCase().toLowerCase()) && !fields.names.some((name) => name === key),
+        );
+        fc.pre(variants.length === 0);
+        for (const name of fields.names) {
+          const found = valueText(text, name);
+          const expected = Object.entries(parsed).find(([key]) => key === name)?.[1];
+          expect(found === undefined ? undefined : JSON.parse(found)).toEqual(expected);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('never takes what JSON.parse refuses at the top level, on mutated bodies', () => {
-    const body = '{"model":"gpt","stream":true,"max_tokens":12,"messages":"a\\"b\\u0041","x":-1.5e3,"y":null,"z":0}';
-    const edit = fc.tuple(fc.nat(body.length - 1), fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', '\\', '0', 'e', ' ', 'x', '\0'));
-    fc.assert(fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
-      let text = body;
-      for (const [at, replacement] of edits) text = text.slice(0, at) + replacement + text.slice(at + 1);
-      let scanned: ReturnType<typeof scanText>;
-      try {
-        scanned = scanText(text);
-      } catch (error) {
-        expect(error).toBeInstanceOf(TollgateError);
-        return;
-      }
-      // Below the top level only balance is checked; there the upstream judges. So leave bodies that became nested aside.
-      if (/[[{]/.test(text.slice(text.indexOf('{') + 1))) return;
-      const parsed: unknown = JSON.parse(harmless(text));
-      expect(Object.keys(parsed ?? {}).length).toBe(scanned.keys);
-    }), { numRuns: 20_000 });
+    const body =
+      '{"model":"gpt","stream":true,"max_tokens":12,"messages":"a\\"b\\u0041","x":-1.5e3,"y":null,"z":0}';
+    const edit = fc.tuple(
+      fc.nat(body.length - 1),
+      fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', '\\', '0', 'e', ' ', 'x', '\0'),
+    );
+    fc.assert(
+      fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
+        let text = body;
+        for (const [at, replacement] of edits) text = text.slice(0, at) + replacement + text.slice(at + 1);
+        let scanned: ReturnType<typeof scanText>;
+        try {
+          scanned = scanText(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(TollgateError);
+          return;
+        }
+        // Below the top level only balance is checked; there the upstream judges. So leave bodies that became
+        // nested aside.
+        if (/[[{]/.test(text.slice(text.indexOf('{') + 1))) return;
+        const parsed: unknown = JSON.parse(harmless(text));
+        expect(Object.keys(parsed ?? {}).length).toBe(scanned.keys);
+      }),
+      { numRuns: 20_000 },
+    );
   });
 
   test.each([
-    ['[]', 'must be a JSON object'], ['"x"', 'must be a JSON object'], ['', 'is empty'], [' \n', 'is empty'],
-    ['{', 'not valid JSON'], ['{"a"}', 'not valid JSON'], ['{"a":}', 'not valid JSON'], ['{"a":1,}', 'not valid JSON'],
-    ['{"a":1 "b":2}', 'not valid JSON'], ['{"a":1}{', 'not valid JSON'], ['{"a":1}\0', 'not valid JSON'],
-    ['{"a":01}', 'not valid JSON'], ['{"a":NaN}', 'not valid JSON'], ['{"a":nul}', 'not valid JSON'],
-    ['{"a":+1}', 'not valid JSON'], ['{"a":.5}', 'not valid JSON'], ['{"a":1.}', 'not valid JSON'],
-    ['{"a":1e}', 'not valid JSON'], ['{"a":-}', 'not valid JSON'], ['{a:1}', 'not valid JSON'], ["{'a':1}", 'not valid JSON'],
-    ['{"a":[}]}', 'not valid JSON'], ['{"a":{"b":[1}]}', 'not valid JSON'], ['{"a":"', 'not valid JSON'],
-    ['{"a":"\\"}', 'not valid JSON'], ['{"a":[[1]', 'not valid JSON'], ['{/**/"a":1}', 'not valid JSON'],
+    ['[]', 'must be a JSON object'],
+    ['"x"', 'must be a JSON object'],
+    ['', 'is empty'],
+    [' \n', 'is empty'],
+    ['{', 'not valid JSON'],
+    ['{"a"}', 'not valid JSON'],
+    ['{"a":}', 'not valid JSON'],
+    ['{"a":1,}', 'not valid JSON'],
+    ['{"a":1 "b":2}', 'not valid JSON'],
+    ['{"a":1}{', 'not valid JSON'],
+    ['{"a":1}\0', 'not valid JSON'],
+    ['{"a":01}', 'not valid JSON'],
+    ['{"a":NaN}', 'not valid JSON'],
+    ['{"a":nul}', 'not valid JSON'],
+    ['{"a":+1}', 'not valid JSON'],
+    ['{"a":.5}', 'not valid JSON'],
+    ['{"a":1.}', 'not valid JSON'],
+    ['{"a":1e}', 'not valid JSON'],
+    ['{"a":-}', 'not valid JSON'],
+    ['{a:1}', 'not valid JSON'],
+    ["{'a':1}", 'not valid JSON'],
+    ['{"a":[}]}', 'not valid JSON'],
+    ['{"a":{"b":[1}]}', 'not valid JSON'],
+    ['{"a":"', 'not valid JSON'],
+    ['{"a":"\\"}', 'not valid JSON'],
+    ['{"a":[[1]', 'not valid JSON'],
+    ['{/**/"a":1}', 'not valid JSON'],
     ['{"a\\q":1}', 'not valid JSON'],
   ])('refuses %p', (text, reason) => {
     const error = refusalOf(() => scanText(text));
@@ -103,15 +147,20 @@ describe('scanBody', () => {
     expect(error.message).toContain(reason);
   });
 
-  test.each(['{}', ' { } \n', '{"a":-0.5E+10,"b":0,"c":[],"d":{},"e":"\\\\"}', '{"a":1e400}'])('takes %p', (text) => {
-    expect(scanText(text).keys).toBe(Object.keys(JSON.parse(text)).length);
-  });
+  test.each(['{}', ' { } \n', '{"a":-0.5E+10,"b":0,"c":[],"d":{},"e":"\\\\"}', '{"a":1e400}'])(
+    'takes %p',
+    (text) => {
+      expect(scanText(text).keys).toBe(Object.keys(JSON.parse(text)).length);
+    },
+  );
 
   test('A8: depth is refused at one level too many, and in time linear in the body', () => {
     const nested = (levels: number): string => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
     expect(scanText(nested(bounds.requestDepth)).keys).toBe(1);
     for (const levels of [bounds.requestDepth + 1, 50_000, 1_000_000]) {
-      expect(refusalOf(() => scanText(nested(levels))).message).toContain(`deeper than ${bounds.requestDepth}`);
+      expect(refusalOf(() => scanText(nested(levels))).message).toContain(
+        `deeper than ${bounds.requestDepth}`,
+      );
     }
   });
 
@@ -119,13 +168,19 @@ describe('scanBody', () => {
     const many = (count: number): string => Array.from({ length: count }, (_, i) => `"k${i}":0`).join(',');
     expect(scanText(`{${many(bounds.requestKeys)}}`).keys).toBe(bounds.requestKeys);
     expect(refusalOf(() => scanText(`{${many(80_000)}}`)).message).toContain(`${bounds.requestKeys} keys`);
-    expect(refusalOf(() => scanText(`{"a":[{${many(80_000)}}]}`)).message).toContain(`${bounds.requestKeys} keys`);
+    expect(refusalOf(() => scanText(`{"a":[{${many(80_000)}}]}`)).message).toContain(
+      `${bounds.requestKeys} keys`,
+    );
   });
 
   test('A8: a key that stands twice is refused, however it is written', () => {
     for (const text of [
-      '{"model":"a","model":"b"}', '{"model":"a","mod\\u0065l":"b"}', '{"x":1,"y":2,"x":3}', '{"":1,"":2}',
-      '{"é":1,"\\u00e9":2}', `{${Array.from({ length: 40 }, (_, i) => `"k${i}":0`).join(',')},"k7":1}`,
+      '{"model":"a","model":"b"}',
+      '{"model":"a","mod\\u0065l":"b"}',
+      '{"x":1,"y":2,"x":3}',
+      '{"":1,"":2}',
+      '{"é":1,"\\u00e9":2}',
+      `{${Array.from({ length: 40 }, (_, i) => `"k${i}":0`).join(',')},"k7":1}`,
     ]) {
       expect(refusalOf(() => scanText(text)).message).toContain('stands twice');
     }
@@ -142,7 +197,12 @@ describe('scanBody', () => {
   });
 
   test('A8: long strings within the body limit pass', () => {
-    for (const long of ['x'.repeat(1_000_000), '\\"'.repeat(500_000), '\\\\'.repeat(500_000), '{[:'.repeat(300_000)]) {
+    for (const long of [
+      'x'.repeat(1_000_000),
+      '\\"'.repeat(500_000),
+      '\\\\'.repeat(500_000),
+      '{[:'.repeat(300_000),
+    ]) {
       expect(valueText(`{"messages":"${long}","model":"m"}`, 'model')).toBe('"m"');
     }
   });
@@ -184,16 +244,35 @@ describe('readers of values', () => {
     return readInteger(body, span, 'max_tokens', min, max);
   };
 
-  test.each(['-1', '0', '129', '1e20', '1.0', '1.5', '1e1', '9007199254740993', '18446744073686646784', '"1e9"', '"5"', 'true', '[1]', '{}', '-0'])(
-    'E4: %s is no integer from 1 to 128', (value) => {
-      const error = refusalOf(() => integer(value));
-      expect(error.message).toBe('max_tokens: must be an integer from 1 to 128.');
-      expect(error.details.field).toBe('max_tokens');
-    },
-  );
+  test.each([
+    '-1',
+    '0',
+    '129',
+    '1e20',
+    '1.0',
+    '1.5',
+    '1e1',
+    '9007199254740993',
+    '18446744073686646784',
+    '"1e9"',
+    '"5"',
+    'true',
+    '[1]',
+    '{}',
+    '-0',
+  ])('E4: %s is no integer from 1 to 128', (value) => {
+    const error = refusalOf(() => integer(value));
+    expect(error.message).toBe('max_tokens: must be an integer from 1 to 128.');
+    expect(error.details.field).toBe('max_tokens');
+  });
 
   test('integers within their limits, null and absence', () => {
-    expect([integer('1'), integer('128'), integer('null'), readInteger(encode(''), undefined, 'n', 1, 2)]).toEqual([1, 128, undefined, undefined]);
+    expect([
+      integer('1'),
+      integer('128'),
+      integer('null'),
+      readInteger(encode(''), undefined, 'n', 1, 2),
+    ]).toEqual([1, 128, undefined, undefined]);
     expect(integer('2147483647', 1, 2 ** 31 - 1)).toBe(2 ** 31 - 1);
     expect(refusalOf(() => integer('2147483648', 1, 2 ** 31 - 1)).message).toContain('2147483647');
   });
@@ -205,12 +284,22 @@ describe('readers of values', () => {
     };
     expect(text('"a\\u0062\\n\\"é"')).toBe('ab\n"é');
     expect(text(`"${'é'.repeat(256)}"`)).toBe('é'.repeat(256));
-    for (const value of ['null', '5', '{}', `"${'x'.repeat(257)}"`, '"\\x"', '"a\u0001b"', `"${'y'.repeat(100_000)}"`]) {
+    for (const value of [
+      'null',
+      '5',
+      '{}',
+      `"${'x'.repeat(257)}"`,
+      '"\\x"',
+      '"a\u0001b"',
+      `"${'y'.repeat(100_000)}"`,
+    ]) {
       expect(refusalOf(() => text(value)).details.field).toBe('model');
     }
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 50 }), (value) => {
-      expect(text(JSON.stringify(value))).toBe(value);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 50 }), (value) => {
+        expect(text(JSON.stringify(value))).toBe(value);
+      }),
+    );
   });
 
   test('booleans', () => {
@@ -219,7 +308,8 @@ describe('readers of values', () => {
       return readBoolean(body, span, 'stream');
     };
     expect([boolean('true'), boolean('false'), boolean('null')]).toEqual([true, false, undefined]);
-    for (const value of ['0', '1', '"true"', '[]']) expect(refusalOf(() => boolean(value)).details.field).toBe('stream');
+    for (const value of ['0', '1', '"true"', '[]'])
+      expect(refusalOf(() => boolean(value)).details.field).toBe('stream');
   });
 
   test('nested objects are scanned as strictly, under their path', () => {
@@ -231,28 +321,38 @@ describe('readers of values', () => {
     expect(nested('{"x":1,"include_usage":true}').spans.get('include_usage')).toBeDefined();
     expect(refusalOf(() => nested('5')).message).toBe('stream_options: must be an object.');
     expect(refusalOf(() => nested('{"x"}')).message).toBe('stream_options: must be valid JSON.');
-    expect(refusalOf(() => nested('{"Include_Usage":true}')).details.field).toBe('stream_options.include_usage');
+    expect(refusalOf(() => nested('{"Include_Usage":true}')).details.field).toBe(
+      'stream_options.include_usage',
+    );
     expect(refusalOf(() => nested('{"a":1,"a":1}')).details.field).toBe('stream_options.a');
   });
 });
 
 describe('JsonCursor', () => {
   test('decodedLength is the length of the decoded text in UTF-8', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.boolean(), (text, ascii) => {
-      const json = ascii ? escapedToAscii(JSON.stringify(text)) : JSON.stringify(text);
-      const bytes = encode(json);
-      expect(decodedLength(bytes, 1, bytes.length - 1)).toBe(encode(text.toWellFormed()).length - loneSurrogates(text));
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.boolean(), (text, ascii) => {
+        const json = ascii ? escapedToAscii(JSON.stringify(text)) : JSON.stringify(text);
+        const bytes = encode(json);
+        expect(decodedLength(bytes, 1, bytes.length - 1)).toBe(
+          encode(text.toWellFormed()).length - loneSurrogates(text),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('finds the end of any string, whatever stands behind it', () => {
     const cursor = new JsonCursor({ depth: 4, keys: 10 });
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom('"', '\\', 'a', '\\"', 'long '.repeat(12)) }), (text) => {
-      const bytes = encode(`${JSON.stringify(text)}"\\"]}`);
-      cursor.reset(bytes, 0, bytes.length);
-      expect(cursor.string()).toBe(true);
-      expect(cursor.position).toBe(encode(JSON.stringify(text)).length);
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('"', '\\', 'a', '\\"', 'long '.repeat(12)) }), (text) => {
+        const bytes = encode(`${JSON.stringify(text)}"\\"]}`);
+        cursor.reset(bytes, 0, bytes.length);
+        expect(cursor.string()).toBe(true);
+        expect(cursor.position).toBe(encode(JSON.stringify(text)).length);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

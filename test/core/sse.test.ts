@@ -1,4 +1,5 @@
-// The splitter of server-sent events agrees with a plain reader of whole texts, at any chunking, and loses no byte.
+// The splitter of server-sent events agrees with a plain reader of whole texts, at any chunking, and loses no
+// byte.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -17,23 +18,30 @@ function run(chunks: readonly Uint8Array[], splitterBounds?: SplitterBounds) {
   const events: Event[] = [];
   const pieces: Uint8Array[] = [];
   let parts = 0;
-  const splitter = new EventSplitter({
-    event: (view) => {
-      pieces.push(view.bytes.slice(view.start, view.end));
-      if (view.hasData) events.push({ data: decode(view.data.subarray(view.dataStart, view.dataEnd)), name: view.name });
+  const splitter = new EventSplitter(
+    {
+      event: (view) => {
+        pieces.push(view.bytes.slice(view.start, view.end));
+        if (view.hasData)
+          events.push({ data: decode(view.data.subarray(view.dataStart, view.dataEnd)), name: view.name });
+      },
+      part: (bytes, start, end) => {
+        parts++;
+        pieces.push(bytes.slice(start, end));
+      },
     },
-    part: (bytes, start, end) => {
-      parts++;
-      pieces.push(bytes.slice(start, end));
-    },
-  }, splitterBounds);
+    splitterBounds,
+  );
   for (const chunk of chunks) splitter.push(chunk);
   const handed = decode(Buffer.concat(pieces));
   splitter.end();
   return { events, handed, whole: decode(Buffer.concat(pieces)), parts, oversized: splitter.oversized };
 }
 
-/** The standard's algorithm over the whole text, written for clearness; an event without its blank line counts, too. */
+/**
+ * The standard's algorithm over the whole text, written for clearness; an event without its blank line
+ * counts, too.
+ */
 function reference(text: string): Event[] {
   const events: Event[] = [];
   let data: string[] = [];
@@ -64,8 +72,31 @@ function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
 const everyByte = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
 
 const fragments = [
-  '\n', '\r', '\r\n', '\n\n', 'data:', 'data: ', 'data', 'data:x', 'data: y z', ':', ': ping', 'event:', 'event: error', 'event',
-  'id: 1', 'retry:5', 'dat', 'eventx', 'é', ' ', 'x', '{"a":"\\n"}', '[DONE]', '\ufeff', 'data:  two',
+  '\n',
+  '\r',
+  '\r\n',
+  '\n\n',
+  'data:',
+  'data: ',
+  'data',
+  'data:x',
+  'data: y z',
+  ':',
+  ': ping',
+  'event:',
+  'event: error',
+  'event',
+  'id: 1',
+  'retry:5',
+  'dat',
+  'eventx',
+  'é',
+  ' ',
+  'x',
+  '{"a":"\\n"}',
+  '[DONE]',
+  '\ufeff',
+  'data:  two',
 ];
 const garbage = fc.array(fc.constantFrom(...fragments), { maxLength: 14 }).map((list) => list.join(''));
 
@@ -84,7 +115,9 @@ describe('EventSplitter', () => {
       for (let n = chance(10); n >= 0; n--) text += fragments[chance(fragments.length)];
       const bytes = encode(text);
       const cut = chance(bytes.length + 1);
-      const { events, whole } = run(i % 4 === 0 ? everyByte(bytes) : [bytes.subarray(0, cut), bytes.subarray(cut)]);
+      const { events, whole } = run(
+        i % 4 === 0 ? everyByte(bytes) : [bytes.subarray(0, cut), bytes.subarray(cut)],
+      );
       if (whole !== text) expect(whole).toBe(text);
       const expected = reference(text);
       if (!Bun.deepEquals(events, expected)) expect({ text, events }).toEqual({ text, events: expected });
@@ -92,28 +125,39 @@ describe('EventSplitter', () => {
   });
 
   test('gives the same events and bytes at any split', () => {
-    fc.assert(fc.property(garbage, fc.array(fc.nat(300)), (text, cuts) => {
-      const bytes = encode(text);
-      const one = run([bytes]);
-      for (const chunks of [cutAt(bytes, cuts), everyByte(bytes)]) {
-        const split = run(chunks);
-        expect(split.events).toEqual(one.events);
-        expect(split.whole).toBe(text);
-      }
-    }), { numRuns: 3_000 });
+    fc.assert(
+      fc.property(garbage, fc.array(fc.nat(300)), (text, cuts) => {
+        const bytes = encode(text);
+        const one = run([bytes]);
+        for (const chunks of [cutAt(bytes, cuts), everyByte(bytes)]) {
+          const split = run(chunks);
+          expect(split.events).toEqual(one.events);
+          expect(split.whole).toBe(text);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   test('gives the same bytes when events outgrow what is kept back', () => {
     const tight = { heldEventBytes: 8, eventBytes: 1_000 };
-    fc.assert(fc.property(garbage, fc.array(fc.nat(300)), (text, cuts) => {
-      expect(run(cutAt(encode(text), cuts), tight).whole).toBe(text);
-    }), { numRuns: 3_000 });
+    fc.assert(
+      fc.property(garbage, fc.array(fc.nat(300)), (text, cuts) => {
+        expect(run(cutAt(encode(text), cuts), tight).whole).toBe(text);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   test('hands an event on with the chunk that completes it, not copied', () => {
     const chunk = encode('data: {"a":1}\n\n');
     let seen: Uint8Array | undefined;
-    const splitter = new EventSplitter({ event: (view) => { seen = view.bytes; }, part: () => {} });
+    const splitter = new EventSplitter({
+      event: (view) => {
+        seen = view.bytes;
+      },
+      part: () => {},
+    });
     splitter.push(chunk);
     expect(seen).toBe(chunk);
   });
@@ -127,7 +171,9 @@ describe('EventSplitter', () => {
   });
 
   test('several data lines make one payload', () => {
-    expect(run([encode('event: e\ndata: a\ndata\ndata:b\n\n')]).events).toEqual([{ data: 'a\n\nb', name: 'e' }]);
+    expect(run([encode('event: e\ndata: a\ndata\ndata:b\n\n')]).events).toEqual([
+      { data: 'a\n\nb', name: 'e' },
+    ]);
   });
 
   test('a comment before any field goes on as soon as its line ends', () => {

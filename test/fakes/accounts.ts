@@ -56,3 +56,11 @@ export async function accountsRig(
     reopen: (configGroups = options.configGroups ?? []) => open(configGroups),
   };
 }
+
+/** With an account that has one key. */
+export async function rigWithKey() {
+  const rig = await accountsRig();
+  const account = await rig.accounts.create(operator, { kind: 'company', name: 'A' });
+  const issued = await rig.apiKeys.create(operator, { accountId: account.id, name: 'k' });
+  return { ...rig, account, ...issued };
+}

@@ -9,21 +9,33 @@ import { adminHarness } from './admin/admin-harness.ts';
 test('the admin face tells version, money, store and upstreams', async () => {
   const { json } = await adminHarness().call('GET', '/admin/v1/health');
   expect(json).toEqual({
-    status: 'ok', version: '1.2.3', startedAt: '2026-01-31T12:00:00.000Z', money: 'available', store: 'available',
+    status: 'ok',
+    version: '1.2.3',
+    startedAt: '2026-01-31T12:00:00.000Z',
+    money: 'available',
+    store: 'available',
     upstreams: [{ name: 'first', state: 'open', faultRate: 0, inFlight: 1, lastFault: null }],
   });
 });
 
 test.each([
-  [{ money: true, store: true, stopping: false }, 'ok'], [{ money: false, store: true, stopping: false }, 'degraded'],
-  [{ money: true, store: false, stopping: false }, 'degraded'], [{ money: true, store: true, stopping: true }, 'shutting-down'],
+  [{ money: true, store: true, stopping: false }, 'ok'],
+  [{ money: false, store: true, stopping: false }, 'degraded'],
+  [{ money: true, store: false, stopping: false }, 'degraded'],
+  [{ money: true, store: true, stopping: true }, 'shutting-down'],
 ] as const)('%p is %s', async (state, expected) => {
-  const app = new Elysia().use(healthRoutes({
-    version: '1', startedAt: 0, moneyAvailable: () => state.money, shuttingDown: () => state.stopping, upstreams: { states: () => [] },
-    askStore: async () => {
-      if (!state.store) throw new Error('disk');
-    },
-  }));
+  const app = new Elysia().use(
+    healthRoutes({
+      version: '1',
+      startedAt: 0,
+      moneyAvailable: () => state.money,
+      shuttingDown: () => state.stopping,
+      upstreams: { states: () => [] },
+      askStore: async () => {
+        if (!state.store) throw new Error('disk');
+      },
+    }),
+  );
   const answer: unknown = await (await app.handle(new Request('http://localhost/health'))).json();
   expect(answer).toMatchObject({ status: expected });
 });
@@ -32,7 +44,7 @@ describe('public health', () => {
   const ask = async (path: string, money: boolean, stopping: boolean) => {
     const app = publicHealthRoutes({ moneyAvailable: () => money, shuttingDown: () => stopping });
     const response = await app.handle(new Request(`http://localhost${path}`));
-    return { status: response.status, body: await response.json() as unknown };
+    return { status: response.status, body: (await response.json()) as unknown };
   };
 
   test('lives whatever is broken', async () => {

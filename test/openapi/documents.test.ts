@@ -1,5 +1,5 @@
-// The documents are valid, complete, and the same as those that are committed. `bun src/main.ts openapi --write openapi`
-// brings the files up to date.
+// The documents are valid, complete, and the same as those that are committed. `bun src/main.ts openapi --write
+// openapi` brings the files up to date.
 
 import { describe, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -26,13 +26,25 @@ function faultyFace() {
       response: { 200: Type.Object({ list: Type.Array(Type.Union([Type.String(), Type.Null()])) }) },
       detail: { tags: ['Terms'], summary: 'All' },
     })
-    .get('/terms/:document', () => [], { response: Type.Array(Type.Object({ n: Type.Integer() })), detail: { tags: ['Terms'], summary: 'One' } })
-    .get('/optional/:part?', () => 'x', { detail: { tags: ['Terms'], summary: 'Optional' } })
-    .post('/terms/acceptances', ({ set }) => { set.status = 204; }, {
-      body: Type.Object({ version: Type.Literal('1'), extra: Type.Record(Type.String(), Type.Integer()) }, { $id: 'acceptance#1' }),
-      response: { 204: Type.Void() },
-      detail: { tags: ['Terms'], summary: 'Accept', security: [{ apiKey: [] }] },
+    .get('/terms/:document', () => [], {
+      response: Type.Array(Type.Object({ n: Type.Integer() })),
+      detail: { tags: ['Terms'], summary: 'One' },
     })
+    .get('/optional/:part?', () => 'x', { detail: { tags: ['Terms'], summary: 'Optional' } })
+    .post(
+      '/terms/acceptances',
+      ({ set }) => {
+        set.status = 204;
+      },
+      {
+        body: Type.Object(
+          { version: Type.Literal('1'), extra: Type.Record(Type.String(), Type.Integer()) },
+          { $id: 'acceptance#1' },
+        ),
+        response: { 204: Type.Void() },
+        detail: { tags: ['Terms'], summary: 'Accept', security: [{ apiKey: [] }] },
+      },
+    )
     .get('/model', () => ({ id: '1' }), { response: { 200: 'Key' }, detail: { tags: ['Terms'], summary: 'Model' } })
     .get('/plain', () => 'x')
     .get('/files/*', () => 'x')
@@ -45,14 +57,21 @@ const documents = await generateDocuments({ admin: adminHarness().app, terms: fa
 async function errorsOf(document: JsonObject): Promise<readonly string[]> {
   const validator = new Validator();
   const result = await validator.validate(JSON.parse(documentText(document)));
-  const parsed = await SwaggerParser.validate(JSON.parse(documentText(document))).then(() => [], (error: unknown) => [String(error)]);
+  const parsed = await SwaggerParser.validate(JSON.parse(documentText(document))).then(
+    () => [],
+    (error: unknown) => [String(error)],
+  );
   return [...(result.valid ? [] : [JSON.stringify(result.errors)]), ...parsed];
 }
 
 describe.each(Object.keys(documents))('%s', (name) => {
   const document = documents[name] ?? {};
   const operations = Object.entries(objectOf(document['paths'])).flatMap(([path, item]) =>
-    Object.entries(objectOf(item)).map(([method, operation]) => ({ at: `${method} ${path}`, operation: objectOf(operation) })));
+    Object.entries(objectOf(item)).map(([method, operation]) => ({
+      at: `${method} ${path}`,
+      operation: objectOf(operation),
+    })),
+  );
 
   test('is valid for two validators', async () => {
     expect(await errorsOf(document)).toEqual([]);
@@ -67,7 +86,12 @@ describe.each(Object.keys(documents))('%s', (name) => {
   test('describes the errors of each operation', () => {
     for (const { at, operation } of operations) {
       const statuses = Object.keys(objectOf(operation['responses']));
-      expect([at, statuses.some((status) => status.startsWith('2')), statuses.includes('400'), statuses.includes('500')]).toEqual([at, true, true, true]);
+      expect([
+        at,
+        statuses.some((status) => status.startsWith('2')),
+        statuses.includes('400'),
+        statuses.includes('500'),
+      ]).toEqual([at, true, true, true]);
     }
   });
 
@@ -94,24 +118,38 @@ describe('the admin document', () => {
     const content = objectOf(objectOf(topUp['requestBody'])['content']);
     expect(Object.keys(content)).toEqual(['application/json']);
     expect(objectOf(objectOf(content['application/json'])['schema'])['additionalProperties']).toBe(false);
-    expect(JSON.stringify(objectOf(objectOf(admin['components'])['schemas'])['Movement'])).not.toContain('additionalProperties');
+    expect(JSON.stringify(objectOf(objectOf(admin['components'])['schemas'])['Movement'])).not.toContain(
+      'additionalProperties',
+    );
     expect(JSON.stringify(topUp['parameters'])).toContain('#/components/parameters/IdempotencyKey');
   });
 
   test('says that query numbers are numbers', () => {
     const { parameters } = operation('/admin/v1/usage', 'get');
-    expect(parameters).toContainEqual(expect.objectContaining({
-      name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 },
-    }));
+    expect(parameters).toContainEqual(
+      expect.objectContaining({
+        name: 'limit',
+        required: false,
+        schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 },
+      }),
+    );
   });
 });
 
 test('a face of faults comes out whole', () => {
   const terms = documents['terms.json'] ?? {};
   expect(Object.keys(objectOf(terms['paths']))).toEqual([
-    '/any', '/model', '/optional/{part}', '/plain', '/terms', '/terms/acceptances', '/terms/{document}',
+    '/any',
+    '/model',
+    '/optional/{part}',
+    '/plain',
+    '/terms',
+    '/terms/acceptances',
+    '/terms/{document}',
   ]);
-  expect(objectOf(objectOf(objectOf(terms['paths'])['/terms/acceptances'])['post'])['responses']).toMatchObject({ 204: { description: 'Done.' } });
+  expect(objectOf(objectOf(objectOf(terms['paths'])['/terms/acceptances'])['post'])['responses']).toMatchObject({
+    204: { description: 'Done.' },
+  });
   expect(documentText(terms)).not.toContain('multipart/form-data');
 });
 
@@ -125,7 +163,10 @@ describe('the command', () => {
   const texts = { 'admin.json': '{"a":1}\n', 'client.json': '{"b":2}\n' };
   const run = async (...argv: readonly string[]) => {
     const lines: string[] = [];
-    const code = await openapiCommand(argv, texts, { out: (line) => lines.push(line), error: (line) => lines.push(line) });
+    const code = await openapiCommand(argv, texts, {
+      out: (line) => lines.push(line),
+      error: (line) => lines.push(line),
+    });
     return { code, text: lines.join('\n') };
   };
 
@@ -135,7 +176,14 @@ describe('the command', () => {
   });
 
   test('says what it does not understand', async () => {
-    for (const argv of [['nothing'], ['--write'], ['--check'], ['--strange'], ['admin', 'client'], ['--write', 'a', 'b']]) {
+    for (const argv of [
+      ['nothing'],
+      ['--write'],
+      ['--check'],
+      ['--strange'],
+      ['admin', 'client'],
+      ['--write', 'a', 'b'],
+    ]) {
       expect((await run(...argv)).code).toBe(2);
     }
   });

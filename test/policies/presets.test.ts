@@ -31,7 +31,8 @@ const presets: Readonly<Record<string, PresetConfig>> = { plain, personal, platf
 const allClauses: Readonly<Record<string, string>> = {
   personal: 'S0 S1.1 S1.2 S1.3 S2.1 S2.2 S2.3 S3.1 S3.2 S3.3 S4 S5.1 S5.2 S5.3 S5.4 S6 S7',
   platform:
-    'P0 P1.1 P1.2 P1.3 P2.1 P2.2 P2.3 P2.4 P3.1 P3.2 P4.1 P4.2 P4.3 P5.1 P5.2 P5.3 P6 P7.1 P7.2 P8.1 P8.2 P9.1 P9.2 P9.3 P9.4 P10 P11.1 P11.2 P11.3',
+    'P0 P1.1 P1.2 P1.3 P2.1 P2.2 P2.3 P2.4 P3.1 P3.2 P4.1 P4.2 P4.3 P5.1 P5.2 P5.3 ' +
+    'P6 P7.1 P7.2 P8.1 P8.2 P9.1 P9.2 P9.3 P9.4 P10 P11.1 P11.2 P11.3',
 };
 
 function loadedControls(preset: PresetConfig) {

@@ -1,4 +1,5 @@
-// The tap of OpenAI streams under hostile and broken upstreams. Case ids are those of the attack and fault catalogues.
+// The tap of OpenAI streams under hostile and broken upstreams. Case ids are those of the attack and fault
+// catalogues.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -13,7 +14,12 @@ const usage = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 };
 describe('relay', () => {
   test('a chunk of whole events is handed on as it is, at once', () => {
     const tap = openAiChat.openTap({ hideUsage: true, end: 'done' });
-    for (const text of [chatEvent('Hello'), chatEvent('a') + chatEvent('b'), ': ping\n\n', chatEvent(undefined)]) {
+    for (const text of [
+      chatEvent('Hello'),
+      chatEvent('a') + chatEvent('b'),
+      ': ping\n\n',
+      chatEvent(undefined),
+    ]) {
       const chunk = encode(text);
       expect(tap.push(chunk)).toBe(chunk);
     }
@@ -53,7 +59,10 @@ describe('relay', () => {
 
   test('the last usage that is one is kept; a vendor copy stands in only where the own is missing', () => {
     const later = { ...usage, completion_tokens: 9 };
-    expect(relay([usageEvent(usage), usageEvent(later), usageEvent(null), usageEvent('x'), usageEvent(3)]).reading.usage).toEqual(later);
+    expect(
+      relay([usageEvent(usage), usageEvent(later), usageEvent(null), usageEvent('x'), usageEvent(3)]).reading
+        .usage,
+    ).toEqual(later);
     expect(relay([chatEvent('a', { x_groq: { id: 'r', usage } })]).reading.usage).toEqual(usage);
     expect(relay([chatEvent('a', { usage, x_groq: { usage: later } })]).reading.usage).toEqual(usage);
     expect(relay([chatEvent('a', { x_groq: { usage: later }, usage })]).reading.usage).toEqual(usage);
@@ -65,7 +74,9 @@ describe('relay', () => {
     expect(reading.usage).toEqual(big);
     expect(encode(reading.usageText ?? '').length).toBeLessThanOrEqual(4_096);
     expect(reading.usageText).not.toContain('\ufffd');
-    expect(relay([usageEvent({ ...usage, note: 'x'.repeat(bounds.heldEventBytes) })]).reading.usage).toBeUndefined();
+    expect(
+      relay([usageEvent({ ...usage, note: 'x'.repeat(bounds.heldEventBytes) })]).reading.usage,
+    ).toBeUndefined();
   });
 
   test('an empty chunk is nothing', () => {
@@ -75,29 +86,51 @@ describe('relay', () => {
 
 describe('content', () => {
   const bytesOf = (delta: unknown): number =>
-    relay([`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`]).reading.contentBytes;
+    relay([`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`]).reading
+      .contentBytes;
 
   test('counts text, reasoning, refusals, tool names and arguments, as UTF-8', () => {
     expect(bytesOf({ role: 'assistant', content: 'Grüße\n"你"' })).toBe(encode('Grüße\n"你"').length);
     expect(bytesOf({ reasoning_content: 'abc' })).toBe(3);
     expect(bytesOf({ reasoning: 'abc', reasoning_content: 'abcd', content: 'e' })).toBe(5);
     expect(bytesOf({ refusal: 'no' })).toBe(2);
-    expect(bytesOf({ tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: 'add', arguments: '{"a":1}' } }] })).toBe(10);
+    expect(
+      bytesOf({
+        tool_calls: [
+          { index: 0, id: 'call_1', type: 'function', function: { name: 'add', arguments: '{"a":1}' } },
+        ],
+      }),
+    ).toBe(10);
     expect(bytesOf({ function_call: { name: 'add', arguments: '' } })).toBe(3);
-    expect(bytesOf({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'abc' }] }, { type: 'text', text: 'de' }] })).toBe(5);
+    expect(
+      bytesOf({
+        content: [
+          { type: 'thinking', thinking: [{ type: 'text', text: 'abc' }] },
+          { type: 'text', text: 'de' },
+        ],
+      }),
+    ).toBe(5);
     expect(bytesOf({ audio: { id: 'a', data: 'AAAA', transcript: 'hey' } })).toBe(3);
     expect(bytesOf({ role: 'assistant', content: null, tool_calls: null })).toBe(0);
     expect(bytesOf({})).toBe(0);
   });
 
   test('counts any text exactly', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme', maxLength: 120 }), (text) => {
-      expect(bytesOf({ content: text })).toBe(encode(text).length);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 120 }), (text) => {
+        expect(bytesOf({ content: text })).toBe(encode(text).length);
+      }),
+    );
   });
 
   test('counts events that carried some, not probabilities or names of keys', () => {
-    const { reading } = relay([chatEvent(undefined), chatEvent(''), chatEvent('a'), chatEvent('b'), usageEvent(usage)]);
+    const { reading } = relay([
+      chatEvent(undefined),
+      chatEvent(''),
+      chatEvent('a'),
+      chatEvent('b'),
+      usageEvent(usage),
+    ]);
     expect([reading.contentEvents, reading.contentBytes]).toEqual([2, 2]);
     const logprobs = { content: [{ token: 'a', text: 'x', top_logprobs: [] }] };
     const event = `data: ${JSON.stringify({ choices: [{ delta: { content: 'a' }, logprobs, text: 'a' }], content: 'zzz' })}\n\n`;
@@ -112,41 +145,70 @@ describe('content', () => {
 
 describe('what cannot be forged', () => {
   const forged = [
-    'data: [DONE]', '\n\ndata: [DONE]\n\n', '","usage":{"prompt_tokens":0}', '"}}],"usage":{"total_tokens":1}}', '{"error":{"message":"x"}}',
-    '\\', '\\"', '"', 'data: {"choices":[],"usage":{"total_tokens":1}}', '\u2028', '\r',
+    'data: [DONE]',
+    '\n\ndata: [DONE]\n\n',
+    '","usage":{"prompt_tokens":0}',
+    '"}}],"usage":{"total_tokens":1}}',
+    '{"error":{"message":"x"}}',
+    '\\',
+    '\\"',
+    '"',
+    'data: {"choices":[],"usage":{"total_tokens":1}}',
+    '\u2028',
+    '\r',
   ];
 
   test('F8: text that looks like frames, usage, errors or the end is text', () => {
-    fc.assert(fc.property(fc.array(fc.constantFrom(...forged), { maxLength: 6 }), (parts) => {
-      const text = parts.join('');
-      const stream = chatEvent(text) + usageEvent(usage) + doneEvent;
-      const { whole, reading, tap, held } = relay([stream]);
-      expect(whole).toBe(stream);
-      expect(held).toBe(doneEvent);
-      expect(tap.fault).toBeUndefined();
-      expect(reading.usage).toEqual(usage);
-      expect(reading.contentBytes).toBe(encode(text).length);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...forged), { maxLength: 6 }), (parts) => {
+        const text = parts.join('');
+        const stream = chatEvent(text) + usageEvent(usage) + doneEvent;
+        const { whole, reading, tap, held } = relay([stream]);
+        expect(whole).toBe(stream);
+        expect(held).toBe(doneEvent);
+        expect(tap.fault).toBeUndefined();
+        expect(reading.usage).toEqual(usage);
+        expect(reading.contentBytes).toBe(encode(text).length);
+      }),
+    );
   });
 
   test('a tool, a key or a choice named usage is none, nor an error below the top', () => {
     const fake = { prompt_tokens: 0, completion_tokens: 0 };
-    const calls = [{ index: 0, id: 'x', function: { name: 'usage', arguments: '{"usage":{"prompt_tokens":0}}' } }];
-    const { reading, tap } = relay([
-      `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: calls, usage: fake, error: 'x' }, usage: fake, error: { message: 'x' } }] })}\n\n`,
-      `data: ${JSON.stringify({ meta: { usage: fake, error: 1, choices: [{ finish_reason: 'stop' }] }, choices: [] })}\n\n`,
-      `data: ${JSON.stringify([{ usage: fake, error: 'x' }])}\n\n`,
-    ], { end: 'finish-reason' });
+    const calls = [
+      { index: 0, id: 'x', function: { name: 'usage', arguments: '{"usage":{"prompt_tokens":0}}' } },
+    ];
+    const { reading, tap } = relay(
+      [
+        `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: calls, usage: fake, error: 'x' }, usage: fake, error: { message: 'x' } }] })}\n\n`,
+        `data: ${JSON.stringify({ meta: { usage: fake, error: 1, choices: [{ finish_reason: 'stop' }] }, choices: [] })}\n\n`,
+        `data: ${JSON.stringify([{ usage: fake, error: 'x' }])}\n\n`,
+      ],
+      { end: 'finish-reason' },
+    );
     expect(reading.usage).toBeUndefined();
     expect(tap.fault).toBeUndefined();
     expect(tap.complete).toBe(false);
   });
 
   test('only the very payload [DONE] ends a stream', () => {
-    for (const data of ['data: [DONE] x', 'data: "[DONE]"', 'data: [DONE]]', 'event: [DONE]', 'data: [DONE]\ndata: x', ': [DONE]', 'data: [done]']) {
+    for (const data of [
+      'data: [DONE] x',
+      'data: "[DONE]"',
+      'data: [DONE]]',
+      'event: [DONE]',
+      'data: [DONE]\ndata: x',
+      ': [DONE]',
+      'data: [done]',
+    ]) {
       expect(relay([`${data}\n\n`]).tap.complete).toBe(false);
     }
-    for (const data of ['data:[DONE]', 'data:  [DONE] ', 'event: done\ndata: [DONE]', 'data: [DONE]\r\nid: 1']) {
+    for (const data of [
+      'data:[DONE]',
+      'data:  [DONE] ',
+      'event: done\ndata: [DONE]',
+      'data: [DONE]\r\nid: 1',
+    ]) {
       expect(relay([`${data}\n\n`]).tap.complete).toBe(true);
     }
   });
@@ -164,7 +226,15 @@ describe('faults of upstreams', () => {
   });
 
   test('U8: a torn or malformed payload is relayed, not read, and does not stop the stream', () => {
-    for (const payload of ['{"choices":[{"delta":{"content":"x', '{"choices":]}', '{}}', 'null', '', '{"a":"\\"}', '['.repeat(1_000)]) {
+    for (const payload of [
+      '{"choices":[{"delta":{"content":"x',
+      '{"choices":]}',
+      '{}}',
+      'null',
+      '',
+      '{"a":"\\"}',
+      '['.repeat(1_000),
+    ]) {
       const { whole, reading, tap } = relay([`data: ${payload}\n\n`, chatEvent('a'), doneEvent]);
       expect(whole).toBe(`data: ${payload}\n\n${chatEvent('a')}${doneEvent}`);
       expect([reading.contentEvents, tap.complete, tap.fault]).toEqual([1, true, undefined]);
@@ -192,7 +262,9 @@ describe('faults of upstreams', () => {
   });
 
   test.each(['\r\n', '\r'])('U10: line ends %p, with and without space, at any cut', (eol) => {
-    const text = (chatEvent('a') + usageEvent(usage) + doneEvent).replaceAll('\n', eol).replace('data: {', 'data:{');
+    const text = (chatEvent('a') + usageEvent(usage) + doneEvent)
+      .replaceAll('\n', eol)
+      .replace('data: {', 'data:{');
     for (const chunks of [[encode(text)], everyByte(encode(text))]) {
       const { whole, reading, tap } = relay(chunks);
       expect(whole).toBe(text);
@@ -203,7 +275,9 @@ describe('faults of upstreams', () => {
   test('U11: an event too large to keep is relayed in parts and measured; one beyond its bound is a fault', () => {
     const text = 'x'.repeat(bounds.heldEventBytes);
     const large = encode(chatEvent(text) + usageEvent(usage) + doneEvent);
-    const chunks = Array.from({ length: Math.ceil(large.length / 1_000) }, (_, i) => large.subarray(i * 1_000, (i + 1) * 1_000));
+    const chunks = Array.from({ length: Math.ceil(large.length / 1_000) }, (_, i) =>
+      large.subarray(i * 1_000, (i + 1) * 1_000),
+    );
     const { whole, reading, tap, held } = relay(chunks);
     expect(whole).toBe(decode(large));
     expect(held).toBe(doneEvent);
@@ -213,10 +287,15 @@ describe('faults of upstreams', () => {
     const endless = openAiChat.openTap({ hideUsage: false, end: 'done' });
     const mebibyte = new Uint8Array(1024 * 1024).fill(0x78);
     let out = endless.push(encode('data: "'))?.length ?? 0;
-    for (let i = 0; i <= bounds.eventBytes / mebibyte.length + 1; i++) out += endless.push(mebibyte)?.length ?? 0;
+    for (let i = 0; i <= bounds.eventBytes / mebibyte.length + 1; i++)
+      out += endless.push(mebibyte)?.length ?? 0;
     expect(endless.fault).toBe('oversized-event');
     expect(out).toBeLessThanOrEqual(bounds.eventBytes);
-    expect([endless.push(encode(`"\n\n${doneEvent}`)), endless.end(), endless.complete]).toEqual([undefined, undefined, false]);
+    expect([endless.push(encode(`"\n\n${doneEvent}`)), endless.end(), endless.complete]).toEqual([
+      undefined,
+      undefined,
+      false,
+    ]);
   });
 
   test('U12: one byte a write gives the same', () => {
@@ -233,24 +312,39 @@ describe('faults of upstreams', () => {
 
   test('U15: an error inside a stream is relayed and told', () => {
     const error = 'data: {"error":{"message":"overloaded","code":503}}\n\n';
-    for (const event of [error, `event: error\n${error}`, 'event: error\ndata: overloaded\n\n', chatEvent('x', { error: { code: 400 } })]) {
+    for (const event of [
+      error,
+      `event: error\n${error}`,
+      'event: error\ndata: overloaded\n\n',
+      chatEvent('x', { error: { code: 400 } }),
+    ]) {
       const { whole, tap, reading } = relay([chatEvent('a'), event, doneEvent]);
       expect(whole).toBe(chatEvent('a') + event + doneEvent);
       expect([tap.fault, tap.complete, reading.failed]).toEqual(['error-event', true, false]);
     }
     expect(relay([error]).reading.failed).toBe(true);
-    for (const none of [null, false, '']) expect(relay([chatEvent('a', { error: none })]).tap.fault).toBeUndefined();
+    for (const none of [null, false, ''])
+      expect(relay([chatEvent('a', { error: none })]).tap.fault).toBeUndefined();
   });
 
   test('every choice that ended in an error makes a failed reply', () => {
     const finish = (index: number, reason: string): string =>
       `data: ${JSON.stringify({ choices: [{ index, delta: {}, finish_reason: reason }] })}\n\n`;
     expect(relay([chatEvent('a'), finish(0, 'error'), doneEvent]).reading.failed).toBe(true);
-    expect(relay([chatEvent('a'), finish(0, 'error'), finish(1, 'stop'), doneEvent]).reading.failed).toBe(false);
+    expect(relay([chatEvent('a'), finish(0, 'error'), finish(1, 'stop'), doneEvent]).reading.failed).toBe(
+      false,
+    );
   });
 
   test('U16, U21: a page or a JSON body is no stream, and nothing of it goes out', () => {
-    for (const body of ['<html><body>', '  \n<!doctype html>', '{"error":{"message":"x"}}', '[1]', '\ufeff{"id":1}', '"x"']) {
+    for (const body of [
+      '<html><body>',
+      '  \n<!doctype html>',
+      '{"error":{"message":"x"}}',
+      '[1]',
+      '\ufeff{"id":1}',
+      '"x"',
+    ]) {
       for (const chunks of [[encode(`${body}\n\n`)], everyByte(encode(`${body}\n\n`))]) {
         const { tap, whole, reading } = relay(chunks);
         expect([tap.fault, whole.trim(), tap.complete]).toEqual(['not-a-stream', '', false]);
@@ -260,23 +354,55 @@ describe('faults of upstreams', () => {
   });
 
   test('a byte order mark before the first event does no harm', () => {
-    for (const chunks of [[encode(`\ufeff${chatEvent('a')}${doneEvent}`)], everyByte(encode(`\ufeff${chatEvent('a')}${doneEvent}`))]) {
+    for (const chunks of [
+      [encode(`\ufeff${chatEvent('a')}${doneEvent}`)],
+      everyByte(encode(`\ufeff${chatEvent('a')}${doneEvent}`)),
+    ]) {
       const { whole, reading, tap } = relay(chunks);
-      expect([whole, reading.contentBytes, tap.complete]).toEqual([`\ufeff${chatEvent('a')}${doneEvent}`, 1, true]);
+      expect([whole, reading.contentBytes, tap.complete]).toEqual([
+        `\ufeff${chatEvent('a')}${doneEvent}`,
+        1,
+        true,
+      ]);
     }
   });
 
   test('never throws, whatever comes, and invents no byte', () => {
     const piece = fc.oneof(
-      fc.constantFrom(chatEvent('a'), usageEvent(usage), doneEvent, '\n', '\r', 'data: ', '{', '}', '"', ':', ': c\n', '[DONE]', 'event: error\n'),
+      fc.constantFrom(
+        chatEvent('a'),
+        usageEvent(usage),
+        doneEvent,
+        '\n',
+        '\r',
+        'data: ',
+        '{',
+        '}',
+        '"',
+        ':',
+        ': c\n',
+        '[DONE]',
+        'event: error\n',
+      ),
       fc.string({ maxLength: 8 }),
     );
-    fc.assert(fc.property(fc.array(piece, { maxLength: 12 }), fc.boolean(), fc.boolean(), (pieces, hideUsage, done) => {
-      const text = pieces.join('');
-      const { forwarded, tap } = relay(pieces.filter((part) => part !== ''), { hideUsage, end: done ? 'done' : 'finish-reason' });
-      if (!hideUsage) expect(text.startsWith(forwarded)).toBe(true);
-      expect(tap.held().length > 0 && !tap.complete).toBe(false);
-    }), { numRuns: 3_000 });
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 12 }),
+        fc.boolean(),
+        fc.boolean(),
+        (pieces, hideUsage, done) => {
+          const text = pieces.join('');
+          const { forwarded, tap } = relay(
+            pieces.filter((part) => part !== ''),
+            { hideUsage, end: done ? 'done' : 'finish-reason' },
+          );
+          if (!hideUsage) expect(text.startsWith(forwarded)).toBe(true);
+          expect(tap.held().length > 0 && !tap.complete).toBe(false);
+        },
+      ),
+      { numRuns: 3_000 },
+    );
   });
 });
 
@@ -299,13 +425,18 @@ describe('finish-reason quirk', () => {
 });
 
 describe('ends of our own', () => {
-  test.each([openAiChat, openAiCompletions])('renderStreamEnd is a well-formed end that says length', (protocol) => {
-    const { tap, held, forwarded } = relay([protocol.renderStreamEnd()], {}, protocol);
-    expect([tap.complete, held, tap.fault]).toEqual([true, doneEvent, undefined]);
-    expect(JSON.parse(forwarded.slice('data: '.length)).choices[0].finish_reason).toBe('length');
-  });
+  test.each([openAiChat, openAiCompletions])(
+    'renderStreamEnd is a well-formed end that says length',
+    (protocol) => {
+      const { tap, held, forwarded } = relay([protocol.renderStreamEnd()], {}, protocol);
+      expect([tap.complete, held, tap.fault]).toEqual([true, doneEvent, undefined]);
+      expect(JSON.parse(forwarded.slice('data: '.length)).choices[0].finish_reason).toBe('length');
+    },
+  );
 
   test('renderStreamError is read as an error event', () => {
-    expect(relay([openAiChat.renderStreamError('upstream_failed', { message: 'm' }, 'r')]).tap.fault).toBe('error-event');
+    expect(relay([openAiChat.renderStreamError('upstream_failed', { message: 'm' }, 'r')]).tap.fault).toBe(
+      'error-event',
+    );
   });
 });

@@ -1,5 +1,5 @@
-// Every recorded stream, relayed through the tap at any chunking: the same bytes come out, `complete` tells the truth,
-// and the usage that was read is the one that the provider stated.
+// Every recorded stream, relayed through the tap at any chunking: the same bytes come out, `complete` tells
+// the truth, and the usage that was read is the one that the provider stated.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -12,22 +12,39 @@ import { relay } from './relay-through-tap.ts';
 
 const streamed: readonly ProtocolName[] = ['openai-chat', 'openai-completions'];
 const cases = streamed.flatMap((name) =>
-  recordings(name).filter((recording) => recording.stream && recording.status === 200)
-    .map((recording) => [recording.id, protocolOf(name), recording] as const));
+  recordings(name)
+    .filter((recording) => recording.stream && recording.status === 200)
+    .map((recording) => [recording.id, protocolOf(name), recording] as const),
+);
 
 /** What a plain reader, by JSON.parse of every event, says of the stream. */
 function plainReading(recording: Recording) {
-  const payloads = decode(recording.response).split(/\r?\n\r?\n/)
-    .flatMap((block) => block.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice(5).trim()));
-  const replies: unknown[] = payloads.filter((payload) => payload !== '[DONE]').map((payload): unknown => JSON.parse(payload));
-  const usages = replies.map((reply) => memberOf(reply, 'usage')).filter((usage) => typeof usage === 'object' && usage !== null);
+  const payloads = decode(recording.response)
+    .split(/\r?\n\r?\n/)
+    .flatMap((block) =>
+      block
+        .split(/\r?\n/)
+        .filter((line) => line.startsWith('data:'))
+        .map((line) => line.slice(5).trim()),
+    );
+  const replies: unknown[] = payloads
+    .filter((payload) => payload !== '[DONE]')
+    .map((payload): unknown => JSON.parse(payload));
+  const usages = replies
+    .map((reply) => memberOf(reply, 'usage'))
+    .filter((usage) => typeof usage === 'object' && usage !== null);
   return {
     done: payloads.includes('[DONE]'),
     usage: usages.at(-1),
     error: replies.some((reply) => memberOf(reply, 'error') !== undefined),
     hidden: replies.filter((reply) => {
       const choices = memberOf(reply, 'choices');
-      return typeof memberOf(reply, 'usage') === 'object' && memberOf(reply, 'usage') !== null && Array.isArray(choices) && choices.length === 0;
+      return (
+        typeof memberOf(reply, 'usage') === 'object' &&
+        memberOf(reply, 'usage') !== null &&
+        Array.isArray(choices) &&
+        choices.length === 0
+      );
     }).length,
   };
 }
@@ -50,12 +67,15 @@ describe.skipIf(recordingsMissing !== undefined)(`recorded streams ${recordingsM
       const byByte = relay(everyByte(bytes), {}, protocol);
       expect(byByte.whole).toBe(whole.whole);
       expect(byByte.reading).toEqual(whole.reading);
-      fc.assert(fc.property(fc.array(fc.nat(), { maxLength: 30 }), (cuts) => {
-        const split = relay(cutAt(bytes, cuts), {}, protocol);
-        expect(split.whole).toBe(whole.whole);
-        expect(split.held).toBe(whole.held);
-        expect(split.reading).toEqual(whole.reading);
-      }), { numRuns: 20 });
+      fc.assert(
+        fc.property(fc.array(fc.nat(), { maxLength: 30 }), (cuts) => {
+          const split = relay(cutAt(bytes, cuts), {}, protocol);
+          expect(split.whole).toBe(whole.whole);
+          expect(split.held).toBe(whole.held);
+          expect(split.reading).toEqual(whole.reading);
+        }),
+        { numRuns: 20 },
+      );
     });
 
     test('is complete exactly if it says so, and holds exactly that back', () => {
@@ -69,7 +89,8 @@ describe.skipIf(recordingsMissing !== undefined)(`recorded streams ${recordingsM
     test('gives the usage that the provider stated', () => {
       expect(whole.reading.usage).toEqual(plain.usage);
       // The index has it from another reader; some entries of streams leave it out.
-      if (recording.usage !== undefined && recording.usage !== null) expect(whole.reading.usage).toEqual(recording.usage);
+      if (recording.usage !== undefined && recording.usage !== null)
+        expect(whole.reading.usage).toEqual(recording.usage);
       expect(whole.reading.usageText === undefined).toBe(plain.usage === undefined);
     });
 
@@ -89,25 +110,35 @@ describe.skipIf(recordingsMissing !== undefined)(`recorded streams ${recordingsM
     });
 
     test('U6: cut short anywhere it is not complete, and no part of an event goes out', () => {
-      fc.assert(fc.property(fc.nat(Math.max(0, bytes.length - 20)), (length) => {
-        const cut = relay([bytes.subarray(0, length)], {}, protocol);
-        expect(cut.tap.complete).toBe(false);
-        expect(whole.whole.startsWith(cut.forwarded)).toBe(true);
-        expect(cut.forwarded === '' || /(\n\n|\r\n\r\n)$/.test(cut.forwarded)).toBe(true);
-      }), { numRuns: 20 });
+      fc.assert(
+        fc.property(fc.nat(Math.max(0, bytes.length - 20)), (length) => {
+          const cut = relay([bytes.subarray(0, length)], {}, protocol);
+          expect(cut.tap.complete).toBe(false);
+          expect(whole.whole.startsWith(cut.forwarded)).toBe(true);
+          expect(cut.forwarded === '' || /(\n\n|\r\n\r\n)$/.test(cut.forwarded)).toBe(true);
+        }),
+        { numRuns: 20 },
+      );
     });
   });
 });
 
 /** Events are apart by a blank line in all recordings that have a usage-only one. */
 const withoutUsageOnly = (text: string): string =>
-  text.split(/(?<=\n\n)/).filter((block) => {
-    const payload = /^data: (\{.*\})\n+$/.exec(block)?.[1];
-    if (payload === undefined) return true;
-    const reply: unknown = JSON.parse(payload);
-    const choices = memberOf(reply, 'choices');
-    return !(Array.isArray(choices) && choices.length === 0 && typeof (memberOf(reply, 'usage') ?? 0) === 'object');
-  }).join('');
+  text
+    .split(/(?<=\n\n)/)
+    .filter((block) => {
+      const payload = /^data: (\{.*\})\n+$/.exec(block)?.[1];
+      if (payload === undefined) return true;
+      const reply: unknown = JSON.parse(payload);
+      const choices = memberOf(reply, 'choices');
+      return !(
+        Array.isArray(choices) &&
+        choices.length === 0 &&
+        typeof (memberOf(reply, 'usage') ?? 0) === 'object'
+      );
+    })
+    .join('');
 
 /** The provider refused some requests for the very reasons that we do. */
 function refused(run: () => unknown): boolean {
@@ -121,7 +152,10 @@ function refused(run: () => unknown): boolean {
 
 describe.skipIf(recordingsMissing !== undefined)(`recorded replies ${recordingsMissing ?? ''}`, () => {
   const replies = protocols.flatMap((protocol) =>
-    recordings(protocol.name).filter((recording) => !recording.stream).map((recording) => [recording.id, protocol, recording] as const));
+    recordings(protocol.name)
+      .filter((recording) => !recording.stream)
+      .map((recording) => [recording.id, protocol, recording] as const),
+  );
 
   test.each(replies)('%s is read', (_id, protocol, recording) => {
     const reading = protocol.readReply(recording.response);
@@ -137,23 +171,33 @@ describe.skipIf(recordingsMissing !== undefined)(`recorded replies ${recordingsM
     const choices = memberOf(reply, 'choices');
     if (!Array.isArray(choices)) return;
     expect(reading.contentEvents).toBe(choices.length);
-    const texts = choices.map((choice) => memberOf(memberOf(choice, 'message'), 'content')).filter((content) => typeof content === 'string');
+    const texts = choices
+      .map((choice) => memberOf(memberOf(choice, 'message'), 'content'))
+      .filter((content) => typeof content === 'string');
     const least = texts.reduce((sum, content) => sum + encode(content).length, 0);
     expect(reading.contentBytes).toBeGreaterThanOrEqual(least);
   });
 
-  const requests = protocols.flatMap((protocol) => recordings(protocol.name).filter(({ request }) => request !== undefined)
-    .map((recording) => [recording.id, protocol, recording] as const));
+  const requests = protocols.flatMap((protocol) =>
+    recordings(protocol.name)
+      .filter(({ request }) => request !== undefined)
+      .map((recording) => [recording.id, protocol, recording] as const),
+  );
 
-  test.each(requests)('the request of %s is read, and its bound holds', (_id, protocol, { request, status, usage }) => {
-    if (request === undefined) return;
-    if (status === 400 && refused(() => protocol.readRequest(request))) return;
-    const facts = protocol.readRequest(request);
-    const parsed: unknown = JSON.parse(decode(request));
-    expect(facts.model).toBe(String(memberOf(parsed, 'model')));
-    expect(facts.stream).toBe(memberOf(parsed, 'stream') === true);
-    expect(decode(request.subarray(facts.modelSpan.start, facts.modelSpan.end))).toBe(JSON.stringify(memberOf(parsed, 'model')));
-    const promptTokens = Number(memberOf(usage, 'prompt_tokens') ?? 0);
-    if (facts.inputBound !== undefined) expect(promptTokens).toBeLessThanOrEqual(facts.inputBound);
-  });
+  test.each(requests)(
+    'the request of %s is read, and its bound holds',
+    (_id, protocol, { request, status, usage }) => {
+      if (request === undefined) return;
+      if (status === 400 && refused(() => protocol.readRequest(request))) return;
+      const facts = protocol.readRequest(request);
+      const parsed: unknown = JSON.parse(decode(request));
+      expect(facts.model).toBe(String(memberOf(parsed, 'model')));
+      expect(facts.stream).toBe(memberOf(parsed, 'stream') === true);
+      expect(decode(request.subarray(facts.modelSpan.start, facts.modelSpan.end))).toBe(
+        JSON.stringify(memberOf(parsed, 'model')),
+      );
+      const promptTokens = Number(memberOf(usage, 'prompt_tokens') ?? 0);
+      if (facts.inputBound !== undefined) expect(promptTokens).toBeLessThanOrEqual(facts.inputBound);
+    },
+  );
 });

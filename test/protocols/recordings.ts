@@ -24,7 +24,9 @@ export const recordingsMissing = existsSync(join(folder, 'index.jsonl'))
 
 export function recordings(format: string): readonly Recording[] {
   if (recordingsMissing !== undefined) return [];
-  const lines = readFileSync(join(folder, 'index.jsonl'), 'utf8').split('\n').filter((line) => line !== '');
+  const lines = readFileSync(join(folder, 'index.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
   return lines.map(readEntry).filter((entry) => entry.format === format);
 }
 
@@ -50,7 +52,8 @@ function readEntry(line: string): Recording {
 const bytesOf = (path: string): Uint8Array => new Uint8Array(readFileSync(join(folder, path)));
 
 export const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-export const decode = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+export const decode = (bytes: Uint8Array): string =>
+  new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 
 /** The bytes cut at these places, in order; empty chunks included. */
 export function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
@@ -58,4 +61,5 @@ export function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] 
   return [0, ...sorted].map((start, i) => bytes.subarray(start, sorted[i] ?? bytes.length));
 }
 
-export const everyByte = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
+export const everyByte = (bytes: Uint8Array): Uint8Array[] =>
+  Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));

@@ -16,7 +16,9 @@ export interface Relayed {
 }
 
 export function relay(
-  chunks: readonly (Uint8Array | string)[], options: Partial<StreamOptions> = {}, protocol: Protocol = openAiChat,
+  chunks: readonly (Uint8Array | string)[],
+  options: Partial<StreamOptions> = {},
+  protocol: Protocol = openAiChat,
 ): Relayed {
   const tap = protocol.openTap({ hideUsage: false, end: 'done', ...options });
   const out: Uint8Array[] = [];
@@ -34,10 +36,17 @@ export function relay(
 }
 
 /** One chunk of a chat stream, with content if it is given. */
-export const chatEvent = (content: string | undefined, more: Readonly<Record<string, unknown>> = {}): string =>
+export const chatEvent = (
+  content: string | undefined,
+  more: Readonly<Record<string, unknown>> = {},
+): string =>
   `data: ${JSON.stringify({
-    id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm',
-    choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: null }], ...more,
+    id: 'c1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: null }],
+    ...more,
   })}\n\n`;
 
 export const usageEvent = (usage: unknown): string =>

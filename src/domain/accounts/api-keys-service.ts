@@ -64,7 +64,7 @@ async function createKey(context: AccountsContext, actor: string, input: NewApiK
   }
   if ((await apiKeys.liveCount(account.id, at)) >= BigInt(accountBounds.liveKeysPerAccountMax)) {
     throw conflict(
-      `the account has ${accountBounds.liveKeysPerAccountMax} keys, the most that it may have; delete one first`,
+      `the account has ${accountBounds.liveKeysPerAccountMax} keys, the most there may be; delete one first`,
     );
   }
   const key = generateKey('api-key', context.randomBytes);

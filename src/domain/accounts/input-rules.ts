@@ -122,7 +122,7 @@ export function checkGroupName(field: string, name: string): void {
   if (name.length > accountBounds.groupNameLength || !/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
     throw invalid(
       field,
-      `must have 1 to ${accountBounds.groupNameLength} of a-z, 0-9, dot, dash and underscore, and begin with a letter or digit`,
+      `must be 1 to ${accountBounds.groupNameLength} of a-z, 0-9, dot, dash, underscore, first a letter or digit`,
     );
   }
 }

@@ -3,34 +3,17 @@
 // says otherwise. While all policies are synchronous, so is the answer; where no policy is loaded, nothing is
 // asked or allocated.
 
-import { errorTable } from '../../core/errors.ts';
 import {
   allow,
-  gates,
   type CompliancePolicy,
   type Decision,
   type Gate,
   type Obligation,
   type PolicyFacts,
 } from '../../plugin/policy.ts';
+import { createAskPolicy, type LoadedPolicy, type PolicyFault, type StartTimer } from './ask-policy.ts';
 
 export type About = CompliancePolicy['asks'];
-
-export interface LoadedPolicy {
-  readonly name: string;
-  readonly policy: CompliancePolicy;
-}
-
-/** A policy that did not answer. The host logs it; callers never see its words. */
-export interface PolicyFault {
-  readonly policy: string;
-  readonly gate: Gate;
-  readonly because: 'threw' | 'missed-deadline' | 'malformed-answer';
-  readonly detail: string;
-}
-
-/** Calls back once, after so many milliseconds, unless the returned function was called first. */
-export type StartTimer = (delayMs: number, ring: () => void) => () => void;
 
 export interface Judge {
   /** False when nobody would be asked: then no facts need be gathered. */
@@ -39,19 +22,13 @@ export interface Judge {
   judge(about: About, facts: PolicyFacts): Decision | Promise<Decision>;
 }
 
-const startTimer: StartTimer = (delayMs, ring) => {
-  const timer = setTimeout(ring, delayMs);
-  return () => clearTimeout(timer);
-};
-
 type Asked = readonly LoadedPolicy[];
 
 /** Policies by question and gate, in config order. */
 function byGate(policies: Asked, about: About): Readonly<Record<Gate, Asked>> {
   const of = (gate: Gate): Asked =>
     policies.filter(({ policy }) => policy.asks === about && policy.gates.includes(gate));
-  const [access, register, topUp, use] = gates;
-  return { [access]: of(access), [register]: of(register), [topUp]: of(topUp), [use]: of(use) };
+  return { access: of('access'), register: of('register'), 'top-up': of('top-up'), use: of('use') };
 }
 
 function freezeFacts(facts: PolicyFacts): void {
@@ -63,45 +40,6 @@ function freezeFacts(facts: PolicyFacts): void {
     Object.freeze(facts.account);
     Object.freeze(facts.account.groups);
   }
-}
-
-function isObligation(value: unknown): value is Obligation {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'kind' in value &&
-    value.kind === 'record-acceptance' &&
-    'document' in value &&
-    typeof value.document === 'string' &&
-    'version' in value &&
-    typeof value.version === 'string' &&
-    'sha256' in value &&
-    typeof value.sha256 === 'string'
-  );
-}
-
-/** Drop-ins are only as typed as their authors were careful. */
-function isDecision(value: unknown): value is Decision {
-  if (typeof value !== 'object' || value === null || !('verdict' in value)) return false;
-  if (value.verdict === 'allow') {
-    return (
-      'obligations' in value && Array.isArray(value.obligations) && value.obligations.every(isObligation)
-    );
-  }
-  return (
-    value.verdict === 'deny' &&
-    'code' in value &&
-    typeof value.code === 'string' &&
-    value.code in errorTable &&
-    'clause' in value &&
-    typeof value.clause === 'string' &&
-    'message' in value &&
-    typeof value.message === 'string' &&
-    'remedy' in value &&
-    typeof value.remedy === 'string' &&
-    'link' in value &&
-    (value.link === undefined || (typeof value.link === 'string' && value.link.startsWith('/')))
-  );
 }
 
 const sameObligation = (a: Obligation, b: Obligation): boolean =>
@@ -125,72 +63,14 @@ function unite(decisions: readonly Decision[]): Decision {
 export function createJudge(
   policies: Asked,
   report: (fault: PolicyFault) => void,
-  timer: StartTimer = startTimer,
+  timer?: StartTimer,
 ): Judge {
   const aboutRequest = byGate(policies, 'request');
   const aboutUpstream = byGate(policies, 'upstream');
   const asked = (gate: Gate, about: About): Asked =>
     (about === 'request' ? aboutRequest : aboutUpstream)[gate];
 
-  const failed = (
-    { name, policy }: LoadedPolicy,
-    gate: Gate,
-    because: PolicyFault['because'],
-    detail: unknown,
-  ): Decision => {
-    report({
-      policy: name,
-      gate,
-      because,
-      detail: detail instanceof Error ? detail.message : String(detail),
-    });
-    if (policy.onFailure === 'allow') return allow;
-    return {
-      verdict: 'deny',
-      code: 'policy_refused',
-      clause: policy.clauses[0] ?? name,
-      message: `The policy "${name}" could not be asked, and what it guards is refused meanwhile.`,
-      remedy: 'Try again later; if it stays so, tell the operator of this service.',
-      link: undefined,
-    };
-  };
-
-  const checked = (loaded: LoadedPolicy, gate: Gate, answer: unknown): Decision =>
-    isDecision(answer)
-      ? answer
-      : failed(loaded, gate, 'malformed-answer', `answered ${describeShape(answer)}`);
-
-  /**
-   * Resolves with the answer or, at the deadline, with what failure means. Never rejects; a late answer is
-   * dropped.
-   */
-  const inTime = (loaded: LoadedPolicy, gate: Gate, answer: PromiseLike<unknown>): Promise<Decision> =>
-    new Promise((resolve) => {
-      let open = true;
-      const settle = (decision: () => Decision): void => {
-        if (!open) return;
-        open = false;
-        cancel();
-        resolve(decision());
-      };
-      const { deadlineMs } = loaded.policy;
-      const cancel = timer(deadlineMs, () =>
-        settle(() => failed(loaded, gate, 'missed-deadline', `no answer within ${deadlineMs} ms`)),
-      );
-      answer.then(
-        (value) => settle(() => checked(loaded, gate, value)),
-        (error: unknown) => settle(() => failed(loaded, gate, 'threw', error)),
-      );
-    });
-
-  const askOne = (loaded: LoadedPolicy, facts: PolicyFacts): Decision | Promise<Decision> => {
-    try {
-      const answer: unknown = loaded.policy.judge(facts);
-      return isPromiseLike(answer) ? inTime(loaded, facts.gate, answer) : checked(loaded, facts.gate, answer);
-    } catch (error) {
-      return failed(loaded, facts.gate, 'threw', error);
-    }
-  };
+  const askOne = createAskPolicy(report, timer);
 
   return {
     asks: (gate, about) => asked(gate, about).length > 0,
@@ -223,13 +103,4 @@ export function createJudge(
     const behind = rest.map((entry) => askOne(entry, facts));
     return unite([...before, await first, ...(await Promise.all(behind))]);
   }
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-function describeShape(value: unknown): string {
-  if (value === null || typeof value !== 'object') return String(value).slice(0, 100);
-  return `an object with the members ${Object.keys(value).slice(0, 10).join(', ')}`;
 }

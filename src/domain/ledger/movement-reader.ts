@@ -1,5 +1,6 @@
-// What the admin API and the console read of the ledger. Movements are immutable and are listed from the newest to the
-// oldest; the trial balance adds up every entry that was ever written, so that its sum by currency must be zero.
+// What the admin API and the console read of the ledger. Movements are immutable and are listed from the newest
+// to the oldest; the trial balance adds up every entry that was ever written, so that its sum by currency must
+// be zero.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { MovementId } from '../../core/ids.ts';
@@ -26,6 +27,7 @@ export interface TrialBalanceRow {
   readonly entries: number;
 }
 
+/** Answers include everything that was acknowledged before the call. */
 export interface MovementReader {
   /** At most `limit` movements, by movement id, newest first; only those older than `before` when it is given. */
   list(filter: MovementFilter, limit: number, before: MovementId | undefined): Promise<readonly Movement[]>;

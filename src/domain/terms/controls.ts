@@ -12,8 +12,8 @@ export const builtInControls: readonly ControlRegistration[] = [
   { control: 'control:acceptance-records', clauses: ['D1', 'S3.3', 'S7', 'P1.3'] },
   { control: 'endpoint:POST /terms/acceptances', clauses: ['P1.3'] },
   // A deleted key is refused at once, and a key is replaced in one call.
-  { control: 'endpoint:DELETE /admin/v1/api-keys/{id}', clauses: ['S1.2'] },
-  { control: 'endpoint:POST /admin/v1/api-keys/{id}/rotate', clauses: ['S1.2'] },
+  { control: 'endpoint:DELETE /admin/v1/api-keys/{apiKeyId}', clauses: ['S1.2'] },
+  { control: 'endpoint:POST /admin/v1/api-keys/{apiKeyId}/rotate', clauses: ['S1.2'] },
   // Prices are dated and immutable; each hold and usage record pins the version, rates and multipliers of its
   // charge.
   { control: 'control:price-versions', clauses: ['D2', 'S5.2'] },

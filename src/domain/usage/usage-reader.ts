@@ -1,5 +1,6 @@
-// What the admin API and the console read of usage. Records are immutable, so a page never changes under its reader:
-// lists run from the newest request to the oldest, and a page ends at a request id, which sorts by time.
+// What the admin API and the console read of usage. Records are immutable, so a page never changes under its
+// reader: lists run from the newest request to the oldest, and a page ends at a request id, which sorts by
+// time.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { AccountId, ApiKeyId, MovementId, RequestId } from '../../core/ids.ts';
@@ -27,6 +28,7 @@ export interface StoredUsage {
   readonly movementId: MovementId | undefined;
 }
 
+/** Answers include everything that was acknowledged before the call. */
 export interface UsageReader {
   /** At most `limit` records, by request id, newest first; only those older than `before` when it is given. */
   list(filter: UsageFilter, limit: number, before: RequestId | undefined): Promise<readonly StoredUsage[]>;

@@ -1,5 +1,5 @@
-// Who asks, as the guard found it. Kept beside the request in a weak map, never in the framework's context, so that no
-// header or body field can be taken for it; a route that nobody guarded has no actor and fails.
+// Who asks, as the guard found it. Kept beside the request in a weak map, never in the framework's context, so
+// that no header or body field can be taken for it; a route that nobody guarded has no actor and fails.
 
 import { TollgateError } from '../../core/errors.ts';
 
@@ -28,7 +28,10 @@ export function knownActor(request: Request): Actor | undefined {
 export function actorOf(request: Request): Actor {
   const actor = actors.get(request);
   if (actor === undefined) {
-    throw new TollgateError('unauthenticated', { message: 'This request carries no operator.', detail: 'route outside the admin shell' });
+    throw new TollgateError('unauthenticated', {
+      message: 'This request carries no operator.',
+      detail: 'route outside the admin shell',
+    });
   }
   return actor;
 }

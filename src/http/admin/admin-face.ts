@@ -1,5 +1,5 @@
-// All of /admin in one: the guarded API below /admin/v1 and the public page that describes it. The page's paths are a
-// closed list; every other request goes to the API, whose routes carry their own guard.
+// All of /admin in one: the guarded API below /admin/v1 and the public page that describes it. The page's paths
+// are a closed list; every other request goes to the API, whose routes carry their own guard.
 
 import type { AnyElysia } from 'elysia';
 import type { IdSource } from '../../core/ids.ts';
@@ -19,6 +19,6 @@ export function adminFace({ app, version, newId }: AdminFaceOptions): (request: 
     const pathStart = request.url.indexOf('/', 8);
     const queryStart = request.url.indexOf('?', pathStart);
     const path = queryStart < 0 ? request.url.slice(pathStart) : request.url.slice(pathStart, queryStart);
-    return await docs(request, path) ?? await app.handle(request);
+    return (await docs(request, path)) ?? (await app.handle(request));
   };
 }

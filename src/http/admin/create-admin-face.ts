@@ -48,7 +48,7 @@ export function createAdminFace(parts: AdminFaceParts) {
       groupsRoutes({ groups: accounts.groups }),
       apiKeysRoutes({ apiKeys: accounts.apiKeys }),
       ledgerRoutes({ ledger, movements }),
-      usageRoutes({ usage, ledger }),
+      usageRoutes({ usage }),
       termsAdminRoutes({ terms, controls, clock }),
       healthRoutes({
         version: settings.version,

@@ -1,5 +1,6 @@
-// Who may use an operator's face. The guard is handed to the routes themselves, never matched against a path, so that a
-// path which the router reads otherwise than a filter would is still guarded. Every refusal looks alike.
+// Who may use an operator's face. The guard is handed to the routes themselves, never matched against a path,
+// so that a path which the router reads otherwise than a filter would is still guarded. Every refusal looks
+// alike.
 
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '../../core/clock.ts';
@@ -8,7 +9,10 @@ import { checkKeyFormat, sha256Hex } from '../../core/secrets.ts';
 import type { Actor, OperatorScope } from './actor.ts';
 import { knownActor, rememberActor } from './actor.ts';
 
-/** Operator keys by the lower-case hex SHA-256 of the whole key, in memory. A revoked or expired key is not found. */
+/**
+ * Operator keys by the lower-case hex SHA-256 of the whole key, in memory. A revoked or expired key is not
+ * found.
+ */
 export interface OperatorKeys {
   find(sha256: string): { readonly id: string; readonly scopes: readonly OperatorScope[] } | undefined;
 }
@@ -51,21 +55,25 @@ function identify(services: GuardServices, failures: FailureCounter, request: Re
   if (key !== undefined && found !== undefined) {
     return { id: found.id, scopes: found.scopes, name: `operator:${found.id}` };
   }
-  // A right key is never held up by other people's wrong ones: at 190 bits of chance, counting protects our time and
-  // our log, not the key, and refusing right keys would let anybody lock the operator out from behind the same proxy.
+  // A right key is never held up by other people's wrong ones: at 190 bits of chance, counting protects our
+  // time and our log, not the key, and refusing right keys would let anybody lock the operator out from behind
+  // the same proxy.
   const waitMs = failures.count(services.addressOf(request));
   if (waitMs > 0) {
     throw new TollgateError('rate_limited', {
       message: 'authorization: too many wrong operator keys from your address; wait before you try again.',
-      field: 'authorization', retryAfterSeconds: waitMs / 1000,
+      field: 'authorization',
+      retryAfterSeconds: waitMs / 1000,
     });
   }
   throw new TollgateError('unauthenticated', { message: refusalOf(key), field: 'authorization' });
 }
 
 function refusalOf(key: string | undefined): string {
-  if (key === undefined) return 'authorization: no operator key was sent; send one as `Authorization: Bearer <operator key>`.';
-  if (checkKeyFormat(key) === 'api-key') return 'authorization: this is an API key; this address takes an operator key.';
+  if (key === undefined)
+    return 'authorization: no operator key was sent; send one as `Authorization: Bearer <operator key>`.';
+  if (checkKeyFormat(key) === 'api-key')
+    return 'authorization: this is an API key; this address takes an operator key.';
   return 'authorization: this operator key is not valid; check it, or make another one.';
 }
 
@@ -75,7 +83,8 @@ function bearerOf(headers: Headers): string | undefined {
   if (text === null) return undefined;
   if (text.includes(',')) {
     throw new TollgateError('ambiguous_credentials', {
-      message: 'authorization: sent more than once; send one operator key.', field: 'authorization',
+      message: 'authorization: sent more than once; send one operator key.',
+      field: 'authorization',
     });
   }
   return /^bearer +([^\s]+)$/i.exec(text)?.[1];
@@ -93,7 +102,8 @@ function createFailureCounter(clock: Clock): FailureCounter {
       const peer = networkOf(address);
       const nowMs = clock.monotonicMs();
       const known = windows.get(peer);
-      const window = known !== undefined && known.endsMs > nowMs ? known : { endsMs: nowMs + FAILURE_WINDOW_MS, failures: 0 };
+      const window =
+        known !== undefined && known.endsMs > nowMs ? known : { endsMs: nowMs + FAILURE_WINDOW_MS, failures: 0 };
       window.failures += 1;
       windows.delete(peer);
       windows.set(peer, window);

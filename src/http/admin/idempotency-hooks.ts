@@ -1,5 +1,5 @@
-// Where the shell asks the idempotency store: before a handler runs, after it answered, and when it failed. A claimed key
-// always leaves the state "running", whichever way the request ends.
+// Where the shell asks the idempotency store: before a handler runs, after it answered, and when it failed. A
+// claimed key always leaves the state "running", whichever way the request ends.
 
 import { ElysiaCustomStatusResponse, StatusMap } from 'elysia';
 import { errorTable, TollgateError } from '../../core/errors.ts';
@@ -77,8 +77,12 @@ function failedReply(): StoredReply {
     status: errorTable.internal_error.status,
     contentType: problemContentType,
     body: JSON.stringify({
-      type: 'urn:tollgate:error:internal_error', title: 'Internal error', status: errorTable.internal_error.status, code: 'internal_error',
-      detail: 'The first request with this idempotency key failed inside the gateway; look whether it took effect, then use a new key.',
+      type: 'urn:tollgate:error:internal_error',
+      title: 'Internal error',
+      status: errorTable.internal_error.status,
+      code: 'internal_error',
+      detail:
+        'The first request with this idempotency key failed inside the gateway; look whether it took effect, then use a new key.',
     }),
   };
 }

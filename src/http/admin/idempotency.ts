@@ -1,5 +1,6 @@
-// Repeating a POST with the same `Idempotency-Key` gives the first answer again and does nothing twice. Secrets that were
-// shown once are not in the stored answer. Movements of money do not pass here: the ledger keeps their keys durably.
+// Repeating a POST with the same `Idempotency-Key` gives the first answer again and does nothing twice. Secrets
+// that were shown once are not in the stored answer. Movements of money do not pass here: the ledger keeps
+// their keys durably.
 
 import type { Clock } from '../../core/clock.ts';
 import { TollgateError } from '../../core/errors.ts';
@@ -35,7 +36,10 @@ const KEPT_MAX = 10_000;
 
 /** Kept in this process: a restart forgets the keys of everything that is not money. */
 export function memoryIdempotencyStore(clock: Clock): IdempotencyStore {
-  const entries = new Map<string, { readonly inputSha256: string; readonly since: number; reply: StoredReply | undefined }>();
+  const entries = new Map<
+    string,
+    { readonly inputSha256: string; readonly since: number; reply: StoredReply | undefined }
+  >();
   return {
     claim: async (key, inputSha256) => {
       const known = entries.get(key);
@@ -102,7 +106,11 @@ export function withoutSecrets(value: unknown): unknown {
 }
 
 /** Refuses a key that cannot be used now. Returns the stored answer of one that was, undefined for a new one. */
-export async function claimKey(store: IdempotencyStore, key: string, inputSha256: string): Promise<StoredReply | undefined> {
+export async function claimKey(
+  store: IdempotencyStore,
+  key: string,
+  inputSha256: string,
+): Promise<StoredReply | undefined> {
   const claim = await store.claim(key, inputSha256);
   switch (claim.state) {
     case 'claimed':
@@ -111,13 +119,16 @@ export async function claimKey(store: IdempotencyStore, key: string, inputSha256
       return claim.reply;
     case 'in-flight':
       throw new TollgateError('conflict', {
-        message: 'idempotency-key: a request with this key is still running; ask again when it has ended.', field: idempotencyHeader,
+        message: 'idempotency-key: a request with this key is still running; ask again when it has ended.',
+        field: idempotencyHeader,
       });
     case 'mismatch':
       throw mismatch();
   }
 }
 
-export const mismatch = () => new TollgateError('idempotency_mismatch', {
-  message: 'idempotency-key: was used for another request; use a new key for a new request.', field: idempotencyHeader,
-});
+export const mismatch = () =>
+  new TollgateError('idempotency_mismatch', {
+    message: 'idempotency-key: was used for another request; use a new key for a new request.',
+    field: idempotencyHeader,
+  });

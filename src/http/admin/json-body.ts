@@ -1,5 +1,5 @@
-// Reads the JSON body of an admin request. Bounded in bytes, time and depth before anything is parsed; what reaches the
-// schemas is plain JSON whose names are unique, so that no two readers of it can disagree.
+// Reads the JSON body of an admin request. Bounded in bytes, time and depth before anything is parsed; what
+// reaches the schemas is plain JSON whose names are unique, so that no two readers of it can disagree.
 
 import { TollgateError } from '../../core/errors.ts';
 
@@ -33,7 +33,8 @@ function checkEncoding(headers: Headers): void {
   const encoding = headers.get('content-encoding');
   if (encoding === null || encoding === 'identity') return;
   throw new TollgateError('encoding_unsupported', {
-    message: 'content-encoding: compressed request bodies are not accepted; send the JSON as it is.', field: 'content-encoding',
+    message: 'content-encoding: compressed request bodies are not accepted; send the JSON as it is.',
+    field: 'content-encoding',
   });
 }
 
@@ -41,13 +42,15 @@ function checkContentType(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
   if (/^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(type)) return;
   throw new TollgateError('encoding_unsupported', {
-    message: 'content-type: only `application/json` in UTF-8 is accepted.', field: 'content-type',
+    message: 'content-type: only `application/json` in UTF-8 is accepted.',
+    field: 'content-type',
   });
 }
 
-const tooLarge = (bytesMax: number) => new TollgateError('body_too_large', {
-  message: `The body is larger than ${bytesMax} bytes, the limit here; send less at a time.`,
-});
+const tooLarge = (bytesMax: number) =>
+  new TollgateError('body_too_large', {
+    message: `The body is larger than ${bytesMax} bytes, the limit here; send less at a time.`,
+  });
 
 async function readBounded(request: Request, { bytesMax, timeoutMs }: BodyLimits): Promise<Uint8Array> {
   const declared = request.headers.get('content-length');
@@ -76,7 +79,9 @@ async function readBounded(request: Request, { bytesMax, timeoutMs }: BodyLimits
     clearTimeout(timer);
   }
   if (timedOut) {
-    throw new TollgateError('invalid_request', { message: `The body did not arrive within ${timeoutMs / 1000} seconds; send it again.` });
+    throw new TollgateError('invalid_request', {
+      message: `The body did not arrive within ${timeoutMs / 1000} seconds; send it again.`,
+    });
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length);
 }
@@ -93,7 +98,8 @@ function parseJson(bytes: Uint8Array): unknown {
     throw invalidJson('The body is not JSON in UTF-8; check its quotes, commas and brackets.');
   }
   // Parsers keep one of two members of the same name and nobody sees which: fewer names than colons tells.
-  if (countNames(value) !== shape.colons) throw invalidJson('The body names a field twice in one object; name each once.');
+  if (countNames(value) !== shape.colons)
+    throw invalidJson('The body names a field twice in one object; name each once.');
   return value;
 }
 

@@ -1,5 +1,5 @@
-// All routes of an app, as data: for the `allow` header of a wrong method, for what a route declares about itself, and for
-// the test that calls each of them without a right to.
+// All routes of an app, as data: for the `allow` header of a wrong method, for what a route declares about
+// itself, and for the test that calls each of them without a right to.
 
 import type { AnyElysia } from 'elysia';
 
@@ -33,6 +33,8 @@ export function listRoutes(app: AnyElysia): readonly RouteEntry[] {
 }
 
 function covers(segments: readonly string[], asked: readonly string[]): boolean {
-  return segments.length === asked.length
-    && segments.every((segment, index) => segment === asked[index] || (segment.startsWith(':') && asked[index] !== ''));
+  return (
+    segments.length === asked.length &&
+    segments.every((segment, index) => segment === asked[index] || (segment.startsWith(':') && asked[index] !== ''))
+  );
 }

@@ -31,7 +31,10 @@ export interface AdminAppOptions {
   readonly services: AdminServices;
 }
 
-/** The whole admin API below `/admin/v1`, to be used through `handle`. No CORS headers: only our own console calls it. */
+/**
+ * The whole admin API below `/admin/v1`, to be used through `handle`. No CORS headers: only our own console
+ * calls it.
+ */
 export function adminApp({ routes, services }: AdminAppOptions): AnyElysia {
   const guard = createGuard(services);
   const requestIds = new WeakMap<Request, string>();
@@ -43,9 +46,19 @@ export function adminApp({ routes, services }: AdminAppOptions): AnyElysia {
     return made;
   };
   const idempotency = idempotencyHooks(services.idempotency);
-  const errorReply = createErrorReply({ log: services.log, requestIdOf, allowedMethods: (path) => allowedMethods(app, path) });
+  const errorReply = createErrorReply({
+    log: services.log,
+    requestIdOf,
+    allowedMethods: (path) => allowedMethods(app, path),
+  });
 
-  const authorise = ({ request, set }: { readonly request: Request; readonly set: { headers: Record<string, unknown> } }): void => {
+  const authorise = ({
+    request,
+    set,
+  }: {
+    readonly request: Request;
+    readonly set: { headers: Record<string, unknown> };
+  }): void => {
     guard(request, 'admin');
     refuseRepeatedQuery(request.url);
     Object.assign(set.headers, dataHeaders, { 'x-request-id': requestIdOf(request) });
@@ -61,7 +74,9 @@ export function adminApp({ routes, services }: AdminAppOptions): AnyElysia {
   const app: AnyElysia = new Elysia({ name: 'admin', prefix: adminPrefix, normalize: false, strictPath: true })
     .onParse(parse)
     .onTransform(authorise)
-    .onBeforeHandle(async ({ request, route }) => await idempotency.before(request, ownsItsKeys(app, request.method, route)))
+    .onBeforeHandle(
+      async ({ request, route }) => await idempotency.before(request, ownsItsKeys(app, request.method, route)),
+    )
     .mapResponse(async ({ request, responseValue, set }) => await idempotency.after(request, responseValue, set))
     .onError(async ({ request, error, code, path }) => {
       await idempotency.failed(request, error);
@@ -86,18 +101,23 @@ function refuseUnguarded(app: AnyElysia, authorise: unknown): void {
   for (const { method, path, hooks } of app.routes) {
     const transforms: unknown = Reflect.get(hooks, 'transform');
     const guarded = Array.isArray(transforms) && transforms.some((hook: unknown) => hookFunction(hook) === authorise);
-    if (!guarded) throw new Error(`${method} ${path} is not guarded; hand its app to adminApp without \`as\` scopes of its own`);
+    if (!guarded)
+      throw new Error(`${method} ${path} is not guarded; hand its app to adminApp without \`as\` scopes of its own`);
   }
 }
 
 const hookFunction = (hook: unknown): unknown =>
-  (typeof hook === 'object' && hook !== null && 'fn' in hook ? hook.fn : hook);
+  typeof hook === 'object' && hook !== null && 'fn' in hook ? hook.fn : hook;
 
 function allowedMethods(app: AnyElysia, path: string): readonly string[] {
-  return listRoutes(app).filter((route) => route.matches(path)).map((route) => route.method);
+  return listRoutes(app)
+    .filter((route) => route.matches(path))
+    .map((route) => route.method);
 }
 
 /** Routes whose service keeps idempotency keys itself, durably, say so: `detail: { 'x-idempotency': 'own' }`. */
 function ownsItsKeys(app: AnyElysia, method: string, path: string): boolean {
-  return listRoutes(app).some((route) => route.method === method && route.path === path && route.detail['x-idempotency'] === 'own');
+  return listRoutes(app).some(
+    (route) => route.method === method && route.path === path && route.detail['x-idempotency'] === 'own',
+  );
 }

@@ -1,5 +1,5 @@
-// Turns a schema's complaint into a sentence: the field's path and the rule it breaks, never the value that was sent.
-// Names of unknown fields come from the caller too, so only short plain ones are repeated.
+// Turns a schema's complaint into a sentence: the field's path and the rule it breaks, never the value that was
+// sent. Names of unknown fields come from the caller too, so only short plain ones are repeated.
 
 import type { ErrorDetails } from '../../core/errors.ts';
 
@@ -13,7 +13,11 @@ export interface SchemaComplaint {
 }
 
 const PLACES: Readonly<Record<string, string>> = {
-  body: 'The body', query: 'The query', params: 'The path', headers: 'The headers', cookie: 'The cookies',
+  body: 'The body',
+  query: 'The query',
+  params: 'The path',
+  headers: 'The headers',
+  cookie: 'The cookies',
 };
 
 export function validationDetails(on: string, complaint: SchemaComplaint | undefined): ErrorDetails {
@@ -30,7 +34,8 @@ function fieldOf(pointer: string): string | undefined {
   let path = '';
   for (const segment of pointer.slice(1).split('/')) {
     if (/^\d{1,6}$/.test(segment)) path += `[${segment}]`;
-    else if (/^[A-Za-z][A-Za-z0-9_-]{0,39}$/.test(segment) && !/^tgo?_/.test(segment)) path += path === '' ? segment : `.${segment}`;
+    else if (/^[A-Za-z][A-Za-z0-9_-]{0,39}$/.test(segment) && !/^tgo?_/.test(segment))
+      path += path === '' ? segment : `.${segment}`;
     else return path === '' ? undefined : path;
   }
   return path;
@@ -41,7 +46,10 @@ const RULES: readonly (readonly [theirs: RegExp, ours: string])[] = [
   [/^Unexpected property$/, 'is not a field of this request; leave it out'],
   [/^Expected required property$/, 'is required'],
   [/^Expected string to match '(.*)'$/, 'must match $1'],
-  [/^Expected (?:string|array) length(?: to be)? (less|greater) or equal to (\d+)$/, 'must have a length $1 than or equal to $2'],
+  [
+    /^Expected (?:string|array) length(?: to be)? (less|greater) or equal to (\d+)$/,
+    'must have a length $1 than or equal to $2',
+  ],
   [/^Expected (?:integer|number) to be (less|greater) or equal to (\S+)$/, 'must be $1 than or equal to $2'],
   [/^Expected (?:integer|number) to (be .*)$/, 'must $1'],
   [/^Expected (array|integer|object)$/, 'must be an $1'],
@@ -71,5 +79,7 @@ function optionsOf(schema: unknown): readonly string[] | undefined {
   const members = memberOf(schema, 'anyOf');
   if (!Array.isArray(members)) return undefined;
   const constants = members.map((member) => memberOf(member, 'const'));
-  return constants.every((constant) => constant !== undefined) ? constants.map((constant) => JSON.stringify(constant)) : undefined;
+  return constants.every((constant) => constant !== undefined)
+    ? constants.map((constant) => JSON.stringify(constant))
+    : undefined;
 }

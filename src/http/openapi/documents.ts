@@ -24,7 +24,8 @@ export async function generateDocuments(apps: DocumentedApps, version: string): 
   };
 }
 
-export const adminDocument = (app: AnyElysia, version: string): Promise<JsonObject> => produceDocument(app, adminFace(version));
+export const adminDocument = (app: AnyElysia, version: string): Promise<JsonObject> =>
+  produceDocument(app, adminFace(version));
 
 /** As it stands in its file. */
 export const documentText = (document: JsonObject): string => `${JSON.stringify(document, null, 2)}\n`;
@@ -32,12 +33,19 @@ export const documentText = (document: JsonObject): string => `${JSON.stringify(
 const adminFace = (version: string): FaceDescription => ({
   title: 'Tollgate admin API',
   version,
-  description: 'For operators: accounts, keys, models, prices, upstreams, money, usage and terms. Amounts are decimal strings of '
-    + 'nano-units (10^-9) of a currency; errors are problem+json; lists come in pages with opaque cursors.',
+  description:
+    'For operators: accounts, keys, models, prices, upstreams, money, usage and terms. Amounts are decimal strings of ' +
+    'nano-units (10^-9) of a currency; errors are problem+json; lists come in pages with opaque cursors.',
   securitySchemes: {
-    operatorKey: { type: 'http', scheme: 'bearer', description: 'An operator key with the scope `admin`: `Authorization: Bearer tgo_...`. API keys do not work here.' },
+    operatorKey: {
+      type: 'http',
+      scheme: 'bearer',
+      description:
+        'An operator key with the scope `admin`: `Authorization: Bearer tgo_...`. API keys do not work here.',
+    },
   },
   security: [{ operatorKey: [] }],
+  idempotencyKeys: true,
   tags: {
     Accounts: 'The parties that pay.',
     Audit: 'Who changed what, as a chain.',
@@ -63,5 +71,6 @@ const termsFace = (version: string): FaceDescription => ({
     apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of the account that accepts.' },
   },
   security: [],
+  idempotencyKeys: false,
   tags: { Terms: 'Documents, clauses, acceptances.' },
 });

@@ -32,8 +32,10 @@ export function parseOwnJson(text: string): Json {
 }
 
 function toJson(value: unknown): Json {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') return value;
+  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
+    return value;
   if (Array.isArray(value)) return value.map(toJson);
-  if (typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toJson(member)]));
+  if (typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toJson(member)]));
   throw new TypeError(`a ${typeof value} is not JSON`);
 }

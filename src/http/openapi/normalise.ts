@@ -1,10 +1,13 @@
-// Makes the document that @elysiajs/swagger produces a valid OpenAPI 3.1 one. Each repair names the fault it answers; a
-// repair whose fault is gone does nothing. What the routes declare is never changed in meaning.
+// Makes the document that @elysiajs/swagger produces a valid OpenAPI 3.1 one. Each repair names the fault it
+// answers; a repair whose fault is gone does nothing. What the routes declare is never changed in meaning.
 
 import { isObject, mapMembers, objectOf, without } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
 
-/** TypeBox writes JSON Schema, which is what 3.1 takes; the plugin calls it 3.0.3, where `const` and `null` are illegal. */
+/**
+ * TypeBox writes JSON Schema, which is what 3.1 takes; the plugin calls it 3.0.3, where `const` and `null`
+ * are illegal.
+ */
 export const openApiVersion = '3.1.0';
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']);
@@ -17,7 +20,10 @@ export function normalise(document: JsonObject): JsonObject {
     ...document,
     openapi: openApiVersion,
     paths,
-    components: { ...objectOf(document['components']), schemas: mapMembers(schemas, (schema) => repairSchema(schema, names)) },
+    components: {
+      ...objectOf(document['components']),
+      schemas: mapMembers(schemas, (schema) => repairSchema(schema, names)),
+    },
   });
 }
 
@@ -25,7 +31,8 @@ export function normalise(document: JsonObject): JsonObject {
 function normalisePath(item: JsonObject, path: string, names: ReadonlySet<string>): JsonObject | undefined {
   if (path.includes('*')) return undefined;
   const operations = mapMembers(item, (operation, method) =>
-    METHODS.has(method) ? normaliseOperation(objectOf(operation), path, names) : undefined);
+    METHODS.has(method) ? normaliseOperation(objectOf(operation), path, names) : undefined,
+  );
   return Object.keys(operations).length === 0 ? undefined : operations;
 }
 
@@ -35,11 +42,15 @@ function normaliseOperation(operation: JsonObject, path: string, names: Readonly
     // An optional part of a path is listed where it is not in the path too.
     .filter((parameter) => parameter['in'] !== 'path' || path.includes(`{${String(parameter['name'])}}`))
     .map((parameter) => normaliseParameter(parameter, names));
-  const answered = mapMembers(objectOf(responses), (response, status) => normaliseResponse(objectOf(response), status, names));
+  const answered = mapMembers(objectOf(responses), (response, status) =>
+    normaliseResponse(objectOf(response), status, names),
+  );
   return {
     ...without(rest, 'hide'),
     ...(listed.length === 0 ? {} : { parameters: listed }),
-    ...(isObject(requestBody) ? { requestBody: { ...requestBody, content: jsonOnly(requestBody['content'], names, repairSchema) } } : {}),
+    ...(isObject(requestBody)
+      ? { requestBody: { ...requestBody, content: jsonOnly(requestBody['content'], names, repairSchema) } }
+      : {}),
     responses: Object.keys(answered).length === 0 ? { 200: { description: 'Done.' } } : answered,
   };
 }
@@ -55,13 +66,18 @@ function normaliseParameter(parameter: JsonObject, names: ReadonlySet<string>): 
 function normaliseResponse(response: JsonObject, status: string, names: ReadonlySet<string>): JsonObject {
   const { description, content, headers, links, title } = response;
   const described = typeof description === 'string' ? description : `${status.startsWith('2') ? 'Done' : 'Refused'}.`;
-  const words = { ...(typeof title === 'string' ? { title } : {}), ...(typeof description === 'string' ? { description } : {}) };
+  const words = {
+    ...(typeof title === 'string' ? { title } : {}),
+    ...(typeof description === 'string' ? { description } : {}),
+  };
   const bodiless = !isObject(content) || Object.values(content).some((media) => !isObject(media));
   return {
     description: described,
     ...(isObject(headers) ? { headers } : {}),
     ...(isObject(links) ? { links } : {}),
-    ...(bodiless || status === '204' ? {} : { content: jsonOnly(content, names, (schema, known) => responseSchema(schema, known, words)) }),
+    ...(bodiless || status === '204'
+      ? {}
+      : { content: jsonOnly(content, names, (schema, known) => responseSchema(schema, known, words)) }),
   };
 }
 
@@ -70,7 +86,9 @@ function responseSchema(schema: Json, names: ReadonlySet<string>, words: JsonObj
   const open = (value: Json): Json => {
     if (Array.isArray(value)) return value.map(open);
     if (!isObject(value)) return value;
-    return mapMembers(value, (member, name) => (name === 'additionalProperties' && member === false ? undefined : open(member)));
+    return mapMembers(value, (member, name) =>
+      name === 'additionalProperties' && member === false ? undefined : open(member),
+    );
   };
   const repaired = open(repairSchema(schema, names));
   return isObject(repaired) && !('$ref' in repaired) ? { ...words, ...repaired } : repaired;
@@ -78,11 +96,15 @@ function responseSchema(schema: Json, names: ReadonlySet<string>, words: JsonObj
 
 /** Every JSON body is listed as a form and as plain text too, which the shell refuses. */
 function jsonOnly(
-  content: Json | undefined, names: ReadonlySet<string>, repair: (schema: Json, names: ReadonlySet<string>) => Json,
+  content: Json | undefined,
+  names: ReadonlySet<string>,
+  repair: (schema: Json, names: ReadonlySet<string>) => Json,
 ): JsonObject {
   const all = objectOf(content);
   const kept = 'application/json' in all ? { 'application/json': all['application/json'] ?? {} } : all;
-  return mapMembers(kept, (media) => mapMembers(objectOf(media), (value, name) => (name === 'schema' ? repair(value, names) : value)));
+  return mapMembers(kept, (media) =>
+    mapMembers(objectOf(media), (value, name) => (name === 'schema' ? repair(value, names) : value)),
+  );
 }
 
 function repairSchema(schema: Json, names: ReadonlySet<string>): Json {
@@ -95,7 +117,8 @@ function repairSchema(schema: Json, names: ReadonlySet<string>): Json {
   for (const [name, value] of Object.entries(schema)) {
     if (name === '$id' && typeof value === 'string') continue;
     // References keep the bare name of the model.
-    if (name === '$ref' && typeof value === 'string' && names.has(value)) repaired[name] = `#/components/schemas/${value}`;
+    if (name === '$ref' && typeof value === 'string' && names.has(value))
+      repaired[name] = `#/components/schemas/${value}`;
     else if (name === 'const' || name === 'enum' || name === 'default' || name === 'examples') repaired[name] = value;
     else repaired[name] = repairSchema(value, names);
   }
@@ -103,22 +126,27 @@ function repairSchema(schema: Json, names: ReadonlySet<string>): Json {
 }
 
 const dateAsText = (schema: JsonObject): JsonObject =>
-  (schema['type'] === 'Date' ? { ...schema, type: 'string', format: 'date-time' } : schema);
+  schema['type'] === 'Date' ? { ...schema, type: 'string', format: 'date-time' } : schema;
 
 /** A map of any names: said in the form that readers of OpenAPI know. */
 function recordAsMap(schema: JsonObject): JsonObject {
   const patterns = schema['patternProperties'];
-  const any = isObject(patterns) ? patterns['^(.*)$'] : undefined;
-  return any === undefined ? schema : { ...without(schema, 'patternProperties'), additionalProperties: any };
+  const whatever = isObject(patterns) ? patterns['^(.*)$'] : undefined;
+  return whatever === undefined ? schema : { ...without(schema, 'patternProperties'), additionalProperties: whatever };
 }
 
 function nullableAsType(schema: JsonObject): JsonObject {
   if (schema['nullable'] !== true) return schema;
   const rest = without(schema, 'nullable');
-  return typeof rest['type'] === 'string' ? { ...rest, type: [rest['type'], 'null'] } : { anyOf: [rest, { type: 'null' }] };
+  return typeof rest['type'] === 'string'
+    ? { ...rest, type: [rest['type'], 'null'] }
+    : { anyOf: [rest, { type: 'null' }] };
 }
 
-/** Schemas with a one-word title become components; one title for two different schemas leaves both where they are. */
+/**
+ * Schemas with a one-word title become components; one title for two different schemas leaves both where they
+ * are.
+ */
 function shareTitledSchemas(document: JsonObject): JsonObject {
   const found = new Map<string, string | undefined>();
   const collect = (value: Json): void => {
@@ -137,20 +165,27 @@ function shareTitledSchemas(document: JsonObject): JsonObject {
     if (Array.isArray(value)) return value.map((item: Json) => replace(item, false));
     if (!isObject(value)) return value;
     const title = top ? undefined : titleOf(value);
-    if (title === undefined || found.get(title) === undefined) return mapMembers(value, (member) => replace(member, false));
+    if (title === undefined || found.get(title) === undefined)
+      return mapMembers(value, (member) => replace(member, false));
     shared[title] ??= replace(value, true);
     return { $ref: `#/components/schemas/${title}` };
   };
   const paths = replace(document['paths'] ?? {}, false);
   const components = objectOf(document['components']);
-  return { ...document, paths, components: { ...components, schemas: { ...objectOf(components['schemas']), ...shared } } };
+  return {
+    ...document,
+    paths,
+    components: { ...components, schemas: { ...objectOf(components['schemas']), ...shared } },
+  };
 }
 
 /** As text in which the order of members says nothing. */
-const canonical = (value: Json): string => JSON.stringify(value, (_, member: unknown) =>
-  (typeof member === 'object' && member !== null && !Array.isArray(member)
-    ? Object.fromEntries(Object.entries(member).toSorted(([left], [right]) => (left < right ? -1 : 1)))
-    : member));
+const canonical = (value: Json): string =>
+  JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).toSorted(([left], [right]) => (left < right ? -1 : 1)))
+      : member,
+  );
 
 function titleOf(schema: JsonObject): string | undefined {
   const title = schema['title'];

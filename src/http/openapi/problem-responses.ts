@@ -1,5 +1,6 @@
-// The errors of the problem+json faces, as components of a document: one response for each status in the closed table,
-// with the codes that it may carry, so that a client's author sees every way in which a call can be refused.
+// The errors of the problem+json faces, as components of a document: one response for each status in the closed
+// table, with the codes that it may carry, so that a client's author sees every way in which a call can be
+// refused.
 
 import { errorTable } from '../../core/errors.ts';
 import type { ErrorCode } from '../../core/errors.ts';
@@ -46,14 +47,16 @@ export const problemSchema: JsonObject = {
 const nameOf = (status: number): string => `Problem${status}`;
 
 export function problemComponents(statuses: readonly number[]): JsonObject {
-  return Object.fromEntries(statuses.map((status) => {
-    const carried = codes.filter((code) => errorTable[code].status === status);
-    const response: JsonObject = {
-      description: `${meanings[status] ?? 'Refused.'} Codes: ${carried.map((code) => `\`${code}\``).join(', ')}.`,
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    };
-    return [nameOf(status), response];
-  }));
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const carried = codes.filter((code) => errorTable[code].status === status);
+      const response: JsonObject = {
+        description: `${meanings[status] ?? 'Refused.'} Codes: ${carried.map((code) => `\`${code}\``).join(', ')}.`,
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      };
+      return [nameOf(status), response];
+    }),
+  );
 }
 
 export const problemReference = (status: number): Json => ({ $ref: `#/components/responses/${nameOf(status)}` });

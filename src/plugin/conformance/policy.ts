@@ -90,7 +90,10 @@ export function describePolicy(entry: PluginEntry<'policy'>, expectations: Polic
   describe(`policy ${entry.name}`, () => {
     describeEntry('policy', entry);
     const policy = createFrom(entry);
-    const factsHere = someFacts(fc.constantFrom(...policy.gates), policy.asks === 'upstream');
+    const factsHere = someFacts(
+      fc.constantFrom(...(policy.gates.length > 0 ? policy.gates : gates)),
+      policy.asks === 'upstream',
+    );
 
     test('declares its gates, clauses, question, deadline and what happens on failure', () => {
       expect(policy.gates.length).toBeGreaterThan(0);

@@ -9,10 +9,24 @@ import { readChoices, readModel, readStream, readTokenLimit } from '../openai-re
 import { openOpenAiTap } from '../openai-stream-tap.ts';
 
 /** Members that make the upstream fetch text of its own and bill it as input. */
-const searchFields = ['web_search_options', 'search_parameters', 'plugins', 'documents', 'data_sources'] as const;
+const searchFields = [
+  'web_search_options',
+  'search_parameters',
+  'plugins',
+  'documents',
+  'data_sources',
+] as const;
 
 const fields = fieldSet(
-  'model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'n', 'best_of', 'top_logprobs', 'messages',
+  'model',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'n',
+  'best_of',
+  'top_logprobs',
+  'messages',
   ...searchFields,
 );
 
@@ -26,14 +40,15 @@ function readRequest(body: Uint8Array): RequestFacts {
   const choices = readChoices(body, spans);
   const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
   const messages = spans.get('messages');
-  const outside = searchFields.some((field) => isGiven(body, spans.get(field)))
-    || (messages !== undefined && refersOutside(body, messages));
+  const outside =
+    searchFields.some((field) => isGiven(body, spans.get(field))) ||
+    (messages !== undefined && refersOutside(body, messages, '['));
   return {
     model,
     modelSpan,
     stream,
     // Which of the two an upstream obeys is its own affair: the larger one bounds what it may bill.
-    outputLimit: older === undefined || newer === undefined ? older ?? newer : Math.max(older, newer),
+    outputLimit: older === undefined || newer === undefined ? (older ?? newer) : Math.max(older, newer),
     choices,
     inputBound: outside ? undefined : body.length + templateTokensMax,
     wantsUsage,
@@ -45,8 +60,8 @@ const isGiven = (body: Uint8Array, span: { start: number; end: number } | undefi
   span !== undefined && !isNull(body, span);
 
 const streamEnd = new TextEncoder().encode(
-  'data: {"id":"chatcmpl-end","object":"chat.completion.chunk","created":0,"model":"",'
-  + '"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
+  'data: {"id":"chatcmpl-end","object":"chat.completion.chunk","created":0,"model":"",' +
+    '"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
 );
 
 export const openAiChat: Protocol = {

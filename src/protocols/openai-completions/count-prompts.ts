@@ -1,4 +1,5 @@
-// How many prompts a legacy completion has: a string, a list of strings, a list of tokens, or a list of lists of tokens.
+// How many prompts a legacy completion has: a string, a list of strings, a list of tokens, or a list of lists
+// of tokens.
 
 import { bounds } from '../../core/bounds.ts';
 import { JsonCursor } from '../../core/json-cursor.ts';

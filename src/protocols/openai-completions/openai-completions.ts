@@ -1,4 +1,5 @@
-// OpenAI's legacy text completions: `POST /v1/completions`. One request may carry many prompts, each with its choices.
+// OpenAI's legacy text completions: `POST /v1/completions`. One request may carry many prompts, each with its
+// choices.
 
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
@@ -8,7 +9,16 @@ import { readChoices, readModel, readStream, readTokenLimit } from '../openai-re
 import { openOpenAiTap } from '../openai-stream-tap.ts';
 import { countPrompts } from './count-prompts.ts';
 
-const fields = fieldSet('model', 'stream', 'stream_options', 'max_tokens', 'n', 'best_of', 'prompt', 'top_logprobs');
+const fields = fieldSet(
+  'model',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'n',
+  'best_of',
+  'prompt',
+  'top_logprobs',
+);
 
 function readRequest(body: Uint8Array): RequestFacts {
   const scanned = scanBody(body, fields);
@@ -31,8 +41,8 @@ function readRequest(body: Uint8Array): RequestFacts {
 }
 
 const streamEnd = new TextEncoder().encode(
-  'data: {"id":"cmpl-end","object":"text_completion","created":0,"model":"",'
-  + '"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
+  'data: {"id":"cmpl-end","object":"text_completion","created":0,"model":"",' +
+    '"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
 );
 
 export const openAiCompletions: Protocol = {

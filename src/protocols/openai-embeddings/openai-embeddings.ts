@@ -14,14 +14,15 @@ function readRequest(body: Uint8Array): RequestFacts {
   const { model, modelSpan } = readModel(body, spans);
   readInteger(body, spans.get('dimensions'), 'dimensions', 1, 65_536);
   const input = spans.get('input');
+  // Some vendors take pictures here, by reference.
+  const outside = input !== undefined && body[input.start] === 0x5b && refersOutside(body, input, '{');
   return {
     model,
     modelSpan,
     stream: false,
     outputLimit: undefined,
     choices: 1,
-    // Some vendors take pictures here, by reference.
-    inputBound: input !== undefined && body[input.start] !== 0x22 && refersOutside(body, input) ? undefined : body.length,
+    inputBound: outside ? undefined : body.length,
     wantsUsage: false,
     forceUsage: undefined,
   };

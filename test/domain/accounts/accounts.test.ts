@@ -39,7 +39,7 @@ describe('an account', () => {
     expect(await rig.accounts.list({ limit: 10 })).toEqual([]);
   });
 
-  test('gets the overdraft of its row at the next start if the ledger could not take it, or when it is sent again', async () => {
+  test('gets the overdraft that the ledger could not take at the next start, or when sent again', async () => {
     const rig = await accountsRig();
     const { id } = await rig.accounts.create(operator, acme);
     rig.ledger.available = false;

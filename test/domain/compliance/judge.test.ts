@@ -1,12 +1,8 @@
 // The engine: who is asked, whose words win, what is united, and what a policy that fails costs whom.
 
 import { describe, expect, test } from 'bun:test';
-import {
-  createJudge,
-  type LoadedPolicy,
-  type PolicyFault,
-  type StartTimer,
-} from '../../../src/domain/compliance/judge.ts';
+import type { LoadedPolicy, PolicyFault, StartTimer } from '../../../src/domain/compliance/ask-policy.ts';
+import { createJudge } from '../../../src/domain/compliance/judge.ts';
 import {
   allow,
   type CompliancePolicy,

@@ -1,4 +1,3 @@
-import { describe } from 'bun:test';
 import { describeLedger } from '../../store/ledger-suite.ts';
 import { scratchFolders } from '../../store/scratch.ts';
 import { embeddedHarness } from './embedded-harness.ts';

@@ -219,7 +219,7 @@ describe('against a model that remembers every request', () => {
     );
   });
 
-  test('with releases in any order, places and tokens come out as if each request had been counted by hand', () => {
+  test('with releases in any order, places and tokens come out as if counted by hand', () => {
     fc.assert(
       fc.property(
         fc.array(

@@ -60,7 +60,9 @@ describe('a document', () => {
   test('may have CRLF, quotes, instants, sections, lists and code with headings in it', () => {
     const text = termsText({
       effective: '2026-03-01T08:00:00Z',
-      body: '## Part one\n\nIntroduction.\n\n### S1 Keys: {declared} \n\nText:\n\n```\n## S1 Keys {enforced}\n```\n\n- one\n\n## Part two\n\n### S2. Rest {served} ##\n\nMore.',
+      body:
+        '## Part one\n\nIntroduction.\n\n### S1 Keys: {declared} \n\nText:\n\n```\n## S1 Keys {enforced}\n```\n' +
+        '\n- one\n\n## Part two\n\n### S2. Rest {served} ##\n\nMore.',
     })
       .replace('locale: en', 'locale: "zh-CN"')
       .replaceAll('\n', '\r\n');

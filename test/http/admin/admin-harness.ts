@@ -46,18 +46,22 @@ export interface MemoryLedger extends Pick<Ledger, 'balance' | 'post' | 'movemen
 
 export function memoryLedger(clock: Clock): MemoryLedger {
   const movements: Movement[] = [];
-  const posted = (): bigint => movements.flatMap((movement) => movement.entries)
-    .filter((entry) => entry.address === `account/${accountId}`)
-    .reduce((sum, entry) => sum + entry.amountNano, 0n);
+  const posted = (): bigint =>
+    movements
+      .flatMap((movement) => movement.entries)
+      .filter((entry) => entry.address === `account/${accountId}`)
+      .reduce((sum, entry) => sum + entry.amountNano, 0n);
   const ledger: MemoryLedger = {
     movements,
     refuseWith: undefined,
-    balance: async (id): Promise<Balance | undefined> => (id === accountId
-      ? { accountId, currency: 'USD', postedNano: posted(), heldNano: 0n, overdraftNano: 0n, availableNano: posted() }
-      : undefined),
+    balance: async (id): Promise<Balance | undefined> =>
+      id === accountId
+        ? { accountId, currency: 'USD', postedNano: posted(), heldNano: 0n, overdraftNano: 0n, availableNano: posted() }
+        : undefined,
     async post(request: MovementRequest): Promise<MovementResult> {
-      const before = movements.find((movement) =>
-        movement.idempotencyKey !== undefined && movement.idempotencyKey === request.idempotencyKey);
+      const before = movements.find(
+        (movement) => movement.idempotencyKey !== undefined && movement.idempotencyKey === request.idempotencyKey,
+      );
       if (before !== undefined) {
         return before.inputSha256 === request.inputSha256
           ? { posted: true, movement: before, replayed: true }
@@ -71,11 +75,16 @@ export function memoryLedger(clock: Clock): MemoryLedger {
     movement: async (id) => movements.find((movement) => movement.id === id),
     settled: async () => {},
     reader: {
-      list: async (filter, limit, before) => movements.toReversed()
-        .filter((movement) => before === undefined || movement.id < before)
-        .filter((movement) => filter.kind === undefined || movement.kind === filter.kind)
-        .filter((movement) => filter.address === undefined || movement.entries.some((leg) => leg.address === filter.address))
-        .slice(0, limit),
+      list: async (filter, limit, before) =>
+        movements
+          .toReversed()
+          .filter((movement) => before === undefined || movement.id < before)
+          .filter((movement) => filter.kind === undefined || movement.kind === filter.kind)
+          .filter(
+            (movement) =>
+              filter.address === undefined || movement.entries.some((leg) => leg.address === filter.address),
+          )
+          .slice(0, limit),
       trialBalance: async () => [
         { address: 'account/*', currency: 'USD', amountNano: posted(), entries: movements.length },
         { address: 'house/cash/manual', currency: 'USD', amountNano: -posted(), entries: movements.length },
@@ -87,16 +96,44 @@ export function memoryLedger(clock: Clock): MemoryLedger {
 
 export function usageRecord(requestId: Id<'req'>, changes: Partial<UsageRecord> = {}): UsageRecord {
   return {
-    requestId, accountId, apiKeyId: 'key_1', userId: undefined, group: 'friends',
-    admittedAt: 1_769_860_800_000, endedAt: 1_769_860_801_500, firstByteMs: 300, operation: 'chat', protocol: 'openai-chat',
-    model: 'example-large', stream: true, status: 200, outcome: 'finished', upstream: 'first',
-    attempts: [{
-      upstream: 'first', provider: 'simulator', model: 'sim/large', startedAt: 1_769_860_800_010, durationMs: 1_400, status: 200,
-      fault: undefined, costNano: 900n, costCurrency: 'USD',
-    }],
-    usage: { input: 1_000, output: 100 }, usageSource: 'upstream', flags: [], usageText: '{"prompt_tokens":1000}',
+    requestId,
+    accountId,
+    apiKeyId: 'key_1',
+    userId: undefined,
+    group: 'friends',
+    admittedAt: 1_769_860_800_000,
+    endedAt: 1_769_860_801_500,
+    firstByteMs: 300,
+    operation: 'chat',
+    protocol: 'openai-chat',
+    model: 'example-large',
+    stream: true,
+    status: 200,
+    outcome: 'finished',
+    upstream: 'first',
+    attempts: [
+      {
+        upstream: 'first',
+        provider: 'simulator',
+        model: 'sim/large',
+        startedAt: 1_769_860_800_010,
+        durationMs: 1_400,
+        status: 200,
+        fault: undefined,
+        costNano: 900n,
+        costCurrency: 'USD',
+      },
+    ],
+    usage: { input: 1_000, output: 100 },
+    usageSource: 'upstream',
+    flags: [],
+    usageText: '{"prompt_tokens":1000}',
     terms: {
-      priceVersionId: 'prc_1', rule: 'standard', currency: 'USD', rates: { input: 2_500_000n, output: 10_000_000n }, perCallNano: 5n,
+      priceVersionId: 'prc_1',
+      rule: 'standard',
+      currency: 'USD',
+      rates: { input: 2_500_000n, output: 10_000_000n },
+      perCallNano: 5n,
       multipliers: [{ of: 'group:friends', ppm: 500_000 }],
     },
     lines: [
@@ -104,11 +141,20 @@ export function usageRecord(requestId: Id<'req'>, changes: Partial<UsageRecord> 
       { kind: 'quantity', part: 'output', quantity: 100, rate: 10_000_000n },
       { kind: 'per-call', amountNano: 5n },
     ],
-    heldNano: 4_000_000n, chargeNano: 1_750_005n, lossNano: 0n, address: '203.0.113.9', country: 'NL', ...changes,
+    heldNano: 4_000_000n,
+    chargeNano: 1_750_005n,
+    lossNano: 0n,
+    address: '203.0.113.9',
+    country: 'NL',
+    ...changes,
   };
 }
 
-export interface UsageAsked { filter: unknown; limit: number; before: string | undefined }
+export interface UsageAsked {
+  filter: unknown;
+  limit: number;
+  before: string | undefined;
+}
 
 export function memoryUsage(stored: readonly StoredUsage[], asked: UsageAsked[] = []): UsageReader {
   return {
@@ -120,7 +166,10 @@ export function memoryUsage(stored: readonly StoredUsage[], asked: UsageAsked[] 
   };
 }
 
-export interface LoggedLine { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }
+export interface LoggedLine {
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 export function memoryLog(lines: LoggedLine[]): Log {
   const add = (event: string, fields: Readonly<Record<string, unknown>> = {}) => void lines.push({ event, fields });
@@ -133,7 +182,10 @@ export interface Harness {
   readonly clock: ReturnType<typeof standingClock>;
   readonly log: LoggedLine[];
   readonly usageAsked: UsageAsked[];
-  /** Calls with the admin key unless `key` says otherwise; null sends none. A body that is no string becomes JSON. */
+  /**
+   * Calls with the admin key unless `key` says otherwise; null sends none. A body that is no string becomes
+   * JSON.
+   */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
 }
 
@@ -162,16 +214,25 @@ export function adminHarness(extra: readonly AnyElysia[] = [], stored: readonly 
   const app = adminApp({
     routes: [
       ledgerRoutes(fullLedger),
-      usageRoutes({ usage: memoryUsage(stored, usageAsked), ledger }),
+      usageRoutes({ usage: memoryUsage(stored, usageAsked) }),
       healthRoutes({
-        version: '1.2.3', startedAt: clock.now(), moneyAvailable: () => true, askStore: async () => {}, shuttingDown: () => false,
-        upstreams: { states: () => [{ name: 'first', health: 'open', faultRate: 0, inFlight: 1, lastFault: undefined }] },
+        version: '1.2.3',
+        startedAt: clock.now(),
+        moneyAvailable: () => true,
+        askStore: async () => {},
+        shuttingDown: () => false,
+        upstreams: {
+          states: () => [{ name: 'first', health: 'open', faultRate: 0, inFlight: 1, lastFault: undefined }],
+        },
       }),
       ...extra,
     ],
     services: {
       operatorKeys: { find: (sha256) => scopesByHash.get(sha256) },
-      clock, newId, log: memoryLog(log), idempotency: memoryIdempotencyStore(clock),
+      clock,
+      newId,
+      log: memoryLog(log),
+      idempotency: memoryIdempotencyStore(clock),
       addressOf: (request) => peers.get(request) ?? '127.0.0.1',
     },
   });
@@ -184,7 +245,9 @@ export function adminHarness(extra: readonly AnyElysia[] = [], stored: readonly 
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) }),
     });
     if (peer !== undefined) peers.set(request, peer);
     const response = await app.handle(request);

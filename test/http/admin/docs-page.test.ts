@@ -9,7 +9,13 @@ import { adminHarness } from './admin-harness.ts';
 const face = () => adminFace({ app: adminHarness().app, version: '1.2.3', newId });
 const ask = (path: string, init: RequestInit = {}) => face()(new Request(`http://localhost${path}`, init));
 
-const parts = ['/admin/docs', '/admin/docs/init.js', '/admin/docs/swagger-ui-bundle.js', '/admin/docs/swagger-ui.css', '/admin/docs/openapi.json'];
+const parts = [
+  '/admin/docs',
+  '/admin/docs/init.js',
+  '/admin/docs/swagger-ui-bundle.js',
+  '/admin/docs/swagger-ui.css',
+  '/admin/docs/openapi.json',
+];
 
 test.each(parts)('%s is served, zipped for those who take it', async (path) => {
   const plain = await ask(path, { headers: { 'accept-encoding': 'identity' } });
@@ -40,10 +46,14 @@ test('an unchanged part is not sent again', async () => {
 
 test('the document is that of the mounted routes', async () => {
   const document: unknown = await (await ask('/admin/docs/openapi.json')).json();
-  expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' }, paths: { '/admin/v1/usage': { get: { operationId: 'listUsage' } } } });
+  expect(document).toMatchObject({
+    openapi: '3.1.0',
+    info: { version: '1.2.3' },
+    paths: { '/admin/v1/usage': { get: { operationId: 'listUsage' } } },
+  });
 });
 
-test('only reading is allowed, and other paths are the API\'s', async () => {
+test("only reading is allowed, and other paths are the API's", async () => {
   expect((await ask('/admin/docs', { method: 'POST' })).status).toBe(405);
   expect((await ask('/admin/docs', { method: 'HEAD' })).status).toBe(200);
   expect((await ask('/admin/docs/../v1/health')).status).toBe(401);

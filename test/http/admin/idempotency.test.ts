@@ -13,15 +13,21 @@ function makingRoutes() {
   const gate = Promise.withResolvers<void>();
   let fail: Error | undefined;
   const routes = new Elysia({ name: 'making' })
-    .post('/things', ({ body, set }) => {
-      if (fail !== undefined) throw fail;
-      made.push(body.size);
-      set.status = 201;
-      return { id: `thing-${made.length}`, key: keys.api, list: [{ key: keys.api }] };
-    }, {
-      body: strict({ size: Type.Integer() }),
-      response: { 201: strict({ id: Type.String(), key: Type.String(), list: Type.Array(strict({ key: Type.String() })) }) },
-    })
+    .post(
+      '/things',
+      ({ body, set }) => {
+        if (fail !== undefined) throw fail;
+        made.push(body.size);
+        set.status = 201;
+        return { id: `thing-${made.length}`, key: keys.api, list: [{ key: keys.api }] };
+      },
+      {
+        body: strict({ size: Type.Integer() }),
+        response: {
+          201: strict({ id: Type.String(), key: Type.String(), list: Type.Array(strict({ key: Type.String() })) }),
+        },
+      },
+    )
     .post('/others', () => status('Accepted', { id: made.push(0) }))
     .post('/closings', ({ set }) => {
       made.push(1);
@@ -55,7 +61,9 @@ test('another body or path under the same key is refused', async () => {
   const { routes, made } = makingRoutes();
   const { call } = adminHarness([routes]);
   await call('POST', '/admin/v1/things', withKey('k1', { size: 4 }));
-  expect((await call('POST', '/admin/v1/things', withKey('k1', { size: 5 }))).json['code']).toBe('idempotency_mismatch');
+  expect((await call('POST', '/admin/v1/things', withKey('k1', { size: 5 }))).json['code']).toBe(
+    'idempotency_mismatch',
+  );
   expect((await call('POST', '/admin/v1/others', withKey('k1', { size: 4 }))).status).toBe(422);
   expect(made).toEqual([4]);
 });

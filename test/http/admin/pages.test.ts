@@ -18,19 +18,23 @@ const refusal = (run: () => unknown): TollgateError => {
 
 describe('cursors', () => {
   test('come back as they were', () => {
-    fc.assert(fc.property(fc.string({ maxLength: 60, unit: 'binary' }), (text) => {
-      fc.pre(encodeCursor(text).length <= 200 && text.isWellFormed());
-      expect(decodeCursor(encodeCursor(text))).toBe(text);
-    }));
+    fc.assert(
+      fc.property(fc.string({ maxLength: 60, unit: 'binary' }), (text) => {
+        fc.pre(encodeCursor(text).length <= 200 && text.isWellFormed());
+        expect(decodeCursor(encodeCursor(text))).toBe(text);
+      }),
+    );
   });
 
   test('any other text is refused with 400 and never repeated', () => {
-    fc.assert(fc.property(fc.string({ minLength: 8, maxLength: 300 }), (text) => {
-      const { code, details } = refusal(() => readPage('req', { cursor: text }));
-      expect(code).toBe('invalid_request');
-      expect(details.field).toBe('cursor');
-      expect(details.message).not.toContain(text);
-    }));
+    fc.assert(
+      fc.property(fc.string({ minLength: 8, maxLength: 300 }), (text) => {
+        const { code, details } = refusal(() => readPage('req', { cursor: text }));
+        expect(code).toBe('invalid_request');
+        expect(details.field).toBe('cursor');
+        expect(details.message).not.toContain(text);
+      }),
+    );
   });
 
   test('one of another noun is refused', () => {
@@ -51,21 +55,36 @@ describe('cursors', () => {
 test('limits', () => {
   expect(pageLimit({})).toBe(bounds.pageSizeDefault);
   expect(pageLimit({ limit: '200' })).toBe(200);
-  for (const limit of ['0', '201', '999', '-1', '1.5', '01', '1e2', '']) expect(refusal(() => pageLimit({ limit })).details.field).toBe('limit');
+  for (const limit of ['0', '201', '999', '-1', '1.5', '01', '1e2', ''])
+    expect(refusal(() => pageLimit({ limit })).details.field).toBe('limit');
 });
 
 test('pages cover all rows once', () => {
-  fc.assert(fc.property(fc.uniqueArray(fc.integer({ min: 100, max: 999 }), { maxLength: 30 }), fc.integer({ min: 1, max: 7 }), (numbers, limit) => {
-    const rows = numbers.map((number) => `req_${number}`).toSorted().toReversed();
-    const seen: string[] = [];
-    let cursor: string | undefined;
-    do {
-      const { before } = readPage('req', { cursor });
-      const read = rows.filter((row) => before === undefined || row < before).slice(0, limit + 1);
-      const page = pageOf(read, limit, (row) => row, (row) => row);
-      seen.push(...page.items);
-      cursor = page.nextCursor ?? undefined;
-    } while (cursor !== undefined);
-    expect(seen).toEqual(rows);
-  }));
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 100, max: 999 }), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 7 }),
+      (numbers, limit) => {
+        const rows = numbers
+          .map((number) => `req_${number}`)
+          .toSorted()
+          .toReversed();
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const { before } = readPage('req', { cursor });
+          const read = rows.filter((row) => before === undefined || row < before).slice(0, limit + 1);
+          const page = pageOf(
+            read,
+            limit,
+            (row) => row,
+            (row) => row,
+          );
+          seen.push(...page.items);
+          cursor = page.nextCursor ?? undefined;
+        } while (cursor !== undefined);
+        expect(seen).toEqual(rows);
+      },
+    ),
+  );
 });

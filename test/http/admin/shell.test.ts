@@ -25,47 +25,122 @@ function oddRoutes() {
     .post('/items', ({ body }) => ({ count: body.count }), { body: itemBody, detail: { summary: 'Item' } })
     .get('/whoami', ({ request }) => ({ actor: actorOf(request).name }))
     .get('/leaks', () => ({ id: '1', credential: CANARY }), { response: { 200: strict({ id: Type.String() }) } })
-    .get('/throws', () => { throw new Error(`broken at ${CANARY}`); })
-    .get('/rejects', async () => { throw new TypeError(CANARY); })
-    .get('/throws-text', () => { throw CANARY as unknown as Error; })
-    .get('/refuses', () => {
-      throw new TollgateError('terms_required', { message: 'Accept first.', clause: 'T-3', link: '/terms', detail: CANARY });
+    .get('/throws', () => {
+      throw new Error(`broken at ${CANARY}`);
     })
-    .get('/busy', () => { throw new TollgateError('rate_limited', { message: 'Wait.', retryAfterSeconds: 1.2 }); });
+    .get('/rejects', async () => {
+      throw new TypeError(CANARY);
+    })
+    .get('/throws-text', () => {
+      throw CANARY as unknown as Error;
+    })
+    .get('/refuses', () => {
+      throw new TollgateError('terms_required', {
+        message: 'Accept first.',
+        clause: 'T-3',
+        link: '/terms',
+        detail: CANARY,
+      });
+    })
+    .get('/busy', () => {
+      throw new TollgateError('rate_limited', { message: 'Wait.', retryAfterSeconds: 1.2 });
+    });
 }
 
 const harness = () => adminHarness([oddRoutes()]);
 
 describe('errors', () => {
   const cases: readonly (readonly [
-    name: string, call: readonly [method: string, path: string, options?: Parameters<ReturnType<typeof harness>['call']>[2]],
+    name: string,
+    call: readonly [method: string, path: string, options?: Parameters<ReturnType<typeof harness>['call']>[2]],
     expected: { status: number; code: string; field?: string },
   ])[] = [
     ['no such path', ['GET', '/admin/v1/nothing'], { status: 404, code: 'not_found' }],
     ['wrong method', ['PUT', '/admin/v1/items'], { status: 405, code: 'method_not_allowed' }],
     ['preflight', ['OPTIONS', '/admin/v1/items'], { status: 405, code: 'method_not_allowed' }],
-    ['wrong type', ['POST', '/admin/v1/items', { body: { count: CANARY } }], { status: 400, code: 'invalid_request', field: 'count' }],
-    ['number as text', ['POST', '/admin/v1/items', { body: { count: '5' } }], { status: 400, code: 'invalid_request', field: 'count' }],
-    ['out of range', ['POST', '/admin/v1/items', { body: { count: 10 } }], { status: 400, code: 'invalid_request', field: 'count' }],
+    [
+      'wrong type',
+      ['POST', '/admin/v1/items', { body: { count: CANARY } }],
+      { status: 400, code: 'invalid_request', field: 'count' },
+    ],
+    [
+      'number as text',
+      ['POST', '/admin/v1/items', { body: { count: '5' } }],
+      { status: 400, code: 'invalid_request', field: 'count' },
+    ],
+    [
+      'out of range',
+      ['POST', '/admin/v1/items', { body: { count: 10 } }],
+      { status: 400, code: 'invalid_request', field: 'count' },
+    ],
     ['missing', ['POST', '/admin/v1/items', { body: {} }], { status: 400, code: 'invalid_request', field: 'count' }],
-    ['unknown field', ['POST', '/admin/v1/items', { body: { count: 1, role: CANARY } }], { status: 400, code: 'invalid_request', field: 'role' }],
-    ['prototype field', ['POST', '/admin/v1/items', { body: '{"count":1,"__proto__":{"x":1}}' }], { status: 400, code: 'invalid_request' }],
-    ['deep field', ['POST', '/admin/v1/items', { body: { count: 1, names: [{ name: 'a' }, { name: CANARY }] } }],
-      { status: 400, code: 'invalid_request', field: 'names[1].name' }],
-    ['not an option', ['POST', '/admin/v1/items', { body: { count: 1, colour: CANARY } }], { status: 400, code: 'invalid_request', field: 'colour' }],
-    ['not JSON', ['POST', '/admin/v1/items', { body: `{"count": ${CANARY}` }], { status: 400, code: 'invalid_request' }],
-    ['not UTF-8', ['POST', '/admin/v1/items', { body: new Uint8Array([0x22, 0xff, 0x22]) }], { status: 400, code: 'invalid_request' }],
-    ['byte order mark', ['POST', '/admin/v1/items', { body: '\ufeff{"count":1}' }], { status: 400, code: 'invalid_request' }],
-    ['name twice', ['POST', '/admin/v1/items', { body: '{"count":1,"count":2}' }], { status: 400, code: 'invalid_request' }],
+    [
+      'unknown field',
+      ['POST', '/admin/v1/items', { body: { count: 1, role: CANARY } }],
+      { status: 400, code: 'invalid_request', field: 'role' },
+    ],
+    [
+      'prototype field',
+      ['POST', '/admin/v1/items', { body: '{"count":1,"__proto__":{"x":1}}' }],
+      { status: 400, code: 'invalid_request' },
+    ],
+    [
+      'deep field',
+      ['POST', '/admin/v1/items', { body: { count: 1, names: [{ name: 'a' }, { name: CANARY }] } }],
+      { status: 400, code: 'invalid_request', field: 'names[1].name' },
+    ],
+    [
+      'not an option',
+      ['POST', '/admin/v1/items', { body: { count: 1, colour: CANARY } }],
+      { status: 400, code: 'invalid_request', field: 'colour' },
+    ],
+    [
+      'not JSON',
+      ['POST', '/admin/v1/items', { body: `{"count": ${CANARY}` }],
+      { status: 400, code: 'invalid_request' },
+    ],
+    [
+      'not UTF-8',
+      ['POST', '/admin/v1/items', { body: new Uint8Array([0x22, 0xff, 0x22]) }],
+      { status: 400, code: 'invalid_request' },
+    ],
+    [
+      'byte order mark',
+      ['POST', '/admin/v1/items', { body: '\ufeff{"count":1}' }],
+      { status: 400, code: 'invalid_request' },
+    ],
+    [
+      'name twice',
+      ['POST', '/admin/v1/items', { body: '{"count":1,"count":2}' }],
+      { status: 400, code: 'invalid_request' },
+    ],
     ['no body', ['POST', '/admin/v1/items'], { status: 400, code: 'invalid_request' }],
     ['a list', ['POST', '/admin/v1/items', { body: '[]' }], { status: 400, code: 'invalid_request' }],
-    ['a form', ['POST', '/admin/v1/items', { body: 'count=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-      { status: 415, code: 'encoding_unsupported', field: 'content-type' }],
-    ['compressed', ['POST', '/admin/v1/items', { body: '{}', headers: { 'content-encoding': 'gzip' } }],
-      { status: 415, code: 'encoding_unsupported', field: 'content-encoding' }],
-    ['too large', ['POST', '/admin/v1/items', { body: `"${'x'.repeat(bounds.adminBodyBytes)}"` }], { status: 413, code: 'body_too_large' }],
+    [
+      'a form',
+      [
+        'POST',
+        '/admin/v1/items',
+        { body: 'count=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      ],
+      { status: 415, code: 'encoding_unsupported', field: 'content-type' },
+    ],
+    [
+      'compressed',
+      ['POST', '/admin/v1/items', { body: '{}', headers: { 'content-encoding': 'gzip' } }],
+      { status: 415, code: 'encoding_unsupported', field: 'content-encoding' },
+    ],
+    [
+      'too large',
+      ['POST', '/admin/v1/items', { body: `"${'x'.repeat(bounds.adminBodyBytes)}"` }],
+      { status: 413, code: 'body_too_large' },
+    ],
     ['too deep', ['POST', '/admin/v1/items', { body: '['.repeat(100_000) }], { status: 400, code: 'invalid_request' }],
-    ['unknown query field', ['GET', `/admin/v1/health?debug=${CANARY}`], { status: 400, code: 'invalid_request', field: 'debug' }],
+    [
+      'unknown query field',
+      ['GET', `/admin/v1/health?debug=${CANARY}`],
+      { status: 400, code: 'invalid_request', field: 'debug' },
+    ],
     ['a reply with a field too many', ['GET', '/admin/v1/leaks'], { status: 500, code: 'internal_error' }],
     ['a defect', ['GET', '/admin/v1/throws'], { status: 500, code: 'internal_error' }],
     ['a rejection', ['GET', '/admin/v1/rejects'], { status: 500, code: 'internal_error' }],
@@ -79,7 +154,11 @@ describe('errors', () => {
     const answer = await ask(...call);
     expect(answer.status).toBe(expected.status);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
-    expect(answer.json).toMatchObject({ status: expected.status, code: expected.code, type: `urn:tollgate:error:${expected.code}` });
+    expect(answer.json).toMatchObject({
+      status: expected.status,
+      code: expected.code,
+      type: `urn:tollgate:error:${expected.code}`,
+    });
     expect(answer.json['field']).toBe(expected.field);
     expect(answer.json['requestId']).toMatch(/^req_[0-9a-f]{32}$/);
     expect(answer.headers.get('x-request-id')).toBe(String(answer.json['requestId']));
@@ -92,7 +171,10 @@ describe('errors', () => {
     const { call, log } = harness();
     const { json } = await call('GET', '/admin/v1/refuses');
     expect(json).toMatchObject({ clause: 'T-3', link: '/terms', detail: 'Accept first.' });
-    expect(log).toContainEqual({ event: 'admin_refused', fields: { requestId: json['requestId'], code: 'terms_required', detail: CANARY } });
+    expect(log).toContainEqual({
+      event: 'admin_refused',
+      fields: { requestId: json['requestId'], code: 'terms_required', detail: CANARY },
+    });
   });
 
   test('a defect is logged with the id that the caller got', async () => {
@@ -118,11 +200,16 @@ describe('errors', () => {
 
   test('no body that is wrong is ever repeated, and none is a 500', async () => {
     const { call } = harness();
-    await fc.assert(fc.asyncProperty(fc.jsonValue(), fc.string({ minLength: 1, maxLength: 60 }), async (value, name) => {
-      const answer = await call('POST', '/admin/v1/items', { body: { [name]: CANARY, nested: value, count: CANARY } });
-      expect(answer.status).toBe(400);
-      expect(answer.text).not.toContain(CANARY);
-    }), { numRuns: 100 });
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), fc.string({ minLength: 1, maxLength: 60 }), async (value, name) => {
+        const answer = await call('POST', '/admin/v1/items', {
+          body: { [name]: CANARY, nested: value, count: CANARY },
+        });
+        expect(answer.status).toBe(400);
+        expect(answer.text).not.toContain(CANARY);
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test('a key is not repeated when it is sent as the name of a field', async () => {
@@ -134,7 +221,8 @@ describe('errors', () => {
 
 describe('the guard', () => {
   const everyRoute = listRoutes(harness().app).map(({ method, path }) => ({
-    method, path: path.replace(':requestId', 'req_1').replace(/:[a-zA-Z]+/g, accountId),
+    method,
+    path: path.replace(':requestId', 'req_1').replace(/:[a-zA-Z]+/g, accountId),
   }));
 
   test('there are routes to check', () => {
@@ -155,7 +243,8 @@ describe('the guard', () => {
   test('nothing happens on behalf of a stranger', async () => {
     const { call, ledger } = harness();
     await call('POST', `/admin/v1/accounts/${accountId}/top-ups`, {
-      key: keys.metrics, body: { amountNano: '1', currency: 'USD', source: 'cash', reason: 'x' },
+      key: keys.metrics,
+      body: { amountNano: '1', currency: 'USD', source: 'cash', reason: 'x' },
     });
     expect(ledger.movements).toEqual([]);
   });
@@ -166,7 +255,10 @@ describe('the guard', () => {
 
   test('several keys are refused, whichever is right', async () => {
     const { call } = harness();
-    const answer = await call('GET', '/admin/v1/whoami', { key: null, headers: { authorization: `Bearer ${keys.admin}, Bearer ${keys.unknown}` } });
+    const answer = await call('GET', '/admin/v1/whoami', {
+      key: null,
+      headers: { authorization: `Bearer ${keys.admin}, Bearer ${keys.unknown}` },
+    });
     expect(answer.status).toBe(400);
     expect(answer.json['code']).toBe('ambiguous_credentials');
     expect(answer.text).not.toContain(keys.admin);
@@ -185,18 +277,25 @@ describe('the guard', () => {
     expect((await guess('2001:db8:1:2::1')).status).toBe(401);
   });
 
-  test('a stranger\'s body is not read', async () => {
+  test("a stranger's body is not read", async () => {
     let pulled = 0;
     const { app } = harness();
-    const body = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        pulled += 1;
-        controller.enqueue(new Uint8Array(1024));
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          pulled += 1;
+          controller.enqueue(new Uint8Array(1024));
+        },
       },
-    }, { highWaterMark: 0 });
-    const response = await app.handle(new Request('http://localhost/admin/v1/items', {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body,
-    }));
+      { highWaterMark: 0 },
+    );
+    const response = await app.handle(
+      new Request('http://localhost/admin/v1/items', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      }),
+    );
     expect(response.status).toBe(401);
     expect(pulled).toBe(0);
   });
@@ -204,15 +303,22 @@ describe('the guard', () => {
   test('a body without a length is cut at the limit', async () => {
     let sent = 0;
     const { app } = harness();
-    const body = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        sent += 64 * 1024;
-        controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          sent += 64 * 1024;
+          controller.enqueue(new Uint8Array(64 * 1024).fill(0x20));
+        },
       },
-    }, { highWaterMark: 0 });
-    const response = await app.handle(new Request('http://localhost/admin/v1/items', {
-      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.admin}` }, body,
-    }));
+      { highWaterMark: 0 },
+    );
+    const response = await app.handle(
+      new Request('http://localhost/admin/v1/items', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.admin}` },
+        body,
+      }),
+    );
     expect(response.status).toBe(413);
     expect(sent).toBeLessThan(bounds.adminBodyBytes + 256 * 1024);
   });

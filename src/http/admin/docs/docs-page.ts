@@ -1,5 +1,5 @@
-// /admin/docs: Swagger UI from inside the executable. Nothing is fetched from elsewhere, no script stands inside the page,
-// and nothing is read or compressed before somebody asks for it.
+// /admin/docs: Swagger UI from inside the executable. Nothing is fetched from elsewhere, no script stands
+// inside the page, and nothing is read or compressed before somebody asks for it.
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -51,10 +51,19 @@ const initScript = `window.ui = SwaggerUIBundle({
 });
 `;
 
-/** Own scripts, own styles, calls to this gateway. Swagger UI sets style attributes and draws its icons from data URLs. */
+/**
+ * Own scripts, own styles, calls to this gateway. Swagger UI sets style attributes and draws its icons from
+ * data URLs.
+ */
 const contentSecurityPolicy = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "connect-src 'self'",
-  "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join('; ');
 
 const pageHeaders = {
@@ -72,8 +81,14 @@ interface Part {
 }
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-const fromText = (contentType: string, text: () => Promise<string>): Part => ({ contentType, read: async () => bytesOf(await text()) });
-const fromFile = (contentType: string, path: string): Part => ({ contentType, read: async () => new Uint8Array(await Bun.file(path).arrayBuffer()) });
+const fromText = (contentType: string, text: () => Promise<string>): Part => ({
+  contentType,
+  read: async () => bytesOf(await text()),
+});
+const fromFile = (contentType: string, path: string): Part => ({
+  contentType,
+  read: async () => new Uint8Array(await Bun.file(path).arrayBuffer()),
+});
 
 export function createDocsFace({ newId, document }: DocsServices): DocsFace {
   const parts: ReadonlyMap<string, Part> = new Map([
@@ -89,7 +104,9 @@ export function createDocsFace({ newId, document }: DocsServices): DocsFace {
     const part = parts.get(path);
     if (part === undefined) return undefined;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return problemResponse('method_not_allowed', { message: 'This path takes GET.' }, newId('req'), { allow: 'GET, HEAD' });
+      return problemResponse('method_not_allowed', { message: 'This path takes GET.' }, newId('req'), {
+        allow: 'GET, HEAD',
+      });
     }
     return answer(request, part, await prepare(path, part));
   };
@@ -125,6 +142,7 @@ async function answer(request: Request, part: Part, { zipped, etag }: Prepared):
   const headers = { ...pageHeaders, 'content-type': part.contentType, vary: 'accept-encoding', etag };
   if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
   const body = request.method === 'HEAD' ? null : undefined;
-  if (!/\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')) return new Response(body ?? await part.read(), { headers });
+  if (!/\bgzip\b/.test(request.headers.get('accept-encoding') ?? ''))
+    return new Response(body ?? (await part.read()), { headers });
   return new Response(body ?? zipped, { headers: { ...headers, 'content-encoding': 'gzip' } });
 }

@@ -37,7 +37,7 @@ export const groupField = Type.String({
 export const amountField = Type.String({
   pattern: '^(?:0|[1-9][0-9]{0,18})$',
   description:
-    "Amount in nano-units (10^-9) of the account's currency, zero or more, as a decimal string: `5000000000` is 5 units.",
+    "Nano-units (10^-9) of the account's currency, zero or more, as a decimal string: `5000000000` is 5.",
   examples: ['5000000000'],
 });
 
@@ -56,9 +56,9 @@ const limitProperties = {
   concurrency: limit('Requests at the same time', accountBounds.concurrencyMax),
 };
 export const limitsPatch = Type.Partial(
-  strict(limitProperties, { description: 'Limits. Those that are left out stay as they are.' }),
+  strict(limitProperties, { title: 'LimitsPatch', description: 'Limits. Those that are left out stay as they are.' }),
 );
-export const limitsView = strict(limitProperties, { description: 'Limits; null is no limit.' });
+export const limitsView = strict(limitProperties, { title: 'Limits', description: 'Limits; null is no limit.' });
 
 const budget = (window: string) =>
   orNull(
@@ -70,9 +70,9 @@ const budget = (window: string) =>
 
 const budgetProperties = { day: budget('a UTC day'), month: budget('a UTC month'), total: budget('total') };
 export const budgetsPatch = Type.Partial(
-  strict(budgetProperties, { description: 'Budgets. Those that are left out stay as they are.' }),
+  strict(budgetProperties, { title: 'BudgetsPatch', description: 'Budgets. Those that are left out stay as they are.' }),
 );
-export const budgetsView = strict(budgetProperties, { description: 'Budgets; null is no budget.' });
+export const budgetsView = strict(budgetProperties, { title: 'Budgets', description: 'Budgets; null is no budget.' });
 
 export function limitsShown(limits: Limits): Static<typeof limitsView> {
   return {

@@ -34,7 +34,7 @@ const kindField = Type.Union([Type.Literal('person'), Type.Literal('company')], 
 });
 const statusField = Type.Union([Type.Literal('active'), Type.Literal('suspended'), Type.Literal('closed')], {
   description:
-    '`suspended` stops all of its API keys. `closed` is for good, comes after `suspended`, and needs a balance of zero.',
+    '`suspended` stops its API keys. `closed` is for good, follows `suspended`, needs a balance of zero.',
 });
 const overdraftField = Type.String({
   ...amountField,
@@ -59,7 +59,7 @@ const accountView = strict(
     budgets: budgetsView,
     createdAt: Type.String({ description: 'Time in UTC, ISO 8601.' }),
   },
-  { description: 'An account: the party that pays.' },
+  { title: 'Account', description: 'An account: the party that pays.' },
 );
 
 const newAccount = strict({
@@ -146,7 +146,7 @@ export function accountsRoutes({ accounts }: AccountRouteServices) {
           operationId: 'createAccount',
           summary: 'Open an account',
           description:
-            'Opens its balance too, at zero. Without `currency` it gets that of the config; the currency never changes.',
+            'Opens its balance too, at zero. `currency` is the config\'s if left out, and never changes.',
         },
       },
     )
@@ -189,7 +189,7 @@ export function accountsRoutes({ accounts }: AccountRouteServices) {
           operationId: 'updateAccount',
           summary: 'Change an account',
           description:
-            'Changes the fields that are sent and no others. In force for the next request; those under way are not stopped.',
+            'Changes what is sent and nothing else, from the next request on; those under way go on.',
         },
       },
     );

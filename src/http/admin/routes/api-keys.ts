@@ -36,14 +36,14 @@ const modelsField = orNull(
   Type.Array(Type.String({ minLength: 1, maxLength: bounds.modelNameLength }), {
     minItems: 1,
     maxItems: accountBounds.keyModelsMax,
-    description: `Public names of the models that it may use, at most ${accountBounds.keyModelsMax}; null: all that its account may.`,
+    description: `Public names of its models, at most ${accountBounds.keyModelsMax}; null: all of its account's.`,
   }),
 );
 const addressesField = orNull(
   Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
     minItems: 1,
     maxItems: accountBounds.keyAddressesMax,
-    description: `Addresses or CIDR ranges that it may be used from, at most ${accountBounds.keyAddressesMax}; null: everywhere.`,
+    description: `Addresses or CIDR ranges, at most ${accountBounds.keyAddressesMax}; null: from everywhere.`,
     examples: [['203.0.113.0/24', '2001:db8::/32']],
   }),
 );
@@ -67,7 +67,7 @@ const keyProperties = {
   revokedAt: orNull(timeShown),
   rotatedFrom: orNull(Type.String({ description: 'The key that this one replaces.' })),
 };
-const keyView = strict(keyProperties, { description: 'An API key, without the key itself.' });
+const keyView = strict(keyProperties, { title: 'ApiKey', description: 'An API key, without the key itself.' });
 const issuedView = strict(
   {
     ...keyProperties,
@@ -77,7 +77,7 @@ const issuedView = strict(
       }),
     ),
   },
-  { description: 'An API key as it is made.' },
+  { title: 'MadeApiKey', description: 'An API key as it is made.' },
 );
 
 const settings = {
@@ -254,7 +254,7 @@ export function apiKeysRoutes({ apiKeys }: ApiKeyRouteServices) {
           operationId: 'rotateApiKey',
           summary: 'Replace an API key',
           description:
-            'Makes a new key with the same settings. The old one works on for the overlap, then it is refused.',
+            'Makes a new key with the same settings. The old one works on for the overlap and no longer.',
         },
       },
     )
@@ -270,7 +270,7 @@ export function apiKeysRoutes({ apiKeys }: ApiKeyRouteServices) {
           operationId: 'deleteApiKey',
           summary: 'Delete an API key',
           description:
-            'Refused from this answer on. Requests under way are finished and charged. Deleting it again changes nothing.',
+            'Refused from this answer on. Requests under way are finished and charged. Can be repeated.',
         },
       },
     );

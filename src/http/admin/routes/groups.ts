@@ -19,7 +19,7 @@ export interface GroupRouteServices {
 const multiplierField = Type.Integer({
   minimum: 0,
   maximum: accountBounds.multiplierPpmMax,
-  description: `Factor on charges in parts per million, 0 to ${accountBounds.multiplierPpmMax}: 1000000 is one, 0 is free.`,
+  description: `Factor on charges in parts per million, up to ${accountBounds.multiplierPpmMax}; 0 is free.`,
 });
 
 const groupView = strict(
@@ -32,7 +32,7 @@ const groupView = strict(
       description: '`config`: declared in the config file, read-only here.',
     }),
   },
-  { description: 'A group of accounts or API keys.' },
+  { title: 'Group', description: 'A group of accounts or API keys.' },
 );
 
 const newGroup = strict({
@@ -40,7 +40,7 @@ const newGroup = strict({
     minLength: 1,
     maxLength: accountBounds.groupNameLength,
     pattern: '^[a-z0-9][a-z0-9._-]*$',
-    description: `1 to ${accountBounds.groupNameLength} of a-z, 0-9, dot, dash and underscore. Never changes.`,
+    description: `1 to ${accountBounds.groupNameLength} of a-z, 0-9, dot, dash, underscore. Never changes.`,
   }),
   multiplierPpm: Type.Optional(multiplierField),
   limits: Type.Optional(limitsPatch),
@@ -136,7 +136,7 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
           operationId: 'deleteGroup',
           summary: 'Remove a group',
           description:
-            'Answers the group as it was. Refused with 409 while accounts or keys are in it, and for a group of the config.',
+            'Answers the group as it was. Refused with 409 while it is in use, and for one of the config.',
         },
       },
     );

@@ -19,43 +19,65 @@ export interface HealthRouteServices {
   readonly shuttingDown: () => boolean;
 }
 
-const healthSchema = strict({
-  status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('shutting-down')]),
-  version: Type.String(),
-  startedAt: Type.String(),
-  money: Type.Union([Type.Literal('available'), Type.Literal('unavailable')]),
-  store: Type.Union([Type.Literal('available'), Type.Literal('unavailable')]),
-  upstreams: Type.Array(strict({
-    name: Type.String(),
-    state: Type.Union([Type.Literal('open'), Type.Literal('probing'), Type.Literal('ejected')], {
-      description: '`ejected`: out of rotation for a while; `probing`: its next request decides.',
-    }),
-    faultRate: Type.Number({ description: 'Moving average of failed attempts, 0 to 1.' }),
-    inFlight: Type.Integer(),
-    lastFault: Type.Union([Type.String(), Type.Null()]),
-  })),
-}, { title: 'Health' });
+const healthSchema = strict(
+  {
+    status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('shutting-down')]),
+    version: Type.String(),
+    startedAt: Type.String(),
+    money: Type.Union([Type.Literal('available'), Type.Literal('unavailable')]),
+    store: Type.Union([Type.Literal('available'), Type.Literal('unavailable')]),
+    upstreams: Type.Array(
+      strict({
+        name: Type.String(),
+        state: Type.Union([Type.Literal('open'), Type.Literal('probing'), Type.Literal('ejected')], {
+          description: '`ejected`: out of rotation for a while; `probing`: its next request decides.',
+        }),
+        faultRate: Type.Number({ description: 'Moving average of failed attempts, 0 to 1.' }),
+        inFlight: Type.Integer(),
+        lastFault: Type.Union([Type.String(), Type.Null()]),
+      }),
+    ),
+  },
+  { title: 'Health' },
+);
 
 export function healthRoutes(services: HealthRouteServices) {
-  return new Elysia({ name: 'admin-health', normalize: false })
-    .get('/health', async () => {
-      const store = await services.askStore().then(() => 'available' as const, () => 'unavailable' as const);
-      const money = services.moneyAvailable() ? 'available' as const : 'unavailable' as const;
+  return new Elysia({ name: 'admin-health', normalize: false }).get(
+    '/health',
+    async () => {
+      const store = await services.askStore().then(
+        () => 'available' as const,
+        () => 'unavailable' as const,
+      );
+      const money = services.moneyAvailable() ? ('available' as const) : ('unavailable' as const);
       const working = store === 'available' && money === 'available';
       return {
-        status: services.shuttingDown() ? 'shutting-down' as const : working ? 'ok' as const : 'degraded' as const,
+        status: services.shuttingDown()
+          ? ('shutting-down' as const)
+          : working
+            ? ('ok' as const)
+            : ('degraded' as const),
         version: services.version,
         startedAt: textOf(services.startedAt),
         money,
         store,
         upstreams: services.upstreams.states().map(({ name, health, faultRate, inFlight, lastFault }) => ({
-          name, state: health, faultRate, inFlight, lastFault: lastFault ?? null,
+          name,
+          state: health,
+          faultRate,
+          inFlight,
+          lastFault: lastFault ?? null,
         })),
       };
-    }, {
-      query: strict({}), response: { 200: healthSchema },
+    },
+    {
+      query: strict({}),
+      response: { 200: healthSchema },
       detail: {
-        tags: ['Health'], operationId: 'getHealth', summary: 'Version, store, money and upstreams of this process',
+        tags: ['Health'],
+        operationId: 'getHealth',
+        summary: 'Version, store, money and upstreams of this process',
       },
-    });
+    },
+  );
 }

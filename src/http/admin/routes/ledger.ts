@@ -1,5 +1,6 @@
-// Money of accounts: top-ups, adjustments, refunds, and what was written down about them. Every movement names a reason
-// and an operator; nothing here changes an entry. Idempotency keys go to the ledger, which keeps them with the movement.
+// Money of accounts: top-ups, adjustments, refunds, and what was written down about them. Every movement names
+// a reason and an operator; nothing here changes an entry. Idempotency keys go to the ledger, which keeps them
+// with the movement.
 
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
@@ -7,15 +8,24 @@ import { TollgateError } from '../../../core/errors.ts';
 import type { AccountId } from '../../../core/ids.ts';
 import type { Balance, Ledger, MovementRequest } from '../../../domain/ledger/ledger.ts';
 import type { MovementReader } from '../../../domain/ledger/movement-reader.ts';
-import type { LedgerAddress, LedgerEntry, Movement } from '../../../domain/ledger/records.ts';
+import type { LedgerAddress, LedgerEntry } from '../../../domain/ledger/records.ts';
 import type { Nano } from '../../../core/money.ts';
 import { actorOf } from '../actor.ts';
 import { idempotencyKeyOf, inputSha256Of, mismatch } from '../idempotency.ts';
 import { pageOf, pageQuery, pageSchema, readPage } from '../pages.ts';
 import { refundsInTurn } from './refunds.ts';
+import { invalid, notFound, pathId, readNano, readTime, strict, timeText } from '../schemas.ts';
 import {
-  currencyCode, idText, invalid, nanoText, notFound, pathId, positiveNanoText, readNano, readTime, reasonText, strict, textOf, timeText,
-} from '../schemas.ts';
+  adjustmentBody,
+  balanceSchema,
+  balanceView,
+  movementSchema,
+  movementView,
+  refundBody,
+  topUpBody,
+  trialBalanceSchema,
+  trialBalanceView,
+} from './ledger-views.ts';
 
 /** The part of the ledger that these routes speak to. */
 export type PostingLedger = Pick<Ledger, 'balance' | 'post' | 'movement' | 'settled'>;
@@ -28,96 +38,17 @@ export interface LedgerRouteServices {
 /** One movement by hand: a thousand million units. What is larger is more likely a slip of units than a payment. */
 export const MOVEMENT_NANO_MAX: Nano = 10n ** 18n;
 
-const referenceText = Type.String({
-  minLength: 1, maxLength: 200, description: 'What it refers to outside: an invoice, a payment, a ticket.',
-});
-const processorText = Type.String({
-  pattern: '^[a-z][a-z0-9-]{0,39}$', description: 'Who took or paid out the money, in kebab-case: `bank-transfer`.', examples: ['bank-transfer'],
-});
-
-const topUpBody = strict({
-  amountNano: positiveNanoText,
-  currency: currencyCode,
-  source: Type.Union([Type.Literal('cash'), Type.Literal('promotion')], {
-    description: '`cash`: money that came in through `processor`. `promotion`: given by the house.',
-  }),
-  processor: Type.Optional(processorText),
-  reason: reasonText,
-  reference: Type.Optional(referenceText),
-});
-
-const adjustmentBody = strict({
-  amountNano: Type.String({
-    pattern: '^-?[1-9][0-9]{0,18}$', description: 'Nano-units that the account gains, or, below zero, loses. A decimal string.', examples: ['-250000000'],
-  }),
-  currency: currencyCode,
-  against: Type.Union([Type.Literal('revenue'), Type.Literal('promotion'), Type.Literal('loss'), Type.Literal('suspense')], {
-    description: 'The house address on the other side. `suspense` while its place is not known.',
-  }),
-  reason: reasonText,
-  reference: Type.Optional(referenceText),
-});
-
-const refundBody = strict({
-  topUp: idText('mov'),
-  amountNano: positiveNanoText,
-  currency: currencyCode,
-  reason: reasonText,
-});
-
-export const movementSchema = strict({
-  id: Type.String(),
-  kind: Type.String({ description: '`top-up`, `refund`, `adjustment`, `charges` or `upstream-costs`.' }),
-  at: Type.String(),
-  entries: Type.Array(strict({ address: Type.String(), currency: Type.String(), amountNano: nanoText })),
-  reason: Type.String(),
-  actor: Type.String({ description: '`operator:<key id>` or `system`.' }),
-  reference: Type.Union([Type.String(), Type.Null()]),
-  idempotencyKey: Type.Union([Type.String(), Type.Null()]),
-}, { title: 'Movement', description: 'A ledger movement: immutable, its entries sum to zero by currency.' });
-
-const balanceSchema = strict({
-  accountId: Type.String(),
-  currency: Type.String(),
-  postedNano: nanoText,
-  heldNano: nanoText,
-  overdraftNano: nanoText,
-  availableNano: nanoText,
-}, { title: 'Balance', description: 'Posted less held plus overdraft is what is available.' });
-
-const trialBalanceSchema = strict({
-  balanced: Type.Boolean({ description: 'True when the entries of every currency sum to zero, as they always should.' }),
-  rows: Type.Array(strict({
-    address: Type.String(), currency: Type.String(), amountNano: Type.String(), entries: Type.Integer(),
-  })),
-}, { title: 'TrialBalance' });
-
 const accountParams = strict({ id: Type.String({ maxLength: 64 }) });
 const tags = ['Ledger'];
 const movementDetail = { tags, 'x-idempotency': 'own' };
 
-export const movementView = (movement: Movement) => ({
-  id: movement.id,
-  kind: movement.kind,
-  at: textOf(movement.at),
-  entries: movement.entries.map(({ address, currency, amountNano }) => ({ address, currency, amountNano: amountNano.toString() })),
-  reason: movement.reason,
-  actor: movement.actor,
-  reference: movement.reference ?? null,
-  idempotencyKey: movement.idempotencyKey ?? null,
-});
-
-const balanceView = (balance: Balance) => ({
-  accountId: balance.accountId,
-  currency: balance.currency,
-  postedNano: balance.postedNano.toString(),
-  heldNano: balance.heldNano.toString(),
-  overdraftNano: balance.overdraftNano.toString(),
-  availableNano: balance.availableNano.toString(),
-});
-
 /** The two legs of a movement between an account and the house. */
-const legs = (accountId: AccountId, other: LedgerAddress, currency: string, amountNano: Nano): readonly LedgerEntry[] => [
+const legs = (
+  accountId: AccountId,
+  other: LedgerAddress,
+  currency: string,
+  amountNano: Nano,
+): readonly LedgerEntry[] => [
   { address: `account/${accountId}`, currency, amountNano },
   { address: other, currency, amountNano: -amountNano },
 ];
@@ -130,7 +61,8 @@ async function balanceOf(ledger: PostingLedger, id: string): Promise<Balance> {
 
 async function accountInCurrency(ledger: PostingLedger, id: string, currency: string): Promise<Balance> {
   const balance = await balanceOf(ledger, id);
-  if (balance.currency !== currency) throw invalid('currency', `this account's money is in ${balance.currency}; send the amount in it`);
+  if (balance.currency !== currency)
+    throw invalid('currency', `this account's money is in ${balance.currency}; send the amount in it`);
   return balance;
 }
 
@@ -144,16 +76,23 @@ async function post(ledger: PostingLedger, movement: MovementRequest, amountFiel
       throw invalid(amountField, 'with it the balance would not fit into 64 bits of nano-units');
     case 'insufficient':
       throw new TollgateError('conflict', {
-        message: `${amountField}: more than the account has available; send at most its \`availableNano\`.`, field: amountField,
+        message: `${amountField}: more than the account has available; send at most its \`availableNano\`.`,
+        field: amountField,
       });
     case 'unavailable':
-      throw new TollgateError('money_unavailable', { message: 'The ledger cannot write now; nothing was booked. Try again.', retryAfterSeconds: 5 });
+      throw new TollgateError('money_unavailable', {
+        message: 'The ledger cannot write now; nothing was booked. Try again.',
+        retryAfterSeconds: 5,
+      });
     case 'unbalanced':
       throw new Error('a movement made by a route does not sum to zero');
   }
 }
 
-interface Answering { status?: number | string; headers: Record<string, unknown> }
+interface Answering {
+  status?: number | string;
+  headers: Record<string, unknown>;
+}
 
 function answer(set: Answering, { view, replayed }: Awaited<ReturnType<typeof post>>) {
   set.status = 201;
@@ -171,77 +110,120 @@ const askedBy = (request: Request) => ({
 export function ledgerRoutes({ ledger, movements }: LedgerRouteServices) {
   const inTurn = refundsInTurn({ ledger, movements });
   return new Elysia({ name: 'admin-ledger', normalize: false })
-    .post('/accounts/:id/top-ups', async ({ params, body, request, set }) => {
-      const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
-      if (body.source === 'promotion' && body.processor !== undefined) throw invalid('processor', 'only a top-up from `cash` has one; leave it out');
-      const other: LedgerAddress = body.source === 'cash' ? `house/cash/${body.processor ?? 'manual'}` : 'house/promotion';
-      return answer(set, await post(ledger, {
-        kind: 'top-up', entries: legs(accountId, other, body.currency, readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX)),
-        reason: body.reason, reference: body.reference, ...askedBy(request),
-      }));
-    }, {
-      params: accountParams, body: topUpBody, response: { 201: movementSchema },
-      detail: { ...movementDetail, operationId: 'topUpAccount', summary: 'Add money to an account' },
-    })
-    .post('/accounts/:id/adjustments', async ({ params, body, request, set }) => {
-      const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
-      const other: LedgerAddress = body.against === 'loss' ? 'house/loss/adjustment' : `house/${body.against}`;
-      return answer(set, await post(ledger, {
-        kind: 'adjustment', entries: legs(accountId, other, body.currency, readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX)),
-        reason: body.reason, reference: body.reference, ...askedBy(request),
-      }));
-    }, {
-      params: accountParams, body: adjustmentBody, response: { 201: movementSchema },
-      detail: {
-        ...movementDetail, operationId: 'adjustAccount', summary: 'Correct an account\'s balance by a new movement',
-        description: 'Nothing that was booked is changed: a correction is a movement of its own, with its reason.',
+    .post(
+      '/accounts/:id/top-ups',
+      async ({ params, body, request, set }) => {
+        const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
+        if (body.source === 'promotion' && body.processor !== undefined)
+          throw invalid('processor', 'only a top-up from `cash` has one; leave it out');
+        const other: LedgerAddress =
+          body.source === 'cash' ? `house/cash/${body.processor ?? 'manual'}` : 'house/promotion';
+        return answer(
+          set,
+          await post(ledger, {
+            kind: 'top-up',
+            entries: legs(accountId, other, body.currency, readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX)),
+            reason: body.reason,
+            reference: body.reference,
+            ...askedBy(request),
+          }),
+        );
       },
-    })
-    .post('/accounts/:id/refunds', async ({ params, body, request, set }) => {
-      const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
-      const amountNano = readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX);
-      const asked = { accountId, topUp: body.topUp, amountNano, currency: body.currency, reason: body.reason, by: askedBy(request) };
-      return answer(set, await inTurn(asked, (movement) => post(ledger, movement)));
-    }, {
-      params: accountParams, body: refundBody, response: { 201: movementSchema },
-      detail: {
-        ...movementDetail, operationId: 'refundTopUp', summary: 'Pay back a top-up, whole or in part',
-        description: 'Goes back to where the top-up came from. All refunds of a top-up together never exceed it, and never what the account has available.',
+      {
+        params: accountParams,
+        body: topUpBody,
+        response: { 201: movementSchema },
+        detail: { ...movementDetail, operationId: 'topUpAccount', summary: 'Add money to an account' },
       },
-    })
+    )
+    .post(
+      '/accounts/:id/adjustments',
+      async ({ params, body, request, set }) => {
+        const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
+        const other: LedgerAddress = body.against === 'loss' ? 'house/loss/adjustment' : `house/${body.against}`;
+        return answer(
+          set,
+          await post(ledger, {
+            kind: 'adjustment',
+            entries: legs(accountId, other, body.currency, readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX)),
+            reason: body.reason,
+            reference: body.reference,
+            ...askedBy(request),
+          }),
+        );
+      },
+      {
+        params: accountParams,
+        body: adjustmentBody,
+        response: { 201: movementSchema },
+        detail: {
+          ...movementDetail,
+          operationId: 'adjustAccount',
+          summary: "Correct an account's balance by a new movement",
+          description: 'Nothing that was booked is changed: a correction is a movement of its own, with its reason.',
+        },
+      },
+    )
+    .post(
+      '/accounts/:id/refunds',
+      async ({ params, body, request, set }) => {
+        const { accountId } = await accountInCurrency(ledger, params.id, body.currency);
+        const amountNano = readNano('amountNano', body.amountNano, MOVEMENT_NANO_MAX);
+        const asked = {
+          accountId,
+          topUp: body.topUp,
+          amountNano,
+          currency: body.currency,
+          reason: body.reason,
+          by: askedBy(request),
+        };
+        return answer(set, await inTurn(asked, (movement) => post(ledger, movement)));
+      },
+      {
+        params: accountParams,
+        body: refundBody,
+        response: { 201: movementSchema },
+        detail: {
+          ...movementDetail,
+          operationId: 'refundTopUp',
+          summary: 'Pay back a top-up, whole or in part',
+          description:
+            'Goes back to where the top-up came from. All refunds of a top-up together never exceed it, and never what the account has available.',
+        },
+      },
+    )
     .get('/accounts/:id/balance', async ({ params }) => balanceView(await balanceOf(ledger, params.id)), {
-      params: accountParams, response: { 200: balanceSchema },
+      params: accountParams,
+      response: { 200: balanceSchema },
       detail: { tags, operationId: 'getBalance', summary: 'Balance of an account' },
     })
-    .get('/accounts/:id/movements', async ({ params, query }) => {
-      const { accountId } = await balanceOf(ledger, params.id);
-      const { limit, before } = readPage('mov', query);
-      await ledger.settled();
-      const filter = { address: `account/${accountId}`, since: readTime('since', query.since), until: readTime('until', query.until) } as const;
-      return pageOf(await movements.list(filter, limit + 1, before), limit, (movement) => movement.id, movementView);
-    }, {
-      params: accountParams,
-      query: strict({ ...pageQuery, since: Type.Optional(timeText), until: Type.Optional(timeText) }),
-      response: { 200: pageSchema(movementSchema) },
-      detail: { tags, operationId: 'listMovements', summary: 'Movements of an account, newest first' },
-    })
-    .get('/ledger/trial-balance', async () => {
-      await ledger.settled();
-      return trialBalanceView(await movements.trialBalance());
-    }, {
-      query: strict({}), response: { 200: trialBalanceSchema },
+    .get(
+      '/accounts/:id/movements',
+      async ({ params, query }) => {
+        const { accountId } = await balanceOf(ledger, params.id);
+        const { limit, before } = readPage('mov', query);
+        const filter = {
+          address: `account/${accountId}`,
+          since: readTime('since', query.since),
+          until: readTime('until', query.until),
+        } as const;
+        return pageOf(await movements.list(filter, limit + 1, before), limit, (movement) => movement.id, movementView);
+      },
+      {
+        params: accountParams,
+        query: strict({ ...pageQuery, since: Type.Optional(timeText), until: Type.Optional(timeText) }),
+        response: { 200: pageSchema(movementSchema) },
+        detail: { tags, operationId: 'listMovements', summary: 'Movements of an account, newest first' },
+      },
+    )
+    .get('/ledger/trial-balance', async () => trialBalanceView(await movements.trialBalance()), {
+      query: strict({}),
+      response: { 200: trialBalanceSchema },
       detail: {
-        tags, operationId: 'getTrialBalance', summary: 'Sums of all ledger entries, by house address and currency',
+        tags,
+        operationId: 'getTrialBalance',
+        summary: 'Sums of all ledger entries, by house address and currency',
         description: 'All accounts stand in one row, `account/*`. Each currency sums to zero.',
       },
     });
-}
-
-function trialBalanceView(rows: Awaited<ReturnType<MovementReader['trialBalance']>>) {
-  const sums = new Map<string, Nano>();
-  for (const { currency, amountNano } of rows) sums.set(currency, (sums.get(currency) ?? 0n) + amountNano);
-  return {
-    balanced: [...sums.values()].every((sum) => sum === 0n),
-    rows: rows.map(({ address, currency, amountNano, entries }) => ({ address, currency, amountNano: amountNano.toString(), entries })),
-  };
 }

@@ -25,7 +25,10 @@ export interface RefundAsked {
 }
 
 /** Runs `book` with the refund's movement, after every refund before it has been booked or refused. */
-export type RefundInTurn = <Booked>(asked: RefundAsked, book: (request: MovementRequest) => Promise<Booked>) => Promise<Booked>;
+export type RefundInTurn = <Booked>(
+  asked: RefundAsked,
+  book: (request: MovementRequest) => Promise<Booked>,
+) => Promise<Booked>;
 
 export function refundsInTurn(services: RefundServices): RefundInTurn {
   let last: Promise<unknown> = Promise.resolve();
@@ -45,7 +48,8 @@ async function refundRequest({ ledger, movements }: RefundServices, asked: Refun
   const left = paid.amountNano - refunded;
   if (asked.amountNano > left) {
     throw new TollgateError('conflict', {
-      message: `amountNano: ${left} nano-units of this top-up are left to refund; send at most that.`, field: 'amountNano',
+      message: `amountNano: ${left} nano-units of this top-up are left to refund; send at most that.`,
+      field: 'amountNano',
     });
   }
   return {
@@ -60,10 +64,14 @@ async function refundRequest({ ledger, movements }: RefundServices, asked: Refun
   };
 }
 
-function topUpOf(movement: Movement | undefined, accountId: AccountId): { readonly paid: LedgerEntry; readonly from: LedgerAddress } {
+function topUpOf(
+  movement: Movement | undefined,
+  accountId: AccountId,
+): { readonly paid: LedgerEntry; readonly from: LedgerAddress } {
   const paid = movement?.entries.find((entry) => entry.address === `account/${accountId}`);
   const from = movement?.entries.find((entry) => entry.address.startsWith('house/'));
-  if (movement?.kind !== 'top-up' || paid === undefined || from === undefined) throw invalid('topUp', 'is not a top-up of this account');
+  if (movement?.kind !== 'top-up' || paid === undefined || from === undefined)
+    throw invalid('topUp', 'is not a top-up of this account');
   return { paid, from: from.address };
 }
 

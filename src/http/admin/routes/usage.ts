@@ -4,168 +4,16 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
-import type { Ledger } from '../../../domain/ledger/ledger.ts';
-import type { Attempt, Outcome, UsageRecord } from '../../../domain/ledger/records.ts';
-import type { StoredUsage, UsageFilter, UsageReader } from '../../../domain/usage/usage-reader.ts';
-import { totalOf } from '../../../plugin/billing.ts';
-import type { ChargeLine } from '../../../plugin/billing.ts';
+import type { UsageFilter, UsageReader } from '../../../domain/usage/usage-reader.ts';
 import { pageOf, pageQuery, pageSchema, readPage } from '../pages.ts';
-import { idText, nanoText, notFound, pathId, readTime, strict, textOf, timeText } from '../schemas.ts';
+import { idText, notFound, pathId, readTime, strict, timeText } from '../schemas.ts';
+import { detailView, outcomeSchema, summaryView, usageDetail, usageSummary } from './usage-views.ts';
 
 export interface UsageRouteServices {
   readonly usage: UsageReader;
-  /** Reading waits until the store holds everything that is durable. */
-  readonly ledger: Pick<Ledger, 'settled'>;
 }
-
-const outcomes = [
-  'finished', 'client-left', 'upstream-failed', 'upstream-refused', 'broken-off', 'empty', 'timed-out', 'money-out', 'shut-down', 'recovered',
-] as const satisfies readonly Outcome[];
-
-const outcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
-const text = Type.String();
-const orNull = <T extends typeof text | ReturnType<typeof Type.Number>>(schema: T) => Type.Union([schema, Type.Null()]);
-const quantities = Type.Record(Type.String(), Type.Integer(), { description: 'Quantities by part of usage; an absent part is zero.' });
-
-const summaryProperties = {
-  requestId: text,
-  accountId: text,
-  apiKeyId: text,
-  userId: orNull(text),
-  group: orNull(text),
-  admittedAt: text,
-  endedAt: text,
-  firstByteMs: orNull(Type.Number()),
-  operation: text,
-  protocol: text,
-  model: text,
-  stream: Type.Boolean(),
-  status: Type.Integer(),
-  outcome: outcomeSchema,
-  upstream: orNull(text),
-  usage: quantities,
-  usageSource: Type.String({ description: '`upstream`: reported; `estimated`: counted by us; `none`.' }),
-  flags: Type.Array(text),
-  currency: text,
-  heldNano: nanoText,
-  chargeNano: nanoText,
-  lossNano: nanoText,
-  movementId: orNull(text),
-};
-
-const attemptSchema = strict({
-  upstream: text,
-  provider: text,
-  model: text,
-  startedAt: text,
-  durationMs: Type.Number(),
-  status: orNull(Type.Number()),
-  fault: orNull(text),
-  costNano: Type.Union([nanoText, Type.Null()]),
-  costCurrency: orNull(text),
-});
-
-const lineSchema = Type.Union([
-  strict({
-    kind: Type.Literal('quantity'),
-    part: text,
-    quantity: Type.Integer(),
-    ratePerMillion: Type.String({ description: 'Micro-units of currency per million pieces.' }),
-    amountPico: Type.String({ description: 'quantity times rate, in 10^-12 units, before multipliers.' }),
-  }),
-  strict({ kind: Type.Literal('per-call'), amountNano: nanoText }),
-]);
-
-const usageSummary = strict(summaryProperties, { title: 'UsageSummary', description: 'One request, as it was charged.' });
-const usageDetail = strict({
-  ...summaryProperties,
-  address: text,
-  country: text,
-  usageText: Type.Union([text, Type.Null()], { description: 'The upstream\'s own usage block.' }),
-  charge: strict({
-    priceVersionId: text,
-    rule: text,
-    currency: text,
-    rates: Type.Record(Type.String(), Type.String(), { description: 'Micro-units per million pieces, by part.' }),
-    perCallNano: nanoText,
-    multipliers: Type.Array(strict({ of: text, ppm: Type.Integer({ description: 'Parts per million: 1000000 is one.' }) })),
-    lines: Type.Array(lineSchema),
-    recomputedNano: Type.String({ description: 'The lines times the multipliers, rounded once, upward: what the charge comes to.' }),
-  }),
-  attempts: Type.Array(attemptSchema),
-}, { title: 'UsageDetail', description: 'One request, with everything that its charge is made of.' });
 
 const tags = ['Usage'];
-
-const summaryView = ({ record, movementId }: StoredUsage): Static<typeof usageSummary> => ({
-  requestId: record.requestId,
-  accountId: record.accountId,
-  apiKeyId: record.apiKeyId,
-  userId: record.userId ?? null,
-  group: record.group ?? null,
-  admittedAt: textOf(record.admittedAt),
-  endedAt: textOf(record.endedAt),
-  firstByteMs: record.firstByteMs ?? null,
-  operation: record.operation,
-  protocol: record.protocol,
-  model: record.model,
-  stream: record.stream,
-  status: record.status,
-  outcome: record.outcome,
-  upstream: record.upstream ?? null,
-  usage: { ...record.usage },
-  usageSource: record.usageSource,
-  flags: [...record.flags],
-  currency: record.terms.currency,
-  heldNano: record.heldNano.toString(),
-  chargeNano: record.chargeNano.toString(),
-  lossNano: record.lossNano.toString(),
-  movementId: movementId ?? null,
-});
-
-const attemptView = (attempt: Attempt): Static<typeof attemptSchema> => ({
-  upstream: attempt.upstream,
-  provider: attempt.provider,
-  model: attempt.model,
-  startedAt: textOf(attempt.startedAt),
-  durationMs: attempt.durationMs,
-  status: attempt.status ?? null,
-  fault: attempt.fault ?? null,
-  costNano: attempt.costNano?.toString() ?? null,
-  costCurrency: attempt.costCurrency ?? null,
-});
-
-function lineView(line: ChargeLine): Static<typeof lineSchema> {
-  switch (line.kind) {
-    case 'quantity':
-      return {
-        kind: 'quantity', part: line.part, quantity: line.quantity, ratePerMillion: line.rate.toString(),
-        amountPico: (BigInt(line.quantity) * line.rate).toString(),
-      };
-    case 'per-call':
-      return { kind: 'per-call', amountNano: line.amountNano.toString() };
-  }
-}
-
-const chargeView = ({ terms, lines }: UsageRecord): Static<typeof usageDetail>['charge'] => ({
-  priceVersionId: terms.priceVersionId,
-  rule: terms.rule,
-  currency: terms.currency,
-  rates: Object.fromEntries(Object.entries(terms.rates).map(([part, rate]) => [part, rate.toString()])),
-  perCallNano: terms.perCallNano.toString(),
-  multipliers: terms.multipliers.map(({ of, ppm }) => ({ of, ppm })),
-  lines: lines.map(lineView),
-  recomputedNano: totalOf(lines, terms.multipliers.map(({ ppm }) => ppm)).toString(),
-});
-
-const detailView = (stored: StoredUsage): Static<typeof usageDetail> => ({
-  ...summaryView(stored),
-  address: stored.record.address,
-  country: stored.record.country,
-  usageText: stored.record.usageText ?? null,
-  charge: chargeView(stored.record),
-  attempts: stored.record.attempts.map(attemptView),
-});
 
 const nameText = Type.String({ minLength: 1, maxLength: 256 });
 const listQuery = strict({
@@ -189,28 +37,48 @@ const filterOf = (query: Static<typeof listQuery>): UsageFilter => ({
   until: readTime('until', query.until),
 });
 
-export function usageRoutes({ usage, ledger }: UsageRouteServices) {
+export function usageRoutes({ usage }: UsageRouteServices) {
   return new Elysia({ name: 'admin-usage', normalize: false })
-    .get('/usage', async ({ query }) => {
-      const { limit, before } = readPage('req', query);
-      const filter = filterOf(query);
-      await ledger.settled();
-      return pageOf(await usage.list(filter, limit + 1, before), limit, ({ record }) => record.requestId, summaryView);
-    }, {
-      query: listQuery, response: { 200: pageSchema(usageSummary) },
-      detail: {
-        tags, operationId: 'listUsage', summary: 'Usage records, newest first',
-        description: 'All filters hold together. `since` is inclusive and `until` exclusive; both look at the time of admission.',
+    .get(
+      '/usage',
+      async ({ query }) => {
+        const { limit, before } = readPage('req', query);
+        const filter = filterOf(query);
+        return pageOf(
+          await usage.list(filter, limit + 1, before),
+          limit,
+          ({ record }) => record.requestId,
+          summaryView,
+        );
       },
-    })
-    .get('/usage/:requestId', async ({ params }) => {
-      const requestId = pathId('req', params.requestId, 'request');
-      await ledger.settled();
-      const stored = await usage.get(requestId);
-      if (stored === undefined) throw notFound('request');
-      return detailView(stored);
-    }, {
-      params: strict({ requestId: Type.String({ maxLength: 64 }) }), response: { 200: usageDetail },
-      detail: { tags, operationId: 'getUsage', summary: 'One request: usage, charge lines, price, multipliers, attempts' },
-    });
+      {
+        query: listQuery,
+        response: { 200: pageSchema(usageSummary) },
+        detail: {
+          tags,
+          operationId: 'listUsage',
+          summary: 'Usage records, newest first',
+          description:
+            'All filters hold together. `since` is inclusive and `until` exclusive; both look at the time of admission.',
+        },
+      },
+    )
+    .get(
+      '/usage/:requestId',
+      async ({ params }) => {
+        const requestId = pathId('req', params.requestId, 'request');
+        const stored = await usage.get(requestId);
+        if (stored === undefined) throw notFound('request');
+        return detailView(stored);
+      },
+      {
+        params: strict({ requestId: Type.String({ maxLength: 64 }) }),
+        response: { 200: usageDetail },
+        detail: {
+          tags,
+          operationId: 'getUsage',
+          summary: 'One request: usage, charge lines, price, multipliers, attempts',
+        },
+      },
+    );
 }

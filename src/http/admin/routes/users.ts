@@ -33,7 +33,7 @@ const userView = strict(
     createdAt: Type.String({ description: 'Time in UTC, ISO 8601.' }),
     memberships: Type.Array(strict({ accountId: Type.String(), role: roleField })),
   },
-  { description: 'A person who signs in, and the accounts that the person is a member of.' },
+  { title: 'User', description: 'A person who signs in, and the accounts that the person is a member of.' },
 );
 
 const newUser = strict({ name: nameField, email: Type.Optional(orNull(emailField)) });
@@ -162,7 +162,7 @@ export function usersRoutes({ users }: UserRouteServices) {
           operationId: 'removeMembership',
           summary: 'Take a user out of an account',
           description:
-            'Refused with 409 for the last owner. API keys belong to the account and stay: delete them apart.',
+            'Refused with 409 for the last owner. API keys belong to the account and stay.',
         },
       },
     );

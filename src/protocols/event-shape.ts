@@ -1,0 +1,38 @@
+// Events of one stream mostly differ in a single string, the piece of text they carry. Once such an event was
+// scanned, others of its shape are told by two native comparisons, at a fifth of a scan's cost, and with the
+// same result.
+
+import { decodedLength, stringEnd } from '../core/json-cursor.ts';
+
+/** Shapes learnt in vain before it is taken that this stream's events are all different. */
+const patienceMax = 4;
+
+export class EventShape {
+  /** The bytes before and behind the string's content; the latter begin with its closing quote. */
+  private before: Buffer | undefined;
+  private behind: Buffer = Buffer.alloc(0);
+  private patience = patienceMax;
+
+  /**
+   * An event in bytes[start, end) of which nothing matters but the string whose content is [textStart,
+   * textEnd).
+   */
+  learn(bytes: Uint8Array, start: number, end: number, textStart: number, textEnd: number): void {
+    if (this.patience === 0) return;
+    this.patience--;
+    this.before = Buffer.from(bytes.slice(start, textStart).buffer);
+    this.behind = Buffer.from(bytes.slice(textEnd, end).buffer);
+  }
+
+  /** Bytes of text in an event of the learnt shape; -1 if it has another one. */
+  textBytes(bytes: Uint8Array, start: number, end: number): number {
+    const { before, behind } = this;
+    if (before === undefined) return -1;
+    const textStart = start + before.length;
+    if (textStart + behind.length > end || before.compare(bytes, start, textStart) !== 0) return -1;
+    const textEnd = stringEnd(bytes, textStart, end);
+    if (end - textEnd !== behind.length || behind.compare(bytes, textEnd, end) !== 0) return -1;
+    this.patience = patienceMax;
+    return decodedLength(bytes, textStart, textEnd);
+  }
+}
