@@ -255,7 +255,7 @@ export class EventSplitter {
       return;
     }
     // What was handed out of the old buffer may still be read: it is left alone, and a new one is begun.
-    this.carry = bytes.slice(start, length);
+    this.carry = copyOf(bytes, start, length);
     this.carryLength = length - start;
   }
 
@@ -299,6 +299,13 @@ export class EventSplitter {
     if (this.passed > this.bounds.eventBytes) this.oversized = true;
     if (!this.oversized) this.sink.part(bytes, start, end);
   }
+}
+
+/** A copy of bytes[start, end). Not `slice`: a Buffer's shares its memory. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start);
+  copy.set(bytes.subarray(start, end));
+  return copy;
 }
 
 /** Index of `byte` in bytes[from, length), or `length`. */

@@ -3,6 +3,7 @@
 // same result.
 
 import { decodedLength, stringEnd } from '../core/json-cursor.ts';
+import { copyOf } from '../core/sse.ts';
 
 /** Shapes learnt in vain before it is taken that this stream's events are all different. */
 const patienceMax = 4;
@@ -20,8 +21,8 @@ export class EventShape {
   learn(bytes: Uint8Array, start: number, end: number, textStart: number, textEnd: number): void {
     if (this.patience === 0) return;
     this.patience--;
-    this.before = Buffer.from(bytes.slice(start, textStart).buffer);
-    this.behind = Buffer.from(bytes.slice(textEnd, end).buffer);
+    this.before = Buffer.from(copyOf(bytes, start, textStart).buffer);
+    this.behind = Buffer.from(copyOf(bytes, textEnd, end).buffer);
   }
 
   /** Bytes of text in an event of the learnt shape; -1 if it has another one. */

@@ -2,7 +2,7 @@
 // until the charge is settled, and nothing that comes after it is relayed. Shared by chat and legacy
 // completions.
 
-import { EventSplitter } from '../core/sse.ts';
+import { copyOf, EventSplitter } from '../core/sse.ts';
 import type { EventSink, EventView } from '../core/sse.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
 import { EventShape } from './event-shape.ts';
@@ -113,7 +113,7 @@ class OpenAiStreamTap implements StreamTap, EventSink {
     }
     if (isDone(view)) {
       this.complete = true;
-      const event = view.bytes.slice(view.start, view.end);
+      const event = copyOf(view.bytes, view.start, view.end);
       this.heldBytes = this.ending ? Buffer.concat([event, blankLine]) : event;
       return;
     }
@@ -153,7 +153,7 @@ class OpenAiStreamTap implements StreamTap, EventSink {
         this.shape.learn(view.data, view.dataStart, view.dataEnd, scanner.textStart, scanner.textEnd);
       return false;
     }
-    this.usageBytes = view.data.slice(scanner.usageStart, scanner.usageEnd);
+    this.usageBytes = copyOf(view.data, scanner.usageStart, scanner.usageEnd);
     return this.options.hideUsage && scanner.choices <= 0 && !scanner.error;
   }
 

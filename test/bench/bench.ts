@@ -20,7 +20,7 @@ import {
 } from './report.ts';
 import type { Bar, TargetFigures } from './report.ts';
 import { measureLeaving, measureSilence, measureStalled } from './semantics.ts';
-import { measureStart, runCrowd, runStudy, studies, untilServed, warmUp } from './studies.ts';
+import { COMPILING_SHARE_MAX, measureStart, runCrowd, runStudy, studies, untilServed, warmUp } from './studies.ts';
 import { directTarget, startBare, startMock, startNginx, startPortkey, type Target, type Upstream } from './targets.ts';
 import { startTollgate } from './tollgate-target.ts';
 
@@ -254,8 +254,11 @@ async function run(options: Options): Promise<string> {
   await Bun.sleep(1000);
   const idleMb = new Map(targets.map((target) => [target, residentMb(target.child.pid)]));
   for (const target of targets) {
-    const { bad, example } = await warmUp(target);
+    const { requests, bad, example, compilingShare } = await warmUp(target);
     if (Object.keys(bad).length > 0) bench.remarks.push(`warm-up, ${target.name}: ${JSON.stringify(bad)}: ${example}`);
+    if (target.slow || compilingShare < COMPILING_SHARE_MAX) continue;
+    const percent = (compilingShare * 100).toFixed(0);
+    bench.remarks.push(`${target.name} was still compiling (${percent} % of its CPU) after ${requests} requests`);
   }
   await runStudies(bench);
   if (options.only.has('memory')) await measureMemory(bench, idleMb);

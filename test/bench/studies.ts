@@ -153,17 +153,43 @@ export async function runStudy(study: Study, all: readonly Target[], slicesWante
   return { slices: new Map(targets.map((target) => [target, ofTarget(target)])), discarded };
 }
 
-/** Enough load for compilers and pools to settle; a wrong reply here is counted like any other. */
-export async function warmUp(target: Target): Promise<LoadResult> {
-  const seconds = target.slow ? 4 : 2;
-  await drive(target, { ...small, connections: 32, pattern: { kind: 'closed', durationMs: seconds * 1000 } });
-  return drive(target, {
+const WARM_UP_ROUNDS_MAX = 15;
+const WARM_UP_ROUND_MS = 2_000;
+/** A gateway of many functions takes tens of thousands of requests until its compilers rest. */
+export const COMPILING_SHARE_MAX = 0.03;
+
+const warmUpLoads: readonly Shape[] = [
+  { ...small, connections: 64, pattern: { kind: 'closed', durationMs: WARM_UP_ROUND_MS } },
+  {
     stream: true,
-    script: 'c50-d0',
+    script: 'c50-d2',
     timeoutMs: 15_000,
-    connections: 16,
-    pattern: { kind: 'closed', count: 200 },
-  });
+    connections: 64,
+    pattern: { kind: 'closed', durationMs: WARM_UP_ROUND_MS },
+  },
+];
+
+export interface WarmUp {
+  readonly requests: number;
+  readonly bad: Readonly<Record<string, number>>;
+  readonly example: string | undefined;
+  /** What the compilers still took of the CPU in the last round. */
+  readonly compilingShare: number;
+}
+
+/** Load of both kinds until the compiler threads rest. Wrong replies count here as anywhere. */
+export async function warmUp(target: Target): Promise<WarmUp> {
+  let last: WarmUp = { requests: 0, bad: {}, example: undefined, compilingShare: 0 };
+  for (const shape of warmUpLoads) {
+    for (let round = 0; round < (target.slow ? 2 : WARM_UP_ROUNDS_MAX); round++) {
+      const { result, cpuMs: used, cpuMsByThread: byThread } = await takeSlice(target, shape);
+      const compilingShare = (byThread.get('JITWorker') ?? 0) / Math.max(1, used);
+      const bad = { ...last.bad, ...result.bad };
+      last = { requests: last.requests + result.ok, bad, example: last.example ?? result.example, compilingShare };
+      if (compilingShare < COMPILING_SHARE_MAX) break;
+    }
+  }
+  return last;
 }
 
 export interface CrowdFigures {

@@ -23,10 +23,12 @@ export function relay(
   const tap = protocol.openTap({ hideUsage: false, end: 'done', ...options });
   const out: Uint8Array[] = [];
   for (const chunk of chunks) {
-    // A copy that is spoilt afterwards shows whether the tap keeps what is not its own.
-    const bytes = typeof chunk === 'string' ? encode(chunk) : chunk.slice();
+    // A copy that is spoilt afterwards shows whether the tap keeps what is not its own. A Buffer is a Uint8Array whose
+    // methods differ: both come from transports.
+    const source = typeof chunk === 'string' ? encode(chunk) : chunk;
+    const bytes = source.length % 2 === 0 ? Uint8Array.from(source) : Buffer.from(source);
     const forward = tap.push(bytes);
-    if (forward !== undefined) out.push(forward.slice());
+    if (forward !== undefined) out.push(Uint8Array.from(forward));
     bytes.fill(0x21);
   }
   const forwarded = decode(Buffer.concat(out));
@@ -49,7 +51,6 @@ export const chatEvent = (
     ...more,
   })}\n\n`;
 
-export const usageEvent = (usage: unknown): string =>
-  `data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [], usage })}\n\n`;
+export const usageEvent = (usage: unknown): string => chatEvent(undefined, { choices: [], usage });
 
 export const doneEvent = 'data: [DONE]\n\n';

@@ -177,6 +177,9 @@ class Walk {
     for (; this.#nextUsage !== undefined; this.#nextUsage = next(this.#usageRows)) {
       this.#findings.add('I15', this.#nextUsage.request_id, `its batch ${this.#nextUsage.batch} has no movement`);
     }
+    for (; this.#nextEntry !== undefined; this.#nextEntry = next(this.#entryRows)) {
+      this.#findings.add('I1', this.#nextEntry.address, `an entry names movement ${this.#nextEntry.movement_position}, which does not exist`);
+    }
     this.#checkHead();
     this.#checkBalances();
     this.#checkSpend();

@@ -13,8 +13,8 @@ import { parseNano } from '../../core/money.ts';
 import type { Nano } from '../../core/money.ts';
 
 /**
- * An object that refuses, and never answers with, fields that it does not name. One with a `title` of one word becomes a
- * component of the generated document.
+ * An object that refuses, and never answers with, fields that it does not name. One with a `title` of one word
+ * becomes a component of the generated document.
  */
 export const strict = <P extends TProperties>(
   properties: P,

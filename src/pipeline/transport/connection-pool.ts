@@ -12,7 +12,7 @@ export interface IdleLimits {
 
 export interface ConnectionPool extends Home {
   /** An idle connection, or `undefined` if one must be dialled. */
-  take(): Connection | undefined;
+  take(nowMs: number): Connection | undefined;
   /** Closes what has idled too long; false when none is left. */
   sweepIdle(nowMs: number): boolean;
   readonly idleCount: number;
@@ -29,9 +29,9 @@ export function createConnectionPool(limits: IdleLimits, nowMs: () => number): C
 
   return {
     nowMs,
-    take() {
+    take(now) {
       for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
-        if (found.usable && !outlived(found, nowMs())) return found;
+        if (found.usable && !outlived(found, now)) return found;
         found.retire();
       }
       return undefined;
@@ -39,7 +39,6 @@ export function createConnectionPool(limits: IdleLimits, nowMs: () => number): C
     giveBack(connection) {
       if (closed || limits.idleMax === 0) return connection.retire();
       if (idle.length >= limits.idleMax) idle.shift()?.retire();
-      connection.idleSinceMs = nowMs();
       idle.push(connection);
     },
     forget(connection) {

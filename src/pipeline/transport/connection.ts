@@ -25,7 +25,7 @@ export interface Carried {
   /** False to pause reading. */
   replyData(chunk: Uint8Array): boolean;
   /** Any byte has come, of whatever kind. */
-  heard(): void;
+  heard(nowMs: number): void;
   finished(framed: boolean): void;
   failed(kind: TransportFaultKind, detail: string): void;
   /** Lost before the first byte of a reply came. `orderly`: the upstream had closed it, not broken it off. */
@@ -63,7 +63,7 @@ export class Connection implements ReplyEvents {
   #dialledMs = 0;
   /** How long the TCP connection took: at least one round trip to the upstream. */
   roundTripMs = 0;
-  /** When it was last given back. */
+  /** When it last had a read: an idle one idles since then. */
   idleSinceMs = 0;
   /** Called once when a dial that was given up is over at last. */
   onDialEnd: (() => void) | undefined;
@@ -159,7 +159,8 @@ export class Connection implements ReplyEvents {
     // Bytes that nobody asked for: the upstream is out of step, and they must not be read as the next reply.
     if (carried === undefined) return this.discard();
     this.#answered = true;
-    carried.heard();
+    this.idleSinceMs = this.#home.nowMs();
+    carried.heard(this.idleSinceMs);
     this.#reader.read(bytes);
   }
 

@@ -68,6 +68,7 @@ export function createFetchTransport(options: TransportOptions = {}): UpstreamTr
 }
 
 class FetchExchange implements UpstreamExchange, InFlight {
+  slot = -1;
   readonly #upstream: FetchUpstream;
   readonly #request: UpstreamRequest;
   readonly #sink: UpstreamSink;

@@ -38,6 +38,7 @@ const ROUND_TRIP_CEILING_MS = 250;
 type Phase = 'dial' | 'head' | 'body' | 'over';
 
 export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Dialler {
+  slot = -1;
   readonly #upstream: Upstream;
   readonly #request: UpstreamRequest;
   readonly #sink: UpstreamSink;
@@ -72,10 +73,10 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
     this.#bodyBytes = head.bodyBytes;
     this.#dialStartedMs = this.#around.clock.monotonicMs();
     this.#around.sweep.add(this);
-    const idle = pool.take();
+    const idle = pool.take(this.#dialStartedMs);
     if (idle === undefined) return this.#resolve();
     this.#reused = true;
-    if (!this.#carryOn(idle)) this.#resolve();
+    if (!this.#carryOn(idle, this.#dialStartedMs)) this.#resolve();
   }
 
   /** Fails without having tried, once the caller has its handle. */
@@ -160,7 +161,7 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   dialled(connection: Connection): void {
     if (this.#phase !== 'dial' || connection !== this.#connection) return connection.discard();
     this.#reused = false;
-    if (!this.#carryOn(connection)) this.failed('reset', 'closed as soon as it was connected');
+    if (!this.#carryOn(connection, this.#around.clock.monotonicMs())) this.failed('reset', 'closed as soon as it was connected');
   }
 
   dialFailed(connection: Connection, kind: 'refused' | 'tls', detail: string): void {
@@ -171,18 +172,18 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
     this.failed(kind, detail);
   }
 
-  #carryOn(connection: Connection): boolean {
+  #carryOn(connection: Connection, nowMs: number): boolean {
     this.#connection = connection;
     this.#phase = 'head';
-    this.#sentMs = this.#heardMs = this.#around.clock.monotonicMs();
+    this.#sentMs = this.#heardMs = nowMs;
     this.#sent = connection.carry(this, this.#head, this.#request.body, this.#bodyBytes);
     return this.#sent;
   }
 
   // --- from the connection ---
 
-  heard(): void {
-    this.#heardMs = this.#around.clock.monotonicMs();
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
   }
 
   replyHead(head: ReplyHead): void {

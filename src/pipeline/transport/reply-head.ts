@@ -1,6 +1,7 @@
 // Status line and header fields of a reply, read once and strictly. Invariant: exactly one way to frame the body
 // follows from a head that passes, so that no byte of one reply is ever taken for the next one.
 
+import { isText, isToken } from './header-bytes.ts';
 import type { UpstreamHeaders } from './transport.ts';
 
 export type Framing = 'none' | 'length' | 'chunked' | 'until-close';
@@ -25,17 +26,10 @@ export interface BadHead {
 export const HEAD_BYTES_MAX = 64 * 1024;
 const FIELDS_MAX = 200;
 
-const TOKEN = 1;
-const VALUE = 2;
 const CR = 13;
+const LF = 10;
+const SPACE = 32;
 const COLON = 58;
-
-/** Which bytes may stand in a field's name and in its value. */
-const KINDS = Uint8Array.from({ length: 256 }, (_, code) => {
-  const token = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(code)) ? TOKEN : 0;
-  const value = code === 9 || (code >= 32 && code !== 127) ? VALUE : 0;
-  return token | value;
-});
 
 const bad = (detail: string): BadHead => ({ kind: 'bad-framing', detail });
 
@@ -54,7 +48,7 @@ class HeadFields implements UpstreamHeaders {
     const marks = this.#marks;
     let found: string | undefined;
     for (let i = 0; i < marks.length; i += 4) {
-      if (marks[i + 1]! - marks[i]! !== name.length || this.#name(i) !== name) continue;
+      if (marks[i + 1]! - marks[i]! !== name.length || !sameName(this.#text, marks[i]!, name)) continue;
       const value = this.#text.slice(marks[i + 2], marks[i + 3]);
       found = found === undefined ? value : `${found}, ${value}`;
     }
@@ -62,50 +56,103 @@ class HeadFields implements UpstreamHeaders {
   }
 
   *entries(): IterableIterator<readonly [string, string]> {
-    for (let i = 0; i < this.#marks.length; i += 4) {
-      yield [this.#name(i), this.#text.slice(this.#marks[i + 2], this.#marks[i + 3])];
+    const [text, marks] = [this.#text, this.#marks];
+    for (let i = 0; i < marks.length; i += 4) {
+      yield [text.slice(marks[i], marks[i + 1]).toLowerCase(), text.slice(marks[i + 2], marks[i + 3])];
     }
-  }
-
-  #name(at: number): string {
-    return this.#text.slice(this.#marks[at], this.#marks[at + 1]).toLowerCase();
   }
 }
 
-/** `text` is the head in Latin-1 with the line break of its last line, without the empty line after it. */
-export function parseReplyHead(text: string): ReplyHead | BadHead {
-  const firstEnd = text.indexOf('\r\n');
-  const line = text.slice(0, firstEnd);
-  const status = /^HTTP\/1\.([01]) (\d{1,4})(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(line);
-  if (status === null) return bad('status line is not HTTP/1.1');
+/** Whether `name`, in lower case, stands in the text at this place, in whatever case. */
+function sameName(text: string, at: number, name: string): boolean {
+  for (let i = 0; i < name.length; i += 1) {
+    const code = text.charCodeAt(at + i);
+    if ((code >= 65 && code <= 90 ? code + 32 : code) !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** Where the last parsed head ended: the first byte after its empty line. Read it at once. */
+export let headEnd = 0;
+
+/**
+ * Reads a head that begins at `from`. `undefined` if the bytes end before it does. What is wrong with a head that has
+ * not ended may be told already: whoever must not depend on how bytes were split asks again when it has.
+ */
+export function parseReplyHead(bytes: Uint8Array, from: number): ReplyHead | BadHead | undefined {
+  const status = readStatus(bytes, from);
+  if (typeof status !== 'number') return status;
+  let at = from + STATUS_AT + (status > 999 ? 4 : digitsOf(bytes, from));
+  if (bytes[at] === SPACE) at = skipText(bytes, at + 1);
+  if (at + 1 >= bytes.length) return undefined;
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) return bad('status line is not HTTP/1.1');
+  at += 2;
   const marks: number[] = [];
-  const fieldProblem = markFields(text, firstEnd + 2, marks);
-  if (fieldProblem !== undefined) return fieldProblem;
-  return frame(Number(status[2]), status[1] === '1', text, marks);
+  for (;;) {
+    if (at + 1 >= bytes.length) return undefined;
+    if (bytes[at] === CR && bytes[at + 1] === LF) break;
+    const next = markField(bytes, at, from, marks);
+    if (typeof next !== 'number') return next;
+    if (marks.length > FIELDS_MAX * 4) return { kind: 'oversized-head', detail: `more than ${FIELDS_MAX} fields` };
+    at = next;
+  }
+  headEnd = at + 2;
+  const text = textOf(bytes, from, at);
+  return frame(status, bytes[from + 7] === 49, text, marks);
 }
 
-function markFields(text: string, from: number, marks: number[]): BadHead | undefined {
-  const length = text.length;
+/** Offset of the status code in `HTTP/1.1 200 OK`. */
+const STATUS_AT = 9;
+
+function digitsOf(bytes: Uint8Array, from: number): number {
+  let count = 0;
+  while (count < 4 && isDigit(bytes[from + STATUS_AT + count]!)) count += 1;
+  return count;
+}
+
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+
+function readStatus(bytes: Uint8Array, from: number): number | BadHead | undefined {
+  if (from + STATUS_AT >= bytes.length) return undefined;
+  const minor = bytes[from + 7];
+  if ((minor !== 48 && minor !== 49) || bytes[from + 8] !== SPACE) return bad('status line is not HTTP/1.1');
+  const digits = digitsOf(bytes, from);
+  if (digits === 0) return bad('status line without a status');
+  let status = 0;
+  for (let i = 0; i < digits; i += 1) status = status * 10 + bytes[from + STATUS_AT + i]! - 48;
+  return status;
+}
+
+/** Marks one field, by positions from `base`; the result is where the next line begins. */
+function markField(bytes: Uint8Array, from: number, base: number, marks: number[]): number | BadHead | undefined {
+  const length = bytes.length;
   let at = from;
-  while (at < length) {
-    const nameStart = at;
-    while ((KINDS[text.charCodeAt(at)]! & TOKEN) !== 0) at += 1;
-    if (at === nameStart || text.charCodeAt(at) !== COLON) return bad('header line without a name');
-    const nameEnd = at;
-    at += 1;
-    while (text.charCodeAt(at) === 32 || text.charCodeAt(at) === 9) at += 1;
-    const valueStart = at;
-    while ((KINDS[text.charCodeAt(at)]! & VALUE) !== 0) at += 1;
-    if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== 10) return bad('header value with a control character');
-    let valueEnd = at;
-    while (valueEnd > valueStart && (text.charCodeAt(valueEnd - 1) === 32 || text.charCodeAt(valueEnd - 1) === 9)) {
-      valueEnd -= 1;
-    }
-    marks.push(nameStart, nameEnd, valueStart, valueEnd);
-    if (marks.length > FIELDS_MAX * 4) return { kind: 'oversized-head', detail: `more than ${FIELDS_MAX} header fields` };
-    at += 2;
-  }
-  return undefined;
+  while (at < length && isToken(bytes[at]!)) at += 1;
+  if (at === length) return undefined;
+  if (at === from || bytes[at] !== COLON) return bad('header line without a name');
+  const nameEnd = at;
+  at += 1;
+  while (bytes[at] === SPACE || bytes[at] === 9) at += 1;
+  const valueStart = at;
+  at = skipText(bytes, at);
+  if (at + 1 >= length) return undefined;
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) return bad('header value with a control character');
+  let valueEnd = at;
+  while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === 9)) valueEnd -= 1;
+  marks.push(from - base, nameEnd - base, valueStart - base, valueEnd - base);
+  return at + 2;
+}
+
+/** The first byte from here that may not stand in a value. */
+function skipText(bytes: Uint8Array, from: number): number {
+  const length = bytes.length;
+  let at = from;
+  while (at < length && isText(bytes[at]!)) at += 1;
+  return at;
+}
+
+function textOf(bytes: Uint8Array, from: number, to: number): string {
+  return bytes instanceof Buffer ? bytes.toString('latin1', from, to) : Buffer.from(bytes).toString('latin1', from, to);
 }
 
 /** The fields that decide where the body ends and whether the connection lives on. */
@@ -122,9 +169,9 @@ function frame(code: number, isHttp11: boolean, text: string, marks: readonly nu
     const nameLength = marks[i + 1]! - marks[i]!;
     // The only names that matter here have 10, 14 and 17 letters.
     if (nameLength !== 10 && nameLength !== 14 && nameLength !== 17) continue;
-    const problem = readFramingField(
-      text.slice(marks[i], marks[i + 1]).toLowerCase(), text.slice(marks[i + 2], marks[i + 3]), found,
-    );
+    const name = FRAMING_NAMES.find((known) => known.length === nameLength && sameName(text, marks[i]!, known));
+    if (name === undefined) continue;
+    const problem = readFramingField(name, text.slice(marks[i + 2], marks[i + 3]), found);
     if (problem !== undefined) return bad(problem);
   }
   if (found.chunked && found.length >= 0) return bad('both content-length and transfer-encoding');
@@ -139,7 +186,9 @@ function frame(code: number, isHttp11: boolean, text: string, marks: readonly nu
   };
 }
 
-function readFramingField(name: string, value: string, found: FramingFields): string | undefined {
+const FRAMING_NAMES = ['content-length', 'transfer-encoding', 'connection', 'keep-alive'] as const;
+
+function readFramingField(name: (typeof FRAMING_NAMES)[number], value: string, found: FramingFields): string | undefined {
   switch (name) {
     case 'content-length': {
       if (!/^\d{1,15}$/.test(value)) return 'content-length is not a number';
@@ -159,8 +208,6 @@ function readFramingField(name: string, value: string, found: FramingFields): st
       return undefined;
     case 'keep-alive':
       found.keepAlive = value;
-      return undefined;
-    default:
       return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// What the ledger's routes take and answer: amounts as text, both legs of every movement, and for trial balances whether
-// they add up.
+// What the ledger's routes take and answer: amounts as text, both legs of every movement, and for trial balances
+// whether they add up.
 
 import { Type } from '@sinclair/typebox';
 import type { Nano } from '../../../core/money.ts';

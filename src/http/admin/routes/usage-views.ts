@@ -1,5 +1,5 @@
-// A usage record as operators see it: nulls where nothing is known, amounts as text, and beside the charge the figure that
-// its lines and multipliers come to.
+// A usage record as operators see it: nulls where nothing is known, amounts as text, and beside the charge the
+// figure that its lines and multipliers come to.
 
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'bun:test';
+import type { RequestId } from '../../../src/core/ids.ts';
+import { createMovementReader } from '../../../src/domain/ledger/ledger-store.ts';
+import { createUsageReader } from '../../../src/domain/usage/usage-store.ts';
+import type { UsageFilter } from '../../../src/domain/usage/usage-reader.ts';
+import { openLedgerForReading, type LedgerTables } from '../../../src/store/schema/ledger.ts';
+import { kyselyOn } from '../../../src/store/sqlite.ts';
+import { opened, topUp } from '../../store/ledger-suite.ts';
+import { scratchFolders } from '../../store/scratch.ts';
+import { embeddedHarness } from './embedded-harness.ts';
+import { accountId, apiKeyId, noon, requestId, sampleClosing, sampleHold } from './sample-records.ts';
+
+const scratch = scratchFolders();
+
+async function readers() {
+  const folder = scratch();
+  const harness = await embeddedHarness(folder);
+  const database = kyselyOn<LedgerTables>(openLedgerForReading(folder));
+  const settled = () => harness.ledger.settled();
+  return { harness, usage: createUsageReader(database, settled), movements: createMovementReader(database, settled) };
+}
+
+describe('usage reader', () => {
+  test('filters, pages and single records; what was acknowledged can be read at once', async () => {
+    const { harness, usage } = await readers();
+    const [a, b] = [await opened(harness.ledger, 10_000n), await opened(harness.ledger, 10_000n, 0n, 'b')];
+    const name = (index: number): RequestId => requestId(String(index).padStart(3, '0'));
+    for (let index = 0; index < 30; index++) {
+      const hold = sampleHold(String(index).padStart(3, '0'), 10n, {
+        accountId: index % 3 === 0 ? b : a, apiKeyId: apiKeyId(index % 2), model: index % 5 === 0 ? 'large' : 'small', placedAt: noon + index,
+      });
+      await harness.ledger.placeHold(hold, [], 'later');
+      const free = index % 10 === 9;
+      await harness.ledger.close(sampleClosing(hold, free ? 0n : 7n, free ? { outcome: 'upstream-failed', upstream: undefined } : {}));
+    }
+    const ids = async (filter: UsageFilter, limit = 100, before?: RequestId) =>
+      (await usage.list(filter, limit, before)).map(({ record }) => record.requestId);
+    const expected = (keep: (index: number) => boolean) => Array.from({ length: 30 }, (_, index) => index).filter(keep).toReversed().map(name);
+    expect(await ids({})).toEqual(expected(() => true));
+    expect(await ids({ accountId: b })).toEqual(expected((index) => index % 3 === 0));
+    expect(await ids({ apiKeyId: apiKeyId(1), model: 'large' })).toEqual(expected((index) => index % 2 === 1 && index % 5 === 0));
+    expect(await ids({ outcome: 'upstream-failed' })).toEqual(expected((index) => index % 10 === 9));
+    expect(await ids({ upstream: 'up' })).toEqual(expected((index) => index % 10 !== 9));
+    expect(await ids({ since: noon + 5, until: noon + 8 })).toEqual([name(7), name(6), name(5)]);
+    expect(await ids({ accountId: accountId('nobody') })).toEqual([]);
+    const first = await ids({ accountId: a }, 4);
+    const hold = sampleHold('999', 10n, { accountId: a });
+    await harness.ledger.placeHold(hold, [], 'later');
+    await harness.ledger.close(sampleClosing(hold, 1n));
+    const second = await ids({ accountId: a }, 4, first.at(-1));
+    expect([...first, ...second]).toEqual(expected((index) => index % 3 !== 0).slice(0, 8));
+    const one = await usage.get(name(1));
+    expect(one?.record).toMatchObject({ requestId: name(1), chargeNano: 7n, heldNano: 10n, lossNano: 0n, outcome: 'finished' });
+    expect(one?.movementId).toStartWith('mov_');
+    expect(await usage.get(name(9))).toMatchObject({ movementId: undefined });
+    expect(await usage.get(requestId('unknown'))).toBeUndefined();
+    expect(await harness.stopAndVerify()).toEqual([]);
+  });
+});
+
+describe('movement reader', () => {
+  test('lists movements with their legs, and the trial balance is zero by currency, beyond 64 bits too', async () => {
+    const { harness, movements } = await readers();
+    const a = await opened(harness.ledger, 2n ** 62n);
+    const b = await opened(harness.ledger, 2n ** 62n, 0n, 'b');
+    const c = await opened(harness.ledger, 2n ** 62n, 0n, 'c');
+    await harness.ledger.post(topUp(a, 5n, { kind: 'adjustment', entries: [
+      { address: `account/${a}`, currency: 'USD', amountNano: 5n }, { address: 'house/promotion', currency: 'USD', amountNano: -5n },
+    ] }));
+    for (const account of [a, b, c]) {
+      const hold = sampleHold(account, 2n ** 61n, { accountId: account });
+      await harness.ledger.placeHold({ ...hold, requestId: requestId(account.slice(4)) }, [], 'now');
+      await harness.ledger.close(sampleClosing({ ...hold, requestId: requestId(account.slice(4)) }, 2n ** 61n));
+    }
+    const rows = await movements.trialBalance();
+    expect(rows.map((row) => row.address)).toEqual([
+      'account/*', 'house/cash/test', 'house/promotion', 'house/revenue', 'house/upstream-cost/up', 'house/upstream-payable/up',
+    ]);
+    expect(rows.reduce((sum, row) => sum + row.amountNano, 0n)).toBe(0n);
+    expect(rows.find((row) => row.address === 'house/cash/test')?.amountNano).toBe(-3n * 2n ** 62n);
+    expect(rows.find((row) => row.address === 'account/*')?.amountNano).toBe(3n * 2n ** 61n + 5n);
+
+    const all = await movements.list({}, 100, undefined);
+    expect(all.map((movement) => movement.id)).toEqual(all.map((movement) => movement.id).toSorted().toReversed());
+    for (const movement of all) expect(movement.entries.reduce((sum, entry) => sum + entry.amountNano, 0n)).toBe(0n);
+    const ofB = await movements.list({ address: `account/${b}` }, 100, undefined);
+    expect(ofB.map((movement) => movement.kind).toSorted()).toEqual(['charges', 'top-up']);
+    expect(await movements.list({ kind: 'adjustment' }, 100, undefined)).toMatchObject([{ kind: 'adjustment', entries: [{ amountNano: 5n }, { address: 'house/promotion' }] }]);
+    const [newest, ...older] = all;
+    expect(await movements.list({}, 2, newest?.id)).toEqual(older.slice(0, 2));
+    expect(await movements.list({ since: Date.now() + 60_000 }, 10, undefined)).toEqual([]);
+    expect(await harness.stopAndVerify()).toEqual([]);
+  });
+});
