@@ -192,7 +192,7 @@ function createFaces(
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
   const admin = once(async () => {
     const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
-    return createAdminFace({ settings, services, running, controls, addressOf, ...parts });
+    return createAdminFace({ version: settings.version, operatorKeys: settings.operatorKeys, services, running, controls, addressOf, ...parts });
   });
   const terms = once(async () => {
     const { createTermsFace } = await import('./http/terms/create-terms-face.ts');

@@ -1,7 +1,13 @@
 // `tollgate check`: the resolved config, the clauses with the controls that keep them, and everything that is wrong.
 
 import { resolveConfig, type ResolvedConfig } from '../config.ts';
-import { clauseMatrix, createControlRegistry, describeUnkept, policyControls, unkeptPromises } from '../domain/terms/clause-matrix.ts';
+import {
+  clauseMatrix,
+  createControlRegistry,
+  describeUnkept,
+  policyControls,
+  unkeptPromises,
+} from '../domain/terms/clause-matrix.ts';
 import { builtInControls } from '../domain/terms/controls.ts';
 import { parseDocuments } from '../domain/terms/terms-service.ts';
 import { formatNano } from '../core/money.ts';
@@ -14,7 +20,10 @@ import type { CommandContext } from './serve.ts';
 export async function checkCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const settings = serveSettings(argv, context.environment);
   const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
-  const result = resolveConfig(offline(config), { secret: (name) => context.environment.secret(name), preset: settings.preset });
+  const result = resolveConfig(offline(config), {
+    secret: (name) => context.environment.secret(name),
+    preset: settings.preset,
+  });
   if (!result.ok) {
     context.printError(`${result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n')}\n`);
     context.printError(`${result.problems.length} problem${result.problems.length === 1 ? '' : 's'}\n`);
@@ -29,7 +38,9 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
   const matrix = clauseMatrix(documents, controls);
   context.print('\nClauses\n');
   for (const { document, clause, controls: keepers } of matrix) {
-    context.print(`  ${document} ${clause.id.padEnd(6)} ${clause.kind.padEnd(9)} ${keepers.join(', ') || (clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT')}\n`);
+    context.print(
+      `  ${document} ${clause.id.padEnd(6)} ${clause.kind.padEnd(9)} ${keepers.join(', ') || (clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT')}\n`,
+    );
   }
   const problems = [...unkeptPromises(matrix).map(describeUnkept), ...regionProblems(resolved)];
   if (problems.length > 0) context.printError(`\n${problems.join('\n')}\n`);
@@ -41,23 +52,31 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
 function regionProblems(resolved: ResolvedConfig): readonly string[] {
   const source = resolved.config.country?.kind ?? 'none';
   if (source !== 'none' || !resolved.policies.some(({ name }) => name === 'region')) return [];
-  return ['country: the policy `region` is loaded but no source of countries is configured, so only loopback and private addresses are served; set `country` to a trusted header or an MMDB file'];
+  return [
+    'country: the policy `region` is loaded but no source of countries is configured, so only loopback and private addresses are served; set `country` to a trusted header or an MMDB file',
+  ];
 }
 
 function describeConfig(resolved: ResolvedConfig): readonly string[] {
-  const named = (title: string, plugins: readonly { readonly name: string; readonly version: string; readonly summary: string }[]) =>
-    ['', title, ...plugins.map(({ name, version, summary }) => `  ${name} ${version}  ${summary}`)];
+  const named = (
+    title: string,
+    plugins: readonly { readonly name: string; readonly version: string; readonly summary: string }[],
+  ) => ['', title, ...plugins.map(({ name, version, summary }) => `  ${name} ${version}  ${summary}`)];
   return [
     `Preset: ${resolved.preset ?? 'none'}; currency of new accounts: ${resolved.currency}`,
     ...named('Providers', resolved.providers),
     ...named('Routing strategies', resolved.routing),
     ...named('Billing rules', resolved.billing),
     ...named('Policies', resolved.policies),
-    '', 'Upstreams',
-    ...resolved.upstreams.map(({ name, provider, url, addresses, credential }) =>
-      `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`),
+    '',
+    'Upstreams',
+    ...resolved.upstreams.map(
+      ({ name, provider, url, addresses, credential }) =>
+        `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`,
+    ),
     ...resolved.remarks.map(({ message }) => `  (${message})`),
-    '', 'Models',
+    '',
+    'Models',
     ...resolved.models.map((model) => {
       const rates = usageParts.flatMap((part) => {
         const rate = model.price.rates[part];
@@ -65,6 +84,8 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
       });
       return `  ${model.name}  ${model.ruleName}  ${rates.join(', ')}  on ${model.resolvedOffers.map((offer) => offer.upstream).join(', ')}`;
     }),
-    '', 'Terms documents', ...resolved.terms.map(({ file }) => `  ${file}`),
+    '',
+    'Terms documents',
+    ...resolved.terms.map(({ file }) => `  ${file}`),
   ];
 }

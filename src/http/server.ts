@@ -64,8 +64,7 @@ export function startServer(options: ServerOptions): RunningServer {
       if (verdict !== 'ok') return refusedHost(verdict);
       const path = pathOf(request.url);
       if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
-      const address = self.requestIP(request)?.address;
-      peers.set(request, address === undefined ? 'unknown' : (normaliseAddress(address) ?? 'unknown'));
+      peers.set(request, normalised(self.requestIP(request)?.address));
       return faceOf(faces, path, request);
     },
     error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),
@@ -78,6 +77,20 @@ export function startServer(options: ServerOptions): RunningServer {
     stop: () => server.stop(),
     kill: () => void server.stop(true),
   };
+}
+
+/** Normalised forms of peers' addresses: most requests come from few of them. */
+const normalForms = new Map<string, string>();
+const NORMAL_FORMS_MAX = 10_000;
+
+function normalised(address: string | undefined): string {
+  if (address === undefined) return 'unknown';
+  const known = normalForms.get(address);
+  if (known !== undefined) return known;
+  const normal = normaliseAddress(address) ?? 'unknown';
+  if (normalForms.size >= NORMAL_FORMS_MAX) normalForms.clear();
+  normalForms.set(address, normal);
+  return normal;
 }
 
 function faceOf(faces: Faces, path: string, request: Request): Response | Promise<Response> {

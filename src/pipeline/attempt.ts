@@ -3,6 +3,7 @@
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Attempt } from '../domain/ledger/records.ts';
+import type { ReplyReading } from '../plugin/protocol.ts';
 import type { FaultClass, UpstreamAddressing } from '../plugin/provider.ts';
 import type { Operation } from '../plugin/operations.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
@@ -16,7 +17,7 @@ import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } 
 export type AttemptRecord = Omit<Attempt, 'costNano' | 'costCurrency'>;
 
 export type AttemptResult =
-  | { readonly kind: 'reply'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array; readonly firstByteMs: number }
+  | { readonly kind: 'reply'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array; readonly reading: ReplyReading; readonly firstByteMs: number }
   | { readonly kind: 'stream'; readonly record: AttemptRecord; readonly contentType: string; readonly relay: StreamRelay; readonly firstByteMs: number }
   /** The upstream says that the request itself is wrong: its answer goes to the client. */
   | { readonly kind: 'refused'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array }
@@ -195,11 +196,12 @@ class AttemptRun implements UpstreamSink {
     const ok = status >= 200 && status < 300;
     const { protocol, facts } = this.#routed;
     const readable = ok && !facts.stream && this.#contentType.toLowerCase().includes('json');
-    if (readable && !protocol.readReply(body).failed) {
+    const reading = readable ? protocol.readReply(body) : undefined;
+    if (reading?.failed === false) {
       this.#over = true;
       const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
       this.#services.health.served(this.#offer.upstream, firstByteMs);
-      this.result.resolve({ kind: 'reply', record: this.#record(undefined), contentType: this.#contentType, body, firstByteMs });
+      this.result.resolve({ kind: 'reply', record: this.#record(undefined), contentType: this.#contentType, body, reading, firstByteMs });
       return;
     }
     if (ok) {

@@ -118,7 +118,7 @@ async function answer(
       await closer.close({ outcome: 'upstream-refused', status: given.record.status ?? 400, attempts, served: undefined, firstByteMs });
       return refusedReply(routed, given);
     case 'reply': {
-      const reading = routed.protocol.readReply(given.body);
+      const { reading } = given;
       const outcome: Outcome = reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings' ? 'empty' : 'finished';
       await closer.close({ outcome, status: 200, attempts, served: { offer, reading }, firstByteMs });
       return wholeReply(routed, given);

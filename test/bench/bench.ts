@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cores, outFolder, pinning, stopChildren } from './children.ts';
-import { cpuMs, machineTime, residentMb } from './process-figures.ts';
+import { machineTime, readCpu, residentMb } from './process-figures.ts';
 import {
   barLines,
   cell,
@@ -263,7 +263,7 @@ async function run(options: Options): Promise<string> {
   await runStudies(bench);
   if (options.only.has('memory')) await measureMemory(bench, idleMb);
   if (options.only.has('semantics')) await measureSemantics(bench);
-  const ownCpuMs = targets.reduce((sum, { child }) => sum + cpuMs(child.pid), 0);
+  const ownCpuMs = targets.reduce((sum, { child }) => sum + readCpu(child.pid).totalMs, 0);
   if (options.only.has('start')) await measureStarts(bench);
 
   const ended = machineTime();

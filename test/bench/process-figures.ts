@@ -1,6 +1,8 @@
-// CPU and memory of a process with all its threads and children, and the load of the whole machine, from /proc.
-// CPU comes from schedstat, in nanoseconds: the ticks of `stat` are too coarse for slices of a second.
+// CPU and memory of a process with all its threads and children, and the load of the whole machine. CPU comes from the
+// kernel's clock of each process: the ticks of /proc are too coarse for slices of a second, and compiler threads that
+// end in between would take their share out of sums over threads.
 
+import { dlopen, FFIType, ptr } from 'bun:ffi';
 import { readdirSync, readFileSync } from 'node:fs';
 
 function read(path: string): string {
@@ -24,22 +26,48 @@ export function processTree(pid: number): readonly number[] {
   return [pid, ...children.filter((child) => child !== '').flatMap((child) => processTree(Number(child)))];
 }
 
-/** Milliseconds of CPU since the start by name of thread; threads that have ended are not counted. */
-export function cpuMsByThread(pid: number): ReadonlyMap<string, number> {
-  const byThread = new Map<string, number>();
-  for (const member of processTree(pid)) {
-    for (const thread of threadsOf(member)) {
-      const folder = `/proc/${member}/task/${thread}`;
-      const name = member === pid && Number(thread) === pid ? 'main' : read(`${folder}/comm`).trim();
-      const nanoseconds = Number(read(`${folder}/schedstat`).split(' ')[0] ?? 0);
-      byThread.set(name, (byThread.get(name) ?? 0) + nanoseconds / 1e6);
-    }
-  }
-  return byThread;
+const libc = dlopen(process.platform === 'linux' ? 'libc.so.6' : 'libc.dylib', {
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+});
+const timespec = new BigInt64Array(2);
+
+/** The kernel's own CPU clock of a process, as `clock_getcpuclockid` names it: ended threads included. */
+function processClockMs(pid: number): number {
+  const clock = (~pid << 3) | 2;
+  if (libc.symbols.clock_gettime(clock, ptr(timespec)) !== 0) return 0;
+  return Number(timespec[0] ?? 0n) * 1e3 + Number(timespec[1] ?? 0n) / 1e6;
 }
 
-export function cpuMs(pid: number): number {
-  return [...cpuMsByThread(pid).values()].reduce((sum, one) => sum + one, 0);
+/** What a process and its children have used so far, in milliseconds. */
+export interface CpuReading {
+  readonly totalMs: number;
+  readonly threads: ReadonlyMap<string, { readonly name: string; readonly ms: number }>;
+}
+
+export function readCpu(pid: number): CpuReading {
+  const threads = new Map<string, { readonly name: string; readonly ms: number }>();
+  let totalMs = 0;
+  for (const member of processTree(pid)) {
+    totalMs += processClockMs(member);
+    for (const thread of threadsOf(member)) {
+      const folder = `/proc/${member}/task/${thread}`;
+      const name = thread === String(member) ? 'main' : read(`${folder}/comm`).trim();
+      threads.set(thread, { name, ms: Number(read(`${folder}/schedstat`).split(' ')[0] ?? 0) / 1e6 });
+    }
+  }
+  return { totalMs, threads };
+}
+
+/** Milliseconds between two readings, by name of thread; what no living thread accounts for is `ended`. */
+export function cpuByThread(before: CpuReading, after: CpuReading): ReadonlyMap<string, number> {
+  const byName = new Map<string, number>();
+  let endedMs = after.totalMs - before.totalMs;
+  for (const [thread, { name, ms }] of after.threads) {
+    const usedMs = ms - (before.threads.get(thread)?.ms ?? 0);
+    byName.set(name, (byName.get(name) ?? 0) + usedMs);
+    endedMs -= usedMs;
+  }
+  return byName.set('ended', Math.max(0, endedMs));
 }
 
 export function residentMb(pid: number): number {

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { runOnLoadCore } from './children.ts';
 import { median, type Load, type LoadResult } from './load.ts';
-import { cpuMs, cpuMsByThread, machineTime, residentMb } from './process-figures.ts';
+import { cpuByThread, machineTime, readCpu, residentMb } from './process-figures.ts';
 import type { Target } from './targets.ts';
 
 type Shape = Omit<Load, 'url' | 'headers'>;
@@ -101,21 +101,21 @@ const QUIET_PATIENCE_MS = 2_000;
 /** Work that a target put off belongs to the slice that caused it: wait until it rests. */
 async function untilQuiet(target: Target): Promise<void> {
   const endAtMs = performance.now() + QUIET_PATIENCE_MS;
-  let before = cpuMs(target.child.pid);
+  let before = readCpu(target.child.pid).totalMs;
   while (performance.now() < endAtMs) {
     await Bun.sleep(QUIET_WINDOW_MS);
-    const now = cpuMs(target.child.pid);
+    const now = readCpu(target.child.pid).totalMs;
     if (now - before < QUIET_CPU_MS) return;
     before = now;
   }
 }
 
 async function takeSlice(target: Target, shape: Shape): Promise<Slice> {
-  const before = cpuMsByThread(target.child.pid);
+  const before = readCpu(target.child.pid);
   const result = await drive(target, shape);
   await untilQuiet(target);
-  const used = [...cpuMsByThread(target.child.pid)].map(([name, ms]) => [name, ms - (before.get(name) ?? 0)] as const);
-  return { result, cpuMs: used.reduce((sum, [, ms]) => sum + ms, 0), cpuMsByThread: new Map(used) };
+  const after = readCpu(target.child.pid);
+  return { result, cpuMs: after.totalMs - before.totalMs, cpuMsByThread: cpuByThread(before, after) };
 }
 
 function shuffled<T>(values: readonly T[]): readonly T[] {
@@ -183,7 +183,8 @@ export async function warmUp(target: Target): Promise<WarmUp> {
   for (const shape of warmUpLoads) {
     for (let round = 0; round < (target.slow ? 2 : WARM_UP_ROUNDS_MAX); round++) {
       const { result, cpuMs: used, cpuMsByThread: byThread } = await takeSlice(target, shape);
-      const compilingShare = (byThread.get('JITWorker') ?? 0) / Math.max(1, used);
+      const compilingMs = (byThread.get('JITWorker') ?? 0) + (byThread.get('ended') ?? 0);
+      const compilingShare = compilingMs / Math.max(1, used);
       const bad = { ...last.bad, ...result.bad };
       last = { requests: last.requests + result.ok, bad, example: last.example ?? result.example, compilingShare };
       if (compilingShare < COMPILING_SHARE_MAX) break;

@@ -161,6 +161,19 @@ describe('content', () => {
     );
   });
 
+  test('an event that is alike in length only is read anew', () => {
+    const choices = [{ index: 0, delta: { content: 'a' } }];
+    const pairs = [
+      [eventOf({ choices, error: null }), eventOf({ choices, error: 1234 })],
+      [eventOf({ error: null, choices }), eventOf({ error: 1234, choices })],
+    ] as const;
+    for (const [plain, failing] of pairs) {
+      expect(failing.length).toBe(plain.length);
+      const { reading, tap } = relay([plain, plain, failing, plain]);
+      expect([tap.fault, reading.contentBytes]).toEqual(['error-event', 4]);
+    }
+  });
+
   test('an event of the same shape but for its end is read anew', () => {
     const alike = [chatEvent('a'), chatEvent('b'), chatEvent('c')].join('');
     const { reading, tap } = relay([

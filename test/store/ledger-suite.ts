@@ -183,10 +183,10 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       }
       const spent = async () => ({
         day: await harness.ledger.spent('key', apiKeyId('k'), 'day', noon), month: await harness.ledger.spent('account', account, 'month', noon),
-        total: await harness.ledger.spent('key', apiKeyId('k'), 'total', noon), then: await harness.ledger.spent('account', account, 'day', noon - 40 * 86_400_000),
+        total: await harness.ledger.spent('key', apiKeyId('k'), 'total', noon), past: await harness.ledger.spent('account', account, 'day', noon - 40 * 86_400_000),
         never: await harness.ledger.spent('key', 'key_never', 'total', noon),
       });
-      const expected = { day: 100n, month: 200n, total: 400n, then: 100n, never: 0n };
+      const expected = { day: 100n, month: 200n, total: 400n, past: 100n, never: 0n };
       expect(await spent()).toEqual(expected);
       await harness.restart();
       expect(await spent()).toEqual(expected);

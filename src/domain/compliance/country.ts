@@ -45,9 +45,21 @@ const isLocal = parseRanges([
  */
 const REMEMBERED_MAX = 10_000;
 
+/** Answers of `isLocal`, which parses: most requests come from few addresses. */
+const knownLocal = new Map<string, boolean>();
+
+function remembersLocal(address: string): boolean {
+  const known = knownLocal.get(address);
+  if (known !== undefined) return known;
+  const local = isLocal(address);
+  if (knownLocal.size >= REMEMBERED_MAX) knownLocal.clear();
+  knownLocal.set(address, local);
+  return local;
+}
+
 function localOr(address: string, otherwise: (address: string) => Country): Country {
   if (address === UNKNOWN_ADDRESS) return 'unknown';
-  return isLocal(address) ? 'local' : otherwise(address);
+  return remembersLocal(address) ? 'local' : otherwise(address);
 }
 
 /** The header of a trusted proxy. From any other peer it is what a client made up, and is not read. */

@@ -77,9 +77,10 @@ export function createJudge(
     judge(about, facts) {
       const loaded = asked(facts.gate, about);
       if (loaded.length === 0) return allow;
-      freezeFacts(facts);
       const only = loaded[0];
+      // The facts are this request's own and nobody reads them after their only reader: freezing would change nothing.
       if (loaded.length === 1 && only !== undefined) return askOne(only, facts);
+      freezeFacts(facts);
       const decisions: Decision[] = [];
       for (const [index, entry] of loaded.entries()) {
         const decision = askOne(entry, facts);

@@ -8,10 +8,10 @@ import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
 import type { ControlRegistry } from '../../domain/terms/clause-matrix.ts';
 import type { Terms } from '../../domain/terms/terms-service.ts';
 import type { UsageReader } from '../../domain/usage/usage-reader.ts';
-import type { GatewaySettings } from '../../gateway.ts';
 import type { RunningRequests } from '../../pipeline/running.ts';
 import type { PipelineServices } from '../../pipeline/services.ts';
 import { adminFace } from './admin-face.ts';
+import type { OperatorKeys } from './guard.ts';
 import { memoryIdempotencyStore } from './idempotency.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeysRoutes } from './routes/api-keys.ts';
@@ -24,7 +24,8 @@ import { usersRoutes } from './routes/users.ts';
 import { adminApp } from './shell.ts';
 
 export interface AdminFaceParts {
-  readonly settings: GatewaySettings;
+  readonly version: string;
+  readonly operatorKeys: OperatorKeys;
   readonly services: PipelineServices;
   readonly running: RunningRequests;
   readonly controls: ControlRegistry;
@@ -39,7 +40,7 @@ export interface AdminFaceParts {
 
 /** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
-  const { settings, services, running, controls, accounts, ledger, terms, movements, usage, ids, addressOf } = parts;
+  const { version, operatorKeys, services, running, controls, accounts, ledger, terms, movements, usage, ids, addressOf } = parts;
   const { clock, log } = services;
   const app = adminApp({
     routes: [
@@ -51,7 +52,7 @@ export function createAdminFace(parts: AdminFaceParts) {
       usageRoutes({ usage }),
       termsAdminRoutes({ terms, controls, clock }),
       healthRoutes({
-        version: settings.version,
+        version,
         startedAt: clock.now(),
         moneyAvailable: () => ledger.available,
         askStore: async () => void (await movements.trialBalance()),
@@ -59,7 +60,7 @@ export function createAdminFace(parts: AdminFaceParts) {
         shuttingDown: () => running.stopping,
       }),
     ],
-    services: { operatorKeys: settings.operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
+    services: { operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
   });
-  return { app, face: adminFace({ app, version: settings.version, newId: ids }) };
+  return { app, face: adminFace({ app, version, newId: ids }) };
 }

@@ -2,7 +2,7 @@
 // bytes alone, never on where they were split, but for how content is divided among `replyData` calls.
 
 import { ChunkedBody } from './chunked-body.ts';
-import { HEAD_BYTES_MAX, headEnd, parseReplyHead, type ReplyHead } from './reply-head.ts';
+import { HEAD_BYTES_MAX, parseReplyHead, type ReplyHead } from './reply-head.ts';
 
 export interface ReplyEvents {
   replyHead(head: ReplyHead): void;
@@ -22,12 +22,6 @@ function isProtocol(buffer: Buffer, from: number): boolean {
   const length = Math.min(PROTOCOL.length, buffer.length - from);
   for (let i = 0; i < length; i += 1) if (buffer[from + i] !== PROTOCOL[i]) return false;
   return true;
-}
-
-/** Where a head that did not pass ends: its verdict stands only when it has ended. */
-function wholeHeadEnd(buffer: Buffer, from: number, judged: boolean): number {
-  const at = judged ? buffer.indexOf(HEAD_END, from) : -1;
-  return at < 0 ? -1 : at + HEAD_END.length;
 }
 
 const enum Phase { Head, Length, Chunked, UntilClose, Over }
@@ -95,7 +89,7 @@ export class ReplyReader {
   #readHead(bytes: Buffer): void {
     let buffer = bytes;
     let from = 0;
-    let searchFrom = -1;
+    let searchFrom = 0;
     if (this.#held > 0) {
       searchFrom = Math.max(0, this.#held - 3);
       buffer = this.#joined(bytes);
@@ -103,22 +97,19 @@ export class ReplyReader {
     for (;;) {
       // Anything else than our protocol is seen at its first bytes, without waiting for a head that will not end.
       if (!isProtocol(buffer, from)) return this.#fail('bad-framing', 'reply does not begin with HTTP/1.');
-      // A head in several reads is parsed once it has ended, not with each of them.
-      const ended = searchFrom < 0 || buffer.indexOf(HEAD_END, searchFrom) >= 0;
-      const head = ended ? parseReplyHead(buffer, from) : undefined;
-      const end = head?.kind === 'head' ? headEnd : wholeHeadEnd(buffer, from, head !== undefined);
-      if ((end < 0 ? buffer.length : end) - from > HEAD_BYTES_MAX) {
+      const end = buffer.indexOf(HEAD_END, searchFrom);
+      if ((end < 0 ? buffer.length : end + HEAD_END.length) - from > HEAD_BYTES_MAX) {
         return this.#fail('oversized-head', `head larger than ${HEAD_BYTES_MAX} bytes`);
       }
-      if (head === undefined || end < 0) return this.#hold(buffer, from);
+      if (end < 0) return this.#hold(buffer, from);
+      const head = parseReplyHead(buffer.toString('latin1', from, end + 2));
       if (head.kind !== 'head') return this.#fail(head.kind, head.detail);
-      from = end;
+      from = searchFrom = end + HEAD_END.length;
       if (head.status >= 200) return this.#enterBody(head, buffer, from);
       this.#interim += 1;
       if (head.status === 101) return this.#fail('bad-framing', 'upstream switched protocols');
       if (this.#interim > INTERIM_MAX) return this.#fail('bad-framing', 'too many interim replies');
       if (from === buffer.length) return this.#drop();
-      searchFrom = -1;
     }
   }
 
