@@ -67,60 +67,6 @@ export interface ConfigSurroundings {
   readonly preset: string | undefined;
 }
 
-const strict = { additionalProperties: false } as const;
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' });
-const Amount = Type.BigInt({ minimum: 0n, maximum: 2n ** 63n - 1n });
-const Ppm = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
-const Count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
-const Rates = Type.Partial(Type.Object(Object.fromEntries(usageParts.map((part) => [part, Amount])) as Record<UsagePart, typeof Amount>, strict), strict);
-const Price = Type.Object({ currency: Type.String({ pattern: '^[A-Z]{3}$' }), rates: Rates, perCallNano: Type.Optional(Amount) }, strict);
-const Limits = Type.Object({ requestsPerMinute: Type.Optional(Count), tokensPerMinute: Type.Optional(Count), concurrency: Type.Optional(Count) }, strict);
-const FromEnvironment = Type.Object({ fromEnvironment: Type.String({ minLength: 1 }) }, strict);
-const Terms = Type.Object({ file: Type.String(), text: Type.String() }, strict);
-/** Entries are made by the define functions; a look-alike object is not one. */
-const Entry = Type.Object({ kind: Type.String(), name: Type.String(), version: Type.String(), summary: Type.String(), schema: Type.Unknown(), options: Type.Unknown(), create: Type.Unknown() });
-
-const ConfigSchema = Type.Object({
-  providers: Type.Array(Entry), routing: Type.Array(Entry, { minItems: 1 }), billing: Type.Array(Entry, { minItems: 1 }), policies: Type.Array(Entry),
-  upstreams: Type.Array(Type.Object({
-    name: Name, provider: Type.String(), baseUrl: Type.Optional(Type.Union([Type.String(), FromEnvironment])),
-    credential: Type.Optional(FromEnvironment),
-    whenCredentialPresent: Type.Optional(Type.Boolean()),
-    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })), priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
-    addresses: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('any')])),
-    onClientLeaving: Type.Optional(Type.Union([Type.Literal('cancel'), Type.Literal('drain')])),
-  }, strict)),
-  models: Type.Array(Type.Object({
-    name: Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$' }),
-    operations: Type.Optional(Type.Array(Type.Union(operations.map((operation) => Type.Literal(operation))), { minItems: 1 })),
-    contextTokens: Count, outputTokensMax: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }), rule: Type.Optional(Type.String()), multiplierPpm: Type.Optional(Ppm), price: Price,
-    offers: Type.Array(Type.Object({ upstream: Type.String(), model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })), cost: Type.Optional(Price) }, strict), { minItems: 1 }),
-    strategy: Type.Optional(Type.String()), groups: Type.Optional(Type.Array(Type.String())),
-  }, strict)),
-  groups: Type.Optional(Type.Array(Type.Object({ name: Name, multiplierPpm: Type.Optional(Ppm), limits: Type.Optional(Limits) }, strict))),
-  addressLimits: Type.Optional(Limits),
-  country: Type.Optional(Type.Union([
-    Type.Object({ kind: Type.Literal('none') }, strict),
-    Type.Object({ kind: Type.Literal('header'), name: Type.String({ pattern: '^[a-z0-9-]+$' }) }, strict),
-    Type.Object({ kind: Type.Literal('mmdb'), file: Type.String({ minLength: 1 }) }, strict),
-  ])),
-  proxy: Type.Optional(Type.Object({
-    trusted: Type.Array(Type.String()),
-    header: Type.Union([Type.Literal('x-forwarded-for'), Type.Literal('forwarded'), Type.Literal('cf-connecting-ip'), Type.Literal('x-real-ip')]),
-  }, strict)),
-  terms: Type.Optional(Type.Array(Terms)),
-  presets: Type.Optional(Type.Record(Type.String(), Type.Object({ summary: Type.String(), terms: Type.Array(Terms), policies: Type.Array(Entry) }, strict))),
-  currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
-}, strict);
-
-/** `/models/2/price` to `models[2].price`. */
-const pathOf = (pointer: string, root: string) =>
-  root + pointer.split('/').slice(1).map((key) => (/^\d+$/.test(key) ? `[${key}]` : `${root === '' ? '' : '.'}${key}`)).join('.').replaceAll('.[', '[').replace(/^\./, '');
-
-export function schemaProblems(schema: TObject, value: unknown, root: string): ConfigProblem[] {
-  return [...Value.Errors(schema, value)].map((error) => ({ path: pathOf(error.path, root) || root || 'config', message: error.message }));
-}
-
 export function resolveConfig(config: GatewayConfig, surroundings: ConfigSurroundings): ConfigResult {
   const shape = schemaProblems(ConfigSchema, config, '');
   if (shape.length > 0) return { ok: false, problems: shape };

@@ -42,10 +42,7 @@ describe('the project', async () => {
   test('names every relative import by a file that exists', () => {
     const missing = code.flatMap((file) =>
       file.source.imports
-        .filter(
-          ({ specifier }) =>
-            specifier.startsWith('.') && !existsSync(join(project, file.path, '..', specifier)),
-        )
+        .filter(({ specifier }) => specifier.startsWith('.') && !existsSync(join(project, file.path, '..', specifier)))
         .map(({ specifier, line }) => ({ path: file.path, line, what: `no such file: ${specifier}` })),
     );
     expect(show(missing)).toBe('');
@@ -83,18 +80,8 @@ describe('a file is refused for', () => {
     ['a cast to any', 'test/a.ts', 'export const a = JSON.parse("1") as any;\n', 'no `any`'],
     ['a list of any', 'test/a.ts', 'export const a: Array<any> = [];\n', 'no `any`'],
     ['any in a union', 'test/a.ts', 'type A = string | any;\n', 'no `any`'],
-    [
-      'a suppressed type error',
-      'test/a.ts',
-      `// @ts-${'ignore'}\nexport const a: string = 1;\n`,
-      'suppressed',
-    ],
-    [
-      'reading the environment',
-      'src/http/a.ts',
-      `${opening}export const a = process.env.PATH;\n`,
-      'environment',
-    ],
+    ['a suppressed type error', 'test/a.ts', `// @ts-${'ignore'}\nexport const a: string = 1;\n`, 'suppressed'],
+    ['reading the environment', 'src/http/a.ts', `${opening}export const a = process.env.PATH;\n`, 'environment'],
     ['reading it under another name', 'plugins/a.ts', `export const a = Bun.env['PATH'];\n`, 'environment'],
     ['a test left out without a word', 'test/a.test.ts', `\ntest.${'skip'}('a', () => {});\n`, 'left out'],
     ['a lone test', 'test/a.test.ts', `\n  describe.${'only'}('a', () => {});\n`, 'left out'],
@@ -111,52 +98,36 @@ describe('a file is refused for', () => {
     const regex = 'export const c = /["\'`]: any/; export const d: Record<string, unknown> = { any: 1 };\n';
     const template = 'export const e = `${[1].map((x) => `${x}: any`).join("")} as any`;\n';
     expect(show(checkFile('src/core/long-name-2.ts', opening + words + regex + template))).toBe('');
-    expect(show(checkFile('test/a.test.ts', `// No network here.\ntest.${'skip'}('a', () => {});\n`))).toBe(
-      '',
-    );
+    expect(show(checkFile('test/a.test.ts', `// No network here.\ntest.${'skip'}('a', () => {});\n`))).toBe('');
   });
 
   test('a path of one machine or an address in the lock file', () => {
-    expect(show(checkOrigins({ path: 'README.md', text: `see /${'home'}/ann/tollgate\n` }))).toContain(
-      'one machine',
+    expect(show(checkOrigins({ path: 'README.md', text: `see /${'home'}/ann/tollgate\n` }))).toContain('one machine');
+    expect(show(checkOrigins({ path: 'README.md', text: `see /${'root'}/.cache\n` }))).toContain('one machine');
+    expect(show(checkOrigins({ path: 'README.md', text: 'GET https://example.com/home/page, /v1/users\n' }))).toBe('');
+    expect(show(checkLockfile({ path: 'bun.lock', text: '"a": ["a@1", "https://x.example/a.tgz"]\n' }))).toContain(
+      'addresses',
     );
-    expect(show(checkOrigins({ path: 'README.md', text: `see /${'root'}/.cache\n` }))).toContain(
-      'one machine',
-    );
-    expect(
-      show(checkOrigins({ path: 'README.md', text: 'GET https://example.com/home/page, /v1/users\n' })),
-    ).toBe('');
-    expect(
-      show(checkLockfile({ path: 'bun.lock', text: '"a": ["a@1", "https://x.example/a.tgz"]\n' })),
-    ).toContain('addresses');
   });
 });
 
 describe('an import is refused', () => {
-  const house: ProjectFile = {
-    path: 'src/README.md',
-    text: [
-      '| floor | folder | what | siblings |',
-      '|---|---|---|---|',
-      ...[
-        '0 core/',
-        '0 environment.ts',
-        '1 plugin/',
-        '1 protocols/ plugin',
-        '1 store/ plugin',
-        '2 domain/',
-        '2 config.ts',
-      ],
-      ...['3 pipeline/', '4 http/', '5 cli/ gateway.ts', '5 gateway.ts', 'top main.ts'],
-    ]
-      .map((row) => row.split(' '))
-      .map((row) =>
-        row.length > 3
-          ? row.join(' ')
-          : `| ${row[0]} | \`${row[1]}\` | text | ${row[2] ? `\`${row[2]}\`` : ''} |`,
-      )
-      .join('\n'),
-  };
+  const floors: readonly (readonly [floor: string, unit: string, siblings?: string])[] = [
+    ['0', 'core/'],
+    ['0', 'environment.ts'],
+    ['1', 'plugin/'],
+    ['1', 'protocols/', '`plugin`'],
+    ['1', 'store/', '`plugin`'],
+    ['2', 'domain/', 'see its README'],
+    ['2', 'config.ts'],
+    ['3', 'pipeline/'],
+    ['4', 'http/'],
+    ['5', 'cli/', '`gateway.ts`'],
+    ['5', 'gateway.ts'],
+    ['top', 'main.ts'],
+  ];
+  const rows = floors.map(([floor, unit, siblings = '']) => `| ${floor} | \`${unit}\` | text | ${siblings} |`);
+  const house: ProjectFile = { path: 'src/README.md', text: `| floor | folder |\n|---|---|\n${rows.join('\n')}\n` };
   const complaintsOf = (path: string, specifier: string, readmes: readonly ProjectFile[] = []): string =>
     show(
       checkImports(
@@ -166,9 +137,7 @@ describe('an import is refused', () => {
     );
 
   test('when it goes up', () => {
-    expect(complaintsOf('src/core/a.ts', '../plugin/index.ts')).toContain(
-      'src/core/a.ts:2 core may not import plugin',
-    );
+    expect(complaintsOf('src/core/a.ts', '../plugin/index.ts')).toContain('src/core/a.ts:2 core may not import plugin');
     expect(complaintsOf('src/plugin/a.ts', '../protocols/a.ts')).toContain('same floor');
     expect(complaintsOf('src/pipeline/a.ts', '../http/a.ts')).toContain('higher floor');
     expect(complaintsOf('src/domain/ledger/a.ts', '../../pipeline/a.ts')).toContain('higher floor');
@@ -251,8 +220,6 @@ describe('an import is refused', () => {
       { path: 'src/domain/ledger/README.md', text: 'Siblings: usage\n' },
       { path: 'src/domain/usage/README.md', text: 'Siblings: ledger\n' },
     ];
-    expect(show(checkImports(files, readmes))).toContain(
-      'src/domain/ledger -> src/domain/usage -> src/domain/ledger',
-    );
+    expect(show(checkImports(files, readmes))).toContain('src/domain/ledger -> src/domain/usage -> src/domain/ledger');
   });
 });

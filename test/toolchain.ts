@@ -22,8 +22,7 @@ function ownArguments(): readonly string[] {
 
 if (textOf(join(project, 'bun.lock')) !== textOf(join(project, 'node_modules/.installed.lock'))) {
   const run = (...words: readonly string[]): number =>
-    Bun.spawnSync([process.execPath, ...words], { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
-      .exitCode;
+    Bun.spawnSync([process.execPath, ...words], { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] }).exitCode;
   const installed = run('run', '--silent', 'toolchain');
   process.exit(installed === 0 ? run(...ownArguments()) : installed);
 }

@@ -50,6 +50,15 @@ export interface PriceConfig {
   readonly perCallNano?: Nano;
 }
 
+/**
+ * A price of a list of dated ones. Each holds from its time until the next one's, so that a change is declared before it
+ * comes; what was charged before keeps its price.
+ */
+export interface DatedPriceConfig extends PriceConfig {
+  /** ISO 8601 in UTC: `2026-12-01T00:00:00Z`. Only the first of a list may leave it out: in force since it was declared. */
+  readonly from?: string;
+}
+
 export interface OfferConfig {
   /** Name of an upstream. */
   readonly upstream: string;
@@ -72,7 +81,8 @@ export interface ModelConfig {
   readonly rule?: string;
   /** Factor on all lines, in parts per million. Default 1,000,000. */
   readonly multiplierPpm?: Ppm;
-  readonly price: PriceConfig;
+  /** One price, or several by their dates, earliest first. */
+  readonly price: PriceConfig | readonly DatedPriceConfig[];
   readonly offers: readonly OfferConfig[];
   /** Name of a routing strategy in this config. The first one if left out. */
   readonly strategy?: string;

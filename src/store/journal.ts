@@ -27,8 +27,8 @@ const BUFFER_KEPT_BYTES = 4 * MIB;
 /** More waiting bytes than this: the disk does not keep up, and admission should stop. */
 const CONGESTED_BYTES = 32 * MIB;
 const CHECKSUM_LENGTH = 8;
-/** Two numbers of up to 16 digits, spaces, LF, and slack. */
-const HEAD_BYTES = 64;
+/** Two numbers of up to 16 digits, the kind, spaces, LF, and slack. */
+const HEAD_BYTES = 96;
 const SPACE = 32;
 const LF = 10;
 
@@ -120,20 +120,20 @@ export class Journal {
   }
 
   /**
-   * Takes one record (`kind json`, without LF) and returns its sequence. It is written at the end of this turn of
+   * Takes one record and returns its sequence. It is written at the end of this turn of
    * the event loop, or with the next group while a sync is in flight. Throws `money_unavailable`.
    */
-  append(text: string): number {
+  append(kind: string, json: string): number {
     if (!this.available) throw this.#unavailable();
-    if (text.includes('\n')) throw new TypeError('a journal record cannot contain a line feed');
+    if (json.includes('\n')) throw new TypeError('a journal record cannot contain a line feed');
     const sequence = this.#nextSequence;
-    const needed = this.#used + text.length * 3 + HEAD_BYTES;
+    const needed = this.#used + json.length * 3 + HEAD_BYTES;
     if (needed > this.#buffer.length) this.#grow(needed);
     const buffer = this.#buffer;
     const start = this.#used;
     const covered = start + CHECKSUM_LENGTH + 1;
-    const textAt = covered + buffer.write(`${sequence} ${this.#batchSequence} `, covered, 'latin1');
-    const end = textAt + buffer.write(text, textAt);
+    const jsonAt = covered + buffer.write(`${sequence} ${this.#batchSequence} ${kind} `, covered, 'latin1');
+    const end = jsonAt + buffer.write(json, jsonAt);
     writeHex(buffer, start, Bun.hash.crc32(buffer.subarray(covered, end)));
     buffer[covered - 1] = SPACE;
     buffer[end] = LF;

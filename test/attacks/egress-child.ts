@@ -1,4 +1,5 @@
-// Sends one request to a loopback port and prints how it ended: run by egress.test.ts with proxies in the environment.
+// Sends one request to a loopback port and prints how it ended: run by egress.test.ts with proxies in the
+// environment.
 
 import { createFetchTransport } from '../../src/pipeline/transport/fetch-transport.ts';
 import { createHttp1Transport } from '../../src/pipeline/transport/http1-transport.ts';

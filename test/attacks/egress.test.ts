@@ -1,5 +1,5 @@
-// Attacks on the way out (cases C2 to C7, C10 and C12 of the attack catalogue), made on both transports. Each has a
-// canary on loopback that must not hear a byte, or a trap that must not see a credential.
+// Attacks on the way out (cases C2 to C7, C10 and C12 of the attack catalogue), made on both transports. Each
+// has a canary on loopback that must not hear a byte, or a trap that must not see a credential.
 
 import { afterEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';

@@ -9,7 +9,7 @@ export function tokensOf(script: string): readonly string[] {
   return Array.from({ length: chunks - 1 }, (_, at) => `"content":" tok${at + 1}"`);
 }
 
-/** What is wrong with a reply, if anything is. `tokens` are those that a stream must bring; without them it is no stream. */
+/** What is wrong with a reply, if anything is. `tokens` are what a stream must bring; a plain reply has none. */
 export function faultOf(
   reply: Pick<Reply, 'status' | 'body'>,
   nonce: string,

@@ -72,6 +72,9 @@ function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
 const everyByte = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
 
 const fragments = [
+  'data: a\n',
+  'data: b\r\n',
+  'data:c\n\n',
   '\n',
   '\r',
   '\r\n',

@@ -52,7 +52,15 @@ describe('what cannot be forged', () => {
         eventOf({
           choices: [{ delta: { tool_calls: calls, usage: fake, error: 'x' }, usage: fake, error: { a: 1 } }],
         }),
-        eventOf({ meta: { usage: fake, error: 1, choices: [{ finish_reason: 'stop' }] }, choices: [] }),
+        eventOf({
+          meta: {
+            usage: fake,
+            error: 1,
+            deep: { usage: fake, error: 1 },
+            choices: [{ finish_reason: 'stop' }],
+          },
+          choices: [],
+        }),
         eventOf([{ usage: fake, error: 'x' }]),
       ],
       { end: 'finish-reason' },

@@ -18,7 +18,7 @@ const contents = (folder: string, until: JournalPosition): string[] =>
 async function written(folder: string, batches: readonly (readonly string[])[]): Promise<JournalPosition> {
   const journal = open(folder);
   for (const batch of batches) {
-    for (const text of batch) journal.append(`note ${text}`);
+    for (const text of batch) journal.append('note', text);
     await journal.durable(journal.lastSequence);
   }
   await journal.close();
@@ -40,13 +40,13 @@ describe('journal', () => {
     const folder = scratch();
     await written(folder, [['{"a":1}', '{"b":"é😀"}'], ['{"c":3}']]);
     const journal = open(folder);
-    expect(journal.append('other {"d":"\\n"}')).toBe(4);
+    expect(journal.append('other', '{"d":"\\n"}')).toBe(4);
     await journal.close();
     expect(contents(folder, journal.position)).toEqual(['1 note {"a":1}', '2 note {"b":"é😀"}', '3 note {"c":3}', '4 other {"d":"\\n"}']);
   });
 
   test('a record cannot contain a line feed', () => {
-    expect(() => open(scratch()).append('note "\n"')).toThrow('line feed');
+    expect(() => open(scratch()).append('note', '"\n"')).toThrow('line feed');
   });
 
   test('one sync is in flight; the next takes all that waited, and waiters go on in order', async () => {
@@ -55,12 +55,12 @@ describe('journal', () => {
     files.held = true;
     const order: number[] = [];
     const waits = [1, 2, 3, 4].map((sequence) => {
-      journal.append(`note ${sequence}`);
+      journal.append('note', String(sequence));
       return journal.durable(sequence).then(() => order.push(sequence));
     });
     await Promise.resolve();
     for (const sequence of [5, 6, 7]) {
-      journal.append(`note ${sequence}`);
+      journal.append('note', String(sequence));
       waits.push(journal.durable(sequence).then(() => order.push(sequence)));
     }
     await Promise.resolve();
@@ -97,7 +97,7 @@ describe('journal', () => {
     const whole = readFileSync(segmentPath(folder, 1));
     writeFileSync(segmentPath(folder, 1), whole.subarray(0, whole.length - 4));
     const journal = open(folder);
-    expect(journal.append('note {"c":3}')).toBe(2);
+    expect(journal.append('note', '{"c":3}')).toBe(2);
     await journal.close();
     expect(contents(folder, journal.position)).toEqual(['1 note {"a":1}', '2 note {"c":3}']);
   });
@@ -151,7 +151,7 @@ describe('journal', () => {
   test('a store restored without its journal goes on in a new segment', async () => {
     const folder = scratch();
     const journal = open(folder, diskFiles, { from: { segment: 4, offset: 900, sequence: 17 } });
-    expect(journal.append('note {}')).toBe(18);
+    expect(journal.append('note', '{}')).toBe(18);
     await journal.close();
     expect(readdirSync(folder)).toEqual(['00000005.journal']);
   });
@@ -160,7 +160,7 @@ describe('journal', () => {
     const folder = scratch();
     const journal = open(folder, diskFiles, { segmentBytes: 100 });
     for (let index = 1; index <= 12; index++) {
-      journal.append(`note {"index":${index}}`);
+      journal.append('note', `{"index":${index}}`);
       await journal.durable(index);
     }
     expect(journal.position.segment).toBeGreaterThan(2);
@@ -177,17 +177,17 @@ describe('journal', () => {
       const failures: Error[] = [];
       // Each batch begins a segment, so that the steps of a rotation fail too.
       const journal = Journal.open({ folder, from: journalStart, files, segmentBytes: 1, onFailure: (cause) => failures.push(cause) });
-      journal.append('note {"kept":1}');
+      journal.append('note', '{"kept":1}');
       await journal.durable(1);
       files.fail = fail;
-      journal.append('note {"lost":2}');
-      journal.append('note {"lost":3}');
+      journal.append('note', '{"lost":2}');
+      journal.append('note', '{"lost":3}');
       const refused = [journal.durable(2), journal.durable(3)].map((wait) => wait.then(() => 'durable', (error: unknown) => error));
       for (const answer of await Promise.all(refused)) expect(answer).toMatchObject({ code: 'money_unavailable' });
       files.fail = undefined;
       expect(journal.available).toBe(false);
       expect(failures).toHaveLength(1);
-      expect(() => journal.append('note {}')).toThrow(expect.objectContaining({ code: 'money_unavailable' }));
+      expect(() => journal.append('note', '{}')).toThrow(expect.objectContaining({ code: 'money_unavailable' }));
       await expect(journal.durable(2)).rejects.toMatchObject({ code: 'money_unavailable' });
       await journal.durable(1);
       await journal.close().catch(() => undefined);
@@ -206,7 +206,7 @@ describe('journal', () => {
       const end = await written(folder, synced);
       const files = { ...diskFiles };
       const crashing = open(folder, files);
-      for (const text of tail.flat()) crashing.append(`note ${text}`);
+      for (const text of tail.flat()) crashing.append('note', text);
       await crashing.close();
       const whole = readFileSync(segmentPath(folder, 1));
       const unsynced = whole.length - end.offset;
@@ -227,7 +227,7 @@ describe('journal', () => {
     const folder = scratch();
     const copy = scratch();
     const journal = open(folder);
-    for (let index = 1; index <= 50; index++) journal.append(`note {"index":${index}}`);
+    for (let index = 1; index <= 50; index++) journal.append('note', `{"index":${index}}`);
     await journal.durable(50);
     mkdirSync(copy, { recursive: true });
     copyFileSync(segmentPath(folder, 1), segmentPath(copy, 1));

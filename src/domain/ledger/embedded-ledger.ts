@@ -154,7 +154,7 @@ export class EmbeddedLedger implements Ledger {
     if (known !== undefined && known.postedNano + overdraftNano > NANO_MAX) throw new MoneyRangeError('balance and overdraft together');
     if (known !== undefined && known.overdraftNano === overdraftNano) return this.#journal.durable(known.openedSequence);
     const record = recordJson({ accountId, currency, overdraftNano, at: this.#clock.now() });
-    const sequence = this.#append(`account ${record}`);
+    const sequence = this.#append('account', record);
     const account = known ?? this.#book.create(accountId, currency, overdraftNano);
     account.overdraftNano = overdraftNano;
     account.openedSequence = sequence;
@@ -194,7 +194,7 @@ export class EmbeddedLedger implements Ledger {
     const open = this.#book.hold(requestId);
     if (open === undefined || !this.available || !this.#book.extend(open, byNano)) return Promise.resolve(false);
     // Nobody waits for it: after a crash the request is free whatever was held.
-    if (open.writtenSequence !== 0) this.#append(`extend ${recordJson({ requestId, byNano })}`);
+    if (open.writtenSequence !== 0) this.#append('extend', recordJson({ requestId, byNano }));
     return Promise.resolve(true);
   }
 
@@ -209,7 +209,7 @@ export class EmbeddedLedger implements Ledger {
     }
     if (!this.available) return Promise.reject(unavailableError('a closing could not be written'));
     const lossNano = this.#book.lossOf(open, charge);
-    const sequence = this.#append(`usage ${usageRecordJson(closing, open.amountNano, lossNano)}`);
+    const sequence = this.#append('usage', usageRecordJson(closing, open.amountNano, lossNano));
     this.#book.close(open, charge, lossNano, closing.admittedAt);
     const durable = this.#journal.durable(sequence);
     return durable.then(lossNano === 0n ? closedWithoutLoss : () => ({ closed: true, lossNano }));
@@ -231,7 +231,7 @@ export class EmbeddedLedger implements Ledger {
       id: this.#newId('mov'), kind: request.kind, at: this.#clock.now(), entries: [...request.entries], reason: request.reason,
       actor: request.actor, reference: request.reference, idempotencyKey: request.idempotencyKey, inputSha256: request.inputSha256,
     };
-    const sequence = this.#append(`movement ${recordJson(movement)}`);
+    const sequence = this.#append('movement', recordJson(movement));
     for (const { account, byNano } of decision.changes) account.postedNano += byNano;
     const recent: RecentMovement = { movement, sequence };
     this.#recent.set(movement.id, recent);
@@ -258,7 +258,7 @@ export class EmbeddedLedger implements Ledger {
   /** Closes holds that the process before this one left open. Free: what was delivered is not known. */
   async recover(orphans: readonly { readonly hold: Hold; readonly amountNano: Nano }[]): Promise<void> {
     for (const { hold, amountNano } of orphans) {
-      this.#append(`usage ${usageRecordJson(recoveredClosing(hold, this.#clock.now(), 'found-at-start'), amountNano, 0n)}`);
+      this.#append('usage', usageRecordJson(recoveredClosing(hold, this.#clock.now(), 'found-at-start'), amountNano, 0n));
     }
     await this.#journal.durable(this.#journal.lastSequence);
   }
@@ -291,13 +291,13 @@ export class EmbeddedLedger implements Ledger {
     this.#sweeper = undefined;
   }
 
-  #append(text: string): number {
+  #append(kind: 'account' | 'hold' | 'extend' | 'usage' | 'movement', json: string): number {
     if (this.#shutDown !== undefined) throw unavailableError('the ledger is shut down');
-    return this.#journal.append(text);
+    return this.#journal.append(kind, json);
   }
 
   #writeHold(open: OpenHold): void {
-    open.writtenSequence = this.#append(`hold ${holdJson(open.hold, open.amountNano)}`);
+    open.writtenSequence = this.#append('hold', holdJson(open.hold, open.amountNano));
   }
 
   /** The store has everything up to here. */

@@ -1,5 +1,6 @@
-// Records as JSON text: what the journal carries and the store keeps. The writers are by hand because they run once or
-// twice for each request; a test compares them with a general serialiser. Amounts are decimal text, absent fields are left out.
+// Records as JSON text: what the journal carries and the store keeps. Amounts are decimal text, absent fields are left
+// out. The writers run once or twice for each request: a plain object through JSON.stringify is as fast as text put
+// together by hand, which the engine would have to flatten, and five times as fast as a replacer.
 
 import { parseNano, type Nano } from '../../core/money.ts';
 import type { ChargeLine } from '../../plugin/billing.ts';
@@ -17,21 +18,6 @@ import type {
 } from './records.ts';
 import type { Closing } from './ledger.ts';
 
-const quote = (text: string): string => JSON.stringify(text);
-
-/** Names and ids that come back with every request: looking their JSON up is cheaper than making it. */
-const quotedNames = new Map<string, string>();
-const QUOTED_NAMES_MAX = 8_192;
-
-function quoteName(name: string): string {
-  const known = quotedNames.get(name);
-  if (known !== undefined) return known;
-  if (quotedNames.size >= QUOTED_NAMES_MAX) quotedNames.clear();
-  const quoted = JSON.stringify(name);
-  quotedNames.set(name, quoted);
-  return quoted;
-}
-
 /** Decimal text; a number's is made faster than a bigint's, and is the same up to 2^53. */
 function amountText(amount: bigint): string {
   const number = Number(amount);
@@ -39,92 +25,54 @@ function amountText(amount: bigint): string {
 }
 
 /** Terms are values: the hold and its closing carry the same, and so may all requests of one price version and group. */
-const termsTexts = new WeakMap<PinnedTerms, string>();
-const ratesTexts = new WeakMap<Rates, string>();
+const plainTerms = new WeakMap<PinnedTerms, object>();
 
-function ratesJson(rates: Rates): string {
-  const known = ratesTexts.get(rates);
+function termsFields(terms: PinnedTerms): object {
+  const known = plainTerms.get(terms);
   if (known !== undefined) return known;
-  const parts: string[] = [];
+  const rates: Record<string, string> = {};
   for (const part of usageParts) {
-    const rate = rates[part];
-    if (rate !== undefined) parts.push(`"${part}":"${rate}"`);
+    const rate = terms.rates[part];
+    if (rate !== undefined) rates[part] = amountText(rate);
   }
-  const text = `{${parts.join()}}`;
-  ratesTexts.set(rates, text);
-  return text;
+  const { priceVersionId, rule, currency, multipliers } = terms;
+  const fields = { priceVersionId, rule, currency, rates, perCallNano: amountText(terms.perCallNano), multipliers };
+  plainTerms.set(terms, fields);
+  return fields;
 }
 
-function termsJson(terms: PinnedTerms): string {
-  const known = termsTexts.get(terms);
-  if (known !== undefined) return known;
-  let multipliers = '';
-  for (const { of, ppm } of terms.multipliers) {
-    multipliers += `${multipliers === '' ? '' : ','}{"of":${quoteName(of)},"ppm":${ppm}}`;
-  }
-  const text = `{"priceVersionId":${quoteName(terms.priceVersionId)},"rule":${quoteName(terms.rule)},"currency":${quoteName(terms.currency)}`
-    + `,"rates":${ratesJson(terms.rates)},"perCallNano":"${terms.perCallNano}","multipliers":[${multipliers}]}`;
-  termsTexts.set(terms, text);
-  return text;
+function lineFields(line: ChargeLine): object {
+  return line.kind === 'quantity'
+    ? { kind: line.kind, part: line.part, quantity: line.quantity, rate: amountText(line.rate) }
+    : { kind: line.kind, amountNano: amountText(line.amountNano) };
 }
 
-function usageJson(usage: UsageParts): string {
-  let text = '';
-  for (const part of usageParts) {
-    const quantity = usage[part];
-    if (quantity !== undefined) text += `${text === '' ? '' : ','}"${part}":${quantity}`;
-  }
-  return `{${text}}`;
-}
-
-function linesJson(lines: readonly ChargeLine[]): string {
-  let text = '';
-  for (const line of lines) {
-    if (text !== '') text += ',';
-    text += line.kind === 'quantity'
-      ? `{"kind":"quantity","part":"${line.part}","quantity":${line.quantity},"rate":"${amountText(line.rate)}"}`
-      : `{"kind":"per-call","amountNano":"${amountText(line.amountNano)}"}`;
-  }
-  return `[${text}]`;
-}
-
-function attemptsJson(attempts: readonly Attempt[]): string {
-  let text = '';
-  for (const attempt of attempts) {
-    if (text !== '') text += ',';
-    text += `{"upstream":${quoteName(attempt.upstream)},"provider":${quoteName(attempt.provider)},"model":${quoteName(attempt.model)}`
-      + `,"startedAt":${attempt.startedAt},"durationMs":${attempt.durationMs}`;
-    if (attempt.status !== undefined) text += `,"status":${attempt.status}`;
-    if (attempt.fault !== undefined) text += `,"fault":${quoteName(attempt.fault)}`;
-    if (attempt.costNano !== undefined) text += `,"costNano":"${amountText(attempt.costNano)}"`;
-    if (attempt.costCurrency !== undefined) text += `,"costCurrency":${quoteName(attempt.costCurrency)}`;
-    text += '}';
-  }
-  return `[${text}]`;
+function attemptFields(attempt: Attempt): object {
+  return {
+    upstream: attempt.upstream, provider: attempt.provider, model: attempt.model, startedAt: attempt.startedAt,
+    durationMs: attempt.durationMs, status: attempt.status, fault: attempt.fault,
+    costNano: attempt.costNano === undefined ? undefined : amountText(attempt.costNano), costCurrency: attempt.costCurrency,
+  };
 }
 
 /** `amountNano` with the extensions so far. */
 export function holdJson(hold: Hold, amountNano: Nano = hold.amountNano): string {
-  return `{"requestId":${quote(hold.requestId)},"accountId":${quoteName(hold.accountId)},"apiKeyId":${quoteName(hold.apiKeyId)}`
-    + `,"amountNano":"${amountText(amountNano)}","terms":${termsJson(hold.terms)},"placedAt":${hold.placedAt}`
-    + `,"expiresAt":${hold.expiresAt},"operation":"${hold.operation}","model":${quoteName(hold.model)}}`;
+  return JSON.stringify({
+    requestId: hold.requestId, accountId: hold.accountId, apiKeyId: hold.apiKeyId, amountNano: amountText(amountNano),
+    terms: termsFields(hold.terms), placedAt: hold.placedAt, expiresAt: hold.expiresAt, operation: hold.operation, model: hold.model,
+  });
 }
 
 export function usageRecordJson(closing: Closing, heldNano: Nano, lossNano: Nano): string {
-  let text = `{"requestId":${quote(closing.requestId)},"accountId":${quoteName(closing.accountId)},"apiKeyId":${quoteName(closing.apiKeyId)}`;
-  if (closing.userId !== undefined) text += `,"userId":${quoteName(closing.userId)}`;
-  if (closing.group !== undefined) text += `,"group":${quoteName(closing.group)}`;
-  text += `,"admittedAt":${closing.admittedAt},"endedAt":${closing.endedAt}`;
-  if (closing.firstByteMs !== undefined) text += `,"firstByteMs":${closing.firstByteMs}`;
-  text += `,"operation":"${closing.operation}","protocol":"${closing.protocol}","model":${quoteName(closing.model)}`
-    + `,"stream":${closing.stream},"status":${closing.status},"outcome":"${closing.outcome}"`;
-  if (closing.upstream !== undefined) text += `,"upstream":${quoteName(closing.upstream)}`;
-  text += `,"attempts":${attemptsJson(closing.attempts)},"usage":${usageJson(closing.usage)},"usageSource":"${closing.usageSource}"`
-    + `,"flags":${closing.flags.length === 0 ? '[]' : JSON.stringify(closing.flags)}`;
-  if (closing.usageText !== undefined) text += `,"usageText":${quote(closing.usageText)}`;
-  return `${text},"terms":${termsJson(closing.terms)},"lines":${linesJson(closing.lines)},"heldNano":"${amountText(heldNano)}"`
-    + `,"chargeNano":"${amountText(closing.chargeNano)}","lossNano":"${amountText(lossNano)}","address":${quoteName(closing.address)}`
-    + `,"country":${quoteName(closing.country)}}`;
+  return JSON.stringify({
+    requestId: closing.requestId, accountId: closing.accountId, apiKeyId: closing.apiKeyId, userId: closing.userId,
+    group: closing.group, admittedAt: closing.admittedAt, endedAt: closing.endedAt, firstByteMs: closing.firstByteMs,
+    operation: closing.operation, protocol: closing.protocol, model: closing.model, stream: closing.stream,
+    status: closing.status, outcome: closing.outcome, upstream: closing.upstream, attempts: closing.attempts.map(attemptFields),
+    usage: closing.usage, usageSource: closing.usageSource, flags: closing.flags, usageText: closing.usageText,
+    terms: termsFields(closing.terms), lines: closing.lines.map(lineFields), heldNano: amountText(heldNano),
+    chargeNano: amountText(closing.chargeNano), lossNano: amountText(lossNano), address: closing.address, country: closing.country,
+  });
 }
 
 /** Bigints as decimal text; JSON.stringify leaves undefined fields out. Not on the request path. */

@@ -1,5 +1,6 @@
-// Takes chunked framing off a body, incrementally, split wherever it may be. Invariant: content comes out in order and
-// once, in one piece for each read, without being copied to other memory: later chunks move up inside the read itself.
+// Takes chunked framing off a body, incrementally, split wherever it may be. Invariant: content comes out in
+// order and once, in one piece for each read, without being copied to other memory: later chunks move up
+// inside the read itself.
 
 const CHUNK_SIZE_DIGITS_MAX = 13;
 const EXTENSION_BYTES_MAX = 64 * 1024;
@@ -9,7 +10,9 @@ const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
 
-const enum Phase { Size, SizeTail, SizeLf, Data, DataCr, DataLf, TrailerStart, Trailer, TrailerLf, FinalLf, Over }
+const enum Phase {
+  Size, SizeTail, SizeLf, Data, DataCr, DataLf, TrailerStart, Trailer, TrailerLf, FinalLf, Over,
+}
 
 /** The value of a hexadecimal digit, or 255. */
 const HEX = Uint8Array.from({ length: 256 }, (_, code) => {
@@ -37,7 +40,10 @@ export class ChunkedBody {
   #trailerBytes = 0;
   readonly #step: ChunkedStep = { content: EMPTY, used: 0, state: 'more', detail: '' };
 
-  /** Reads on from where the last read ended. Moves bytes inside `bytes`; the result is valid until the next call. */
+  /**
+   * Reads on from where the last read ended. Moves bytes inside `bytes`; the result is valid until the next
+   * call.
+   */
   read(bytes: Uint8Array, from: number): ChunkedStep {
     const length = bytes.length;
     let at = from;

@@ -1,5 +1,5 @@
-// Idle connections of one upstream, last used first. Invariant: a connection in here is open, verified, in step with
-// its upstream, and was dialled under the same address rule and TLS name as whoever takes it.
+// Idle connections of one upstream, last used first. Invariant: a connection in here is open, verified, in
+// step with its upstream, and was dialled under the same address rule and TLS name as whoever takes it.
 
 import type { Connection, Home } from './connection.ts';
 
@@ -46,8 +46,8 @@ export function createConnectionPool(limits: IdleLimits, nowMs: () => number): C
       if (at >= 0) idle.splice(at, 1);
     },
     sweepIdle(now) {
-      // A connection may outlive one that was given back later, where the upstream names different times: it is
-      // closed when its turn comes, and `take` looks again.
+      // A connection may outlive one that was given back later, where the upstream names different times: it
+      // is closed when its turn comes, and `take` looks again.
       while (idle.length > 0 && outlived(idle[0]!, now)) idle.shift()?.retire();
       return idle.length > 0;
     },

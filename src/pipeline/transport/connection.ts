@@ -1,5 +1,6 @@
-// One connection to an upstream, used for one exchange at a time. Invariant: with TLS no byte of a request is written
-// before the certificate has been verified; a connection that is out of step with its upstream is never used again.
+// One connection to an upstream, used for one exchange at a time. Invariant: with TLS no byte of a request is
+// written before the certificate has been verified; a connection that is out of step with its upstream is
+// never used again.
 
 import { type TargetFacts, tlsOptions } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
@@ -99,7 +100,9 @@ export class Connection implements ReplyEvents {
     }
   }
 
-  /** Writes a request and reads its reply. False if the socket was found closed before it took a byte of it. */
+  /**
+   * Writes a request and reads its reply. False if the socket was found closed before it took a byte of it.
+   */
   carry(carried: Carried, head: string, body: readonly Uint8Array[], bodyBytes: number): boolean {
     this.#carried = carried;
     this.#answered = false;
@@ -117,7 +120,9 @@ export class Connection implements ReplyEvents {
     this.#socket?.resume();
   }
 
-  /** Gives up the exchange, if any, and closes at once, without a goodbye: the upstream is to stop working. */
+  /**
+   * Gives up the exchange, if any, and closes at once, without a goodbye: the upstream is to stop working.
+   */
   discard(): void {
     this.#detach();
     this.#dialler = undefined;
@@ -177,7 +182,9 @@ export class Connection implements ReplyEvents {
     const text = detail ?? 'closed by the upstream';
     const dialler = this.#dialler;
     this.#dialler = undefined;
-    if (dialler !== undefined) return dialler.dialFailed(this, this.#socket === undefined ? 'refused' : 'tls', text);
+    if (dialler !== undefined) {
+      return dialler.dialFailed(this, this.#socket === undefined ? 'refused' : 'tls', text);
+    }
     const carried = this.#carried;
     if (carried !== undefined && !this.#answered) {
       this.#detach();
@@ -195,7 +202,8 @@ export class Connection implements ReplyEvents {
 
   replyData(chunk: Uint8Array): void {
     const carried = this.#carried;
-    if (carried === undefined || carried.replyData(chunk) || this.#carried !== carried || this.#paused) return;
+    if (carried === undefined || carried.replyData(chunk)) return;
+    if (this.#carried !== carried || this.#paused) return;
     this.#paused = true;
     this.#socket?.pause();
   }
@@ -244,7 +252,8 @@ export class Connection implements ReplyEvents {
       this.#out = [first, ...body];
       this.#outIndex = 0;
       if (this.#pump()) return true;
-      // Closed on the way: once a byte was taken, the end is told like any other close, after `send` has returned.
+      // Closed on the way: once a byte was taken, the end is told like any other close, after `send` has
+      // returned.
       if (this.#outIndex === 0 && this.#out[0] === first) return false;
       queueMicrotask(() => this.lost(CLOSED_WHILE_WRITING));
       return true;

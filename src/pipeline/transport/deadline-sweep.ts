@@ -1,5 +1,5 @@
-// One coarse timer for all exchanges in flight: a timer for each request would cost more than the request's head.
-// Invariant: after a stall of this process sockets are heard once before anything is declared too late.
+// One coarse timer for all exchanges in flight: a timer for each request would cost more than the request's
+// head. Invariant: after a stall of this process sockets are heard once before anything is declared too late.
 
 import type { Clock } from '../../core/clock.ts';
 

@@ -1,5 +1,5 @@
-// What dialling needs to know of a target, worked out once. Invariant: a URL that was never checked when it was saved
-// is refused here all the same, by scheme and by user info.
+// What dialling needs to know of a target, worked out once. Invariant: a URL that was never checked when it
+// was saved is refused here all the same, by scheme and by user info.
 
 import { hostnameOf } from '../../core/addresses.ts';
 import type { UpstreamTarget } from './transport.ts';
@@ -21,7 +21,9 @@ export interface TargetFacts {
   readonly vet: () => Vetting | Promise<Vetting>;
 }
 
-export function describeTarget(target: UpstreamTarget, book: AddressBook, trust: TlsTrust | undefined): TargetFacts {
+export function describeTarget(
+  target: UpstreamTarget, book: AddressBook, trust: TlsTrust | undefined,
+): TargetFacts {
   const { url } = target;
   const isTls = url.protocol === 'https:';
   const hostname = hostnameOf(url);

@@ -1,5 +1,6 @@
-// The same contract on Bun's fetch: a switch for upstreams that our own client cannot speak to. It costs twice as
-// much, knows less of the framing, and runs at most 256 requests at once unless the process was started otherwise.
+// The same contract on Bun's fetch: a switch for upstreams that our own client cannot speak to. It costs
+// twice as much, knows less of the framing, and runs at most 256 requests at once unless the process was
+// started otherwise.
 
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { createDeadlineSweep, type DeadlineSweep, type InFlight } from './deadline-sweep.ts';
@@ -28,7 +29,9 @@ const IDLE_SECONDS = 55;
 
 export function createFetchTransport(options: TransportOptions = {}): UpstreamTransport {
   const clock = options.clock ?? systemClock;
-  const book = createAddressBook({ clock, ...(options.resolve === undefined ? {} : { resolve: options.resolve }) });
+  const book = createAddressBook({
+    clock, ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+  });
   const byTarget = new WeakMap<UpstreamTarget, FetchUpstream>();
   const sessions = new Map<string, Bun.FetchSession>();
   const sweep = createDeadlineSweep({
@@ -165,13 +168,13 @@ class FetchExchange implements UpstreamExchange, InFlight {
     const { tls, hostHeader } = this.#upstream;
     const headers: [string, string][] = [['host', hostHeader]];
     for (const [name, value] of request.headers) headers.push([name, value]);
-    const body = bodyBytesOf(request.body) > 0 || request.method === 'POST' ? Buffer.concat(request.body) : undefined;
+    const hasBody = bodyBytesOf(request.body) > 0 || request.method === 'POST';
     return {
       request,
       init: {
         method: request.method, headers, redirect: 'manual', proxy: false, decompress: false,
         signal: this.#controller.signal,
-        ...(body === undefined ? {} : { body }),
+        ...(hasBody ? { body: Buffer.concat(request.body) } : {}),
         ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
       },
     };
@@ -179,11 +182,14 @@ class FetchExchange implements UpstreamExchange, InFlight {
 
   async #relay(response: Response): Promise<void> {
     const framing = readFraming(response);
-    if (framing === undefined) return this.#failed('bad-framing', 'both content-length and transfer-encoding');
+    if (framing === undefined) {
+      return this.#failed('bad-framing', 'both content-length and transfer-encoding');
+    }
     this.#phase = 'body';
     this.#heardMs = this.#around.clock.monotonicMs();
     const status = response.status >= 100 && response.status <= 599 ? response.status : 502;
-    if (!this.#told(() => this.#sink.head(status, fetchedHeaders(response.headers), framing.bodyLength))) return;
+    const headers = fetchedHeaders(response.headers);
+    if (!this.#told(() => this.#sink.head(status, headers, framing.bodyLength))) return;
     if (response.body !== null) {
       for await (const chunk of response.body) {
         if (this.#isOver()) return;
@@ -246,7 +252,8 @@ function fetchedHeaders(headers: Headers): UpstreamHeaders {
 const FAULTS: Readonly<Record<string, TransportFaultKind>> = {
   ECONNREFUSED: 'refused', EHOSTUNREACH: 'refused', ENETUNREACH: 'refused', EADDRNOTAVAIL: 'refused',
   ENOTFOUND: 'dns', ERR_TLS_CERT_ALTNAME_INVALID: 'tls', EPROTO: 'tls',
-  Malformed_HTTP_Response: 'bad-framing', InvalidHTTPResponse: 'bad-framing', InvalidContentLength: 'bad-framing',
+  Malformed_HTTP_Response: 'bad-framing', InvalidHTTPResponse: 'bad-framing',
+  InvalidContentLength: 'bad-framing',
   UnrequestedUpgrade: 'bad-framing', ResponseHeadersTooLarge: 'oversized-head',
 };
 

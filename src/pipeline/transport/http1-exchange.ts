@@ -1,5 +1,6 @@
-// One exchange over our own HTTP/1.1 client: finds or dials a connection, hands the request over, watches deadlines.
-// Invariant: the sink hears `end` or `fail` exactly once, after `send` has returned, and nothing after `abort`.
+// One exchange over our own HTTP/1.1 client: finds or dials a connection, hands the request over, watches
+// deadlines. Invariant: the sink hears `end` or `fail` exactly once, after `send` has returned, and nothing
+// after `abort`.
 
 import type { Clock } from '../../core/clock.ts';
 import { type Carried, Connection, type Dialler } from './connection.ts';
@@ -7,16 +8,17 @@ import type { ConnectionPool } from './connection-pool.ts';
 import type { DeadlineSweep, InFlight } from './deadline-sweep.ts';
 import type { TargetFacts } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
-import { composeRequestHead } from './request-head.ts';
+import type { RequestHeadComposer } from './request-head.ts';
 import type { TransportFaultKind, UpstreamExchange, UpstreamRequest, UpstreamSink } from './transport.ts';
 import type { Vetting } from './vet-address.ts';
 
 /** What the transport keeps for each target. */
 export interface Upstream extends TargetFacts {
   readonly pool: ConnectionPool;
+  readonly composer: RequestHeadComposer;
   /**
-   * Dials given up on whose sockets the system still holds. They cannot be cancelled, so an upstream that swallows
-   * connections is refused at once when there are too many.
+   * Dials given up on whose sockets the system still holds. They cannot be cancelled, so an upstream that
+   * swallows connections is refused at once when there are too many.
    */
   abandonedDials: number;
 }
@@ -29,8 +31,8 @@ export interface Surroundings {
 
 const ABANDONED_DIALS_MAX = 256;
 /**
- * An orderly close within one round trip of our writing was on its way before the upstream could see the request.
- * The floor covers our own delay in hearing of it.
+ * An orderly close within one round trip of our writing was on its way before the upstream could see the
+ * request. The floor covers our own delay in hearing of it.
  */
 const ROUND_TRIP_FLOOR_MS = 5;
 const ROUND_TRIP_CEILING_MS = 250;
@@ -67,7 +69,7 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   start(): void {
     const { problem, hostHeader, pool } = this.#upstream;
     if (problem !== undefined) return this.refuse('blocked-address', problem);
-    const head = composeRequestHead(this.#request, hostHeader);
+    const head = this.#upstream.composer.compose(this.#request, hostHeader);
     if (head.kind === 'unsendable') return this.refuse('unsendable', head.detail);
     this.#head = head.text;
     this.#bodyBytes = head.bodyBytes;
@@ -161,7 +163,8 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   dialled(connection: Connection): void {
     if (this.#phase !== 'dial' || connection !== this.#connection) return connection.discard();
     this.#reused = false;
-    if (!this.#carryOn(connection, this.#around.clock.monotonicMs())) this.failed('reset', 'closed as soon as it was connected');
+    if (this.#carryOn(connection, this.#around.clock.monotonicMs())) return;
+    this.failed('reset', 'closed as soon as it was connected');
   }
 
   dialFailed(connection: Connection, kind: 'refused' | 'tls', detail: string): void {
@@ -230,7 +233,9 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   lostUnanswered(connection: Connection, orderly: boolean, detail: string): void {
     const windowMs = Math.min(Math.max(connection.roundTripMs, ROUND_TRIP_FLOOR_MS), ROUND_TRIP_CEILING_MS);
     const unseen = orderly && this.#around.clock.monotonicMs() - this.#sentMs < windowMs;
-    if (!this.#reused || this.#repeated || !unseen) return this.failed('reset', `closed unanswered: ${detail}`);
+    if (!this.#reused || this.#repeated || !unseen) {
+      return this.failed('reset', `closed unanswered: ${detail}`);
+    }
     this.#repeated = true;
     this.#sent = false;
     this.#resolve();

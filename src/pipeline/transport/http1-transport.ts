@@ -1,6 +1,6 @@
-// Our own HTTP/1.1 client on Bun.connect: four system calls a request where fetch makes fourteen, and each read of a
-// stream seen as it comes. Invariant: a request is written twice only if the first socket was closed before its
-// upstream can have seen it.
+// Our own HTTP/1.1 client on Bun.connect: four system calls a request where fetch makes fourteen, and each
+// read of a stream seen as it comes. Invariant: a request is written twice only if the first socket was
+// closed before its upstream can have seen it.
 
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { createAddressBook, type Resolve } from './vet-address.ts';
@@ -8,6 +8,7 @@ import { type ConnectionPool, createConnectionPool } from './connection-pool.ts'
 import { createDeadlineSweep } from './deadline-sweep.ts';
 import { describeTarget, type TlsTrust } from './describe-target.ts';
 import { Http1Exchange, type Upstream } from './http1-exchange.ts';
+import { RequestHeadComposer } from './request-head.ts';
 import type { UpstreamTarget, UpstreamTransport } from './transport.ts';
 
 export interface TransportOptions {
@@ -20,7 +21,10 @@ export interface TransportOptions {
   readonly idleMs?: number;
   /** Coarseness of deadlines. Default 200. */
   readonly sweepMs?: number;
-  /** Told of a sink that threw in its last callback, where nothing else can be told. Default: an uncaught exception. */
+  /**
+   * Told of a sink that threw in its last callback, where nothing else can be told. Default: an uncaught
+   * exception.
+   */
   readonly onDefect?: (reason: unknown) => void;
 }
 
@@ -34,7 +38,9 @@ const IDLE_MS = 55_000;
 
 export function createHttp1Transport(options: TransportOptions = {}): Http1Transport {
   const clock = options.clock ?? systemClock;
-  const book = createAddressBook({ clock, ...(options.resolve === undefined ? {} : { resolve: options.resolve }) });
+  const book = createAddressBook({
+    clock, ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+  });
   const limits = { idleMax: options.idleMax ?? IDLE_MAX, idleMs: options.idleMs ?? IDLE_MS };
   const pools = new Map<string, ConnectionPool>();
   const byTarget = new WeakMap<UpstreamTarget, Upstream>();
@@ -58,7 +64,9 @@ export function createHttp1Transport(options: TransportOptions = {}): Http1Trans
     const key = `${target.url.protocol}//${target.url.host}|${target.addresses}`;
     const pool = pools.get(key) ?? createConnectionPool(limits, () => clock.monotonicMs());
     pools.set(key, pool);
-    const upstream = { ...describeTarget(target, book, options.tls), pool, abandonedDials: 0 };
+    const upstream = {
+      ...describeTarget(target, book, options.tls), pool, composer: new RequestHeadComposer(), abandonedDials: 0,
+    };
     byTarget.set(target, upstream);
     return upstream;
   }

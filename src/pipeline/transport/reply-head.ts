@@ -1,5 +1,5 @@
-// Status line and header fields of a reply, read once and strictly. Invariant: exactly one way to frame the body
-// follows from a head that passes, so that no byte of one reply is ever taken for the next one.
+// Status line and header fields of a reply, read once and strictly. Invariant: exactly one way to frame the
+// body follows from a head that passes, so that no byte of one reply is ever taken for the next one.
 
 import type { UpstreamHeaders } from './transport.ts';
 
@@ -13,7 +13,10 @@ export interface ReplyHead {
   readonly framing: Framing;
   /** Bytes of the body; meaningful for `none` and `length`. */
   readonly length: number;
-  /** How long the upstream keeps the connection for another request: 0 for not at all, Infinity if it names no time. */
+  /**
+   * How long the upstream keeps the connection for another request: 0 for not at all, Infinity if it names no
+   * time.
+   */
   readonly keepMs: number;
 }
 
@@ -26,8 +29,8 @@ export const HEAD_BYTES_MAX = 64 * 1024;
 const FIELDS_MAX = 200;
 
 /**
- * A whole head: native matching is several times faster than a loop over its bytes. Nothing in it can match in two
- * ways, so that a head which does not match costs no more than its length.
+ * A whole head: native matching is several times faster than a loop over its bytes. Nothing in it can match
+ * in two ways, so that a head which does not match costs no more than its length.
  */
 const HEAD = new RegExp(
   String.raw`^HTTP/1\.[01] \d{1,4}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n`
@@ -115,7 +118,7 @@ function frame(code: number, isHttp11: boolean, text: string): ReplyHead | BadHe
       }
       case TRANSFER_ENCODING:
         // Any other coding would have to be undone before the body could be read, and we have asked for none.
-        if (chunked || value.toLowerCase() !== 'chunked') return bad('transfer-encoding other than chunked, once');
+        if (chunked || value.toLowerCase() !== 'chunked') return bad('transfer-encoding is not chunked');
         chunked = true;
         break;
       default:

@@ -1,5 +1,5 @@
-// One reply from the bytes of a connection, split wherever the network likes. Invariant: the events depend on the
-// bytes alone, never on where they were split, but for how content is divided among `replyData` calls.
+// One reply from the bytes of a connection, split wherever the network likes. Invariant: the events depend on
+// the bytes alone, never on where they were split, but for how content is divided among `replyData` calls.
 
 import { ChunkedBody } from './chunked-body.ts';
 import { HEAD_BYTES_MAX, parseReplyHead, type ReplyHead } from './reply-head.ts';
@@ -95,7 +95,8 @@ export class ReplyReader {
       buffer = this.#joined(bytes);
     }
     for (;;) {
-      // Anything else than our protocol is seen at its first bytes, without waiting for a head that will not end.
+      // Anything else than our protocol is seen at its first bytes, without waiting for a head that will not
+      // end.
       if (!isProtocol(buffer, from)) return this.#fail('bad-framing', 'reply does not begin with HTTP/1.');
       const end = buffer.indexOf(HEAD_END, searchFrom);
       if ((end < 0 ? buffer.length : end + HEAD_END.length) - from > HEAD_BYTES_MAX) {
@@ -140,7 +141,8 @@ export class ReplyReader {
         const taken = Math.min(this.#left, bytes.length - from);
         this.#left -= taken;
         const done = this.#left === 0;
-        if (taken > 0) this.#events.replyData(taken === bytes.length ? bytes : bytes.subarray(from, from + taken));
+        const whole = taken === bytes.length;
+        if (taken > 0) this.#events.replyData(whole ? bytes : bytes.subarray(from, from + taken));
         if (done && this.#phase === Phase.Length) this.#end(true, from + taken < bytes.length);
         return;
       }

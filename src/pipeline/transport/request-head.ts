@@ -1,5 +1,5 @@
-// The request's head as text, or why it cannot be written. Invariant: nothing that the caller hands in can end a
-// line early, add a header, change the framing or name another path than the one that was checked.
+// The request's head as text, or why it cannot be written. Invariant: nothing that the caller hands in can
+// end a line early, add a header, change the framing or name another path than the one that was checked.
 
 import type { UpstreamRequest } from './transport.ts';
 
@@ -15,17 +15,25 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?=[/?]|$)/i;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e]*$/;
 const RESERVED = new Set([
-  'host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer',
-  'upgrade', 'expect', 'http2-settings',
+  'host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'te',
+  'trailer', 'upgrade', 'expect', 'http2-settings',
 ]);
 
-/** What stands in the way of sending the request; `undefined` if nothing does. Names fields, never their values. */
+/**
+ * What stands in the way of sending the request; `undefined` if nothing does. Names fields, never their values.
+ */
 export function requestProblem(request: UpstreamRequest): string | undefined {
-  const { path } = request;
-  if (!PATH.test(path)) return 'the path has a character that must be percent-encoded, or does not begin with /';
+  return pathProblem(request.path) ?? headersProblem(request.headers);
+}
+
+function pathProblem(path: string): string | undefined {
+  if (!PATH.test(path)) return 'the path does not begin with /, or has a character to be percent-encoded';
   const query = path.indexOf('?');
-  if (DOT_SEGMENT.test(query < 0 ? path : path.slice(0, query))) return 'the path has a dot segment';
-  for (const [name, value] of request.headers) {
+  return DOT_SEGMENT.test(query < 0 ? path : path.slice(0, query)) ? 'the path has a dot segment' : undefined;
+}
+
+function headersProblem(headers: UpstreamRequest['headers']): string | undefined {
+  for (const [name, value] of headers) {
     const problem = headerProblem(name, value);
     if (problem !== undefined) return problem;
   }
@@ -44,12 +52,50 @@ export function bodyBytesOf(body: readonly Uint8Array[]): number {
   return bytes;
 }
 
-export function composeRequestHead(request: UpstreamRequest, host: string): RequestHead {
-  const detail = requestProblem(request);
-  if (detail !== undefined) return { kind: 'unsendable', detail };
-  let text = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${host}\r\n`;
-  for (const [name, value] of request.headers) text += `${name}: ${value}\r\n`;
-  const bodyBytes = bodyBytesOf(request.body);
-  if (bodyBytes > 0 || request.method === 'POST') text += `content-length: ${bodyBytes}\r\n`;
-  return { kind: 'head', text: `${text}\r\n`, bodyBytes };
+interface ComposedHeaders {
+  readonly headers: UpstreamRequest['headers'];
+  readonly text: string;
+}
+
+/** Most requests to an upstream carry one of few lists of headers, by operation and model: these are remembered. */
+const COMPOSED_MAX = 8;
+
+/** Writes the heads of one upstream's requests. */
+export class RequestHeadComposer {
+  readonly #composed: ComposedHeaders[] = [];
+  #next = 0;
+  #checkedPath = '';
+
+  compose(request: UpstreamRequest, host: string): RequestHead {
+    const { path, headers, method, body } = request;
+    if (path !== this.#checkedPath) {
+      const detail = pathProblem(path);
+      if (detail !== undefined) return { kind: 'unsendable', detail };
+      this.#checkedPath = path;
+    }
+    let composed = this.#find(headers);
+    if (composed === undefined) {
+      const detail = headersProblem(headers);
+      if (detail !== undefined) return { kind: 'unsendable', detail };
+      composed = this.#remember(headers);
+    }
+    const bodyBytes = bodyBytesOf(body);
+    const length = bodyBytes > 0 || method === 'POST' ? `content-length: ${bodyBytes}\r\n` : '';
+    const text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${composed.text}${length}\r\n`;
+    return { kind: 'head', text, bodyBytes };
+  }
+
+  #find(headers: UpstreamRequest['headers']): ComposedHeaders | undefined {
+    for (const composed of this.#composed) if (composed.headers === headers) return composed;
+    return undefined;
+  }
+
+  #remember(headers: UpstreamRequest['headers']): ComposedHeaders {
+    let text = '';
+    for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+    const composed = { headers, text };
+    this.#composed[this.#next] = composed;
+    this.#next = (this.#next + 1) % COMPOSED_MAX;
+    return composed;
+  }
 }

@@ -1,5 +1,6 @@
-// The upstream leg's contract: one request out, one reply back, as bytes. What stands behind it is exchangeable.
-// Invariant: every exchange ends in exactly one of `end`, `fail` or our own `abort`, and nothing is called after it.
+// The upstream leg's contract: one request out, one reply back, as bytes. What stands behind it is
+// exchangeable. Invariant: every exchange ends in exactly one of `end`, `fail` or our own `abort`, and
+// nothing is called after it.
 
 import type { AddressRule } from '../../core/addresses.ts';
 import type { Deadlines } from '../../core/bounds.ts';
@@ -7,11 +8,14 @@ import type { Deadlines } from '../../core/bounds.ts';
 /** Where an upstream is. Keep one object for each upstream: sockets are looked up by it. */
 export interface UpstreamTarget {
   /**
-   * Scheme, host and port to connect to: http or https, without user info. The path is the caller's business, who
-   * has joined it into `UpstreamRequest.path` already.
+   * Scheme, host and port to connect to: http or https, without user info. The path is the caller's business,
+   * who has joined it into `UpstreamRequest.path` already.
    */
   readonly url: URL;
-  /** Which addresses the host may resolve to. Judged at every dial, after resolution; cloud metadata never passes. */
+  /**
+   * Which addresses the host may resolve to. Judged at every dial, after resolution; cloud metadata never
+   * passes.
+   */
   readonly addresses: AddressRule;
 }
 
@@ -22,18 +26,21 @@ export interface UpstreamRequest {
   readonly target: UpstreamTarget;
   readonly method: 'POST' | 'GET' | 'DELETE';
   /**
-   * Full path with query, beginning with `/`, in printable ASCII, already percent-encoded. Dot segments, backslashes
-   * and `#` are refused: they mean different places to different servers.
+   * Full path with query, beginning with `/`, in printable ASCII, already percent-encoded. Dot segments,
+   * backslashes and `#` are refused: they mean different places to different servers.
    */
   readonly path: string;
   /**
-   * Sent in this order. Values are printable ASCII. `host`, `content-length` and everything that speaks about the
-   * connection (`connection`, `transfer-encoding`, `te`, `expect`, …) belong to the transport and are refused here.
+   * Sent in this order. Values are printable ASCII. `host`, `content-length` and everything that speaks about
+   * the connection (`connection`, `transfer-encoding`, `te`, `expect`, …) belong to the transport and are
+   * refused here.
+   * Hand in the same list where the headers are the same: it is checked once. It must not change after that.
    */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /**
-   * Pieces of the body, written one after the other without being joined; content-length is their sum. They must not
-   * change until the exchange is over: a repeat on a fresh socket reads them again. Empty for no body.
+   * Pieces of the body, written one after the other without being joined; content-length is their sum. They
+   * must not change until the exchange is over: a repeat on a fresh socket reads them again. Empty for no
+   * body.
    */
   readonly body: readonly Uint8Array[];
   readonly deadlines: TransportDeadlines;
@@ -54,7 +61,9 @@ export type TransportFaultKind =
   | 'reset'
   /** The host name has no address. */
   | 'dns'
-  /** The certificate does not verify, has another name, or the handshake failed. Never retried without TLS. */
+  /**
+   * The certificate does not verify, has another name, or the handshake failed. Never retried without TLS.
+   */
   | 'tls'
   | 'connect-timeout'
   | 'head-timeout'
@@ -66,7 +75,10 @@ export type TransportFaultKind =
   | 'blocked-address'
   /** The reply's head is larger than 64 KiB or has more than 200 fields. */
   | 'oversized-head'
-  /** The request itself cannot be written: path, header name or value. A defect, or a credential with a line break. */
+  /**
+   * The request itself cannot be written: path, header name or value. A defect, or a credential with a line
+   * break.
+   */
   | 'unsendable'
   /** We closed: the transport was shut down, or the sink threw. */
   | 'closed';
@@ -74,8 +86,8 @@ export type TransportFaultKind =
 export interface TransportFault {
   readonly kind: TransportFaultKind;
   /**
-   * Whether the upstream may have seen any byte of the request. With `false` a repeat elsewhere cannot be charged
-   * twice; with `true` the caller decides.
+   * Whether the upstream may have seen any byte of the request. With `false` a repeat elsewhere cannot be
+   * charged twice; with `true` the caller decides.
    */
   readonly sent: boolean;
   /** For the log only: names addresses and system errors. Never sent to a client. */
@@ -83,24 +95,28 @@ export interface TransportFault {
 }
 
 /**
- * Takes one reply. Called on the JS thread, in the order head, data, end, never before `send` has returned. `head`
- * comes at most once, `data` only after it, and exactly one of `end` and `fail` comes last, unless `abort` was called.
+ * Takes one reply. Called on the JS thread, in the order head, data, end, never before `send` has returned.
+ * `head` comes at most once, `data` only after it, and exactly one of `end` and `fail` comes last, unless
+ * `abort` was called.
  */
 export interface UpstreamSink {
   /**
-   * `status` lies in 100 to 599: whatever else the upstream says is reported as 502. Redirects are not followed, they
-   * arrive here. `bodyLength` is what content-length announced, zero where no body can follow, `undefined` otherwise.
+   * `status` lies in 100 to 599: whatever else the upstream says is reported as 502. Redirects are not
+   * followed, they arrive here. `bodyLength` is what content-length announced, zero where no body can follow,
+   * `undefined` otherwise.
    */
   head(status: number, headers: UpstreamHeaders, bodyLength: number | undefined): void;
   /**
-   * One call for each read from the socket that held content, never with an empty chunk; chunked framing is removed.
-   * The chunk's memory belongs to the sink from then on: it is not reused. Returning false asks for no further
-   * reads until `resume`; bytes that the socket had read already (less than a megabyte) are still delivered.
+   * One call for each read from the socket that held content, never with an empty chunk; chunked framing is
+   * removed. The chunk's memory belongs to the sink from then on: it is not reused. Returning false asks for
+   * no further reads until `resume`; bytes that the socket had read already (less than a megabyte) are still
+   * delivered.
    */
   data(chunk: Uint8Array): boolean;
   /**
-   * The reply is over. `framed`: its own framing says that it is complete (length reached, last chunk seen). Without
-   * it the upstream merely closed, which a cut reply does as well: trust the protocol's terminal event alone.
+   * The reply is over. `framed`: its own framing says that it is complete (length reached, last chunk seen).
+   * Without it the upstream merely closed, which a cut reply does as well: trust the protocol's terminal
+   * event alone.
    */
   end(framed: boolean): void;
   /** The reply will not be completed. What was delivered before it stands. */
@@ -108,9 +124,14 @@ export interface UpstreamSink {
 }
 
 export interface UpstreamExchange {
-  /** Takes back a `false` that `data` has returned. At any other time it does nothing, and is not remembered. */
+  /**
+   * Takes back a `false` that `data` has returned. At any other time it does nothing, and is not remembered.
+   */
   resume(): void;
-  /** Closes the upstream connection at once, so that the upstream stops working. Repeatable; no callback after it. */
+  /**
+   * Closes the upstream connection at once, so that the upstream stops working. Repeatable; no callback after
+   * it.
+   */
   abort(): void;
 }
 

@@ -1,5 +1,6 @@
-// From a host name to addresses that may be dialled. Invariant: an address is dialled only after it was judged itself,
-// on every dial anew, so a name that first answers with a public address and then with a private one gains nothing.
+// From a host name to addresses that may be dialled. Invariant: an address is dialled only after it was
+// judged itself, on every dial anew, so a name that first answers with a public address and then with a
+// private one gains nothing.
 
 import { type AddressRule, allowsAddress, classifyAddress, classifyName } from '../../core/addresses.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -87,7 +88,8 @@ function judge(hostname: string, addresses: readonly string[], rule: AddressRule
   if (addresses.length === 0) return { kind: 'dns', detail: `${hostname} has no address` };
   const allowed = addresses.filter((address) => allowsAddress(rule, address));
   if (allowed.length === 0) {
-    return { kind: 'blocked-address', detail: `${hostname} has only ${addresses.slice(0, DIALS_MAX).join(', ')}` };
+    const some = addresses.slice(0, DIALS_MAX).join(', ');
+    return { kind: 'blocked-address', detail: `${hostname} has only ${some}` };
   }
   const isIpv6 = (address: string): number => (address.includes(':') ? 1 : 0);
   return { kind: 'dial', addresses: allowed.toSorted((a, b) => isIpv6(a) - isIpv6(b)).slice(0, DIALS_MAX) };

@@ -1,4 +1,5 @@
-// The reply parser alone: every reply, split everywhere, must give the same events; every violation its fault.
+// The reply parser alone: every reply, split everywhere, must give the same events; every violation its
+// fault.
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
