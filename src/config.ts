@@ -1,25 +1,17 @@
 // Resolves a typed config into values that the gateway can run on, and reports everything that is wrong with it at
 // once, each error with its path. Nothing is guessed: what is not understood is an error.
 
-import { Type } from '@sinclair/typebox';
-import type { Static, TObject } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { isDated, reportUnpriced, resolvePrices, type ResolvedPrice } from './config-prices.ts';
+import { configShapeProblems, schemaProblems, type ConfigProblem, type ConfigReport } from './config-schema.ts';
 import type { BillingRule } from './plugin/billing.ts';
 import type { PluginEntry, PluginKind, PluginOf } from './plugin/define.ts';
 import type { GatewayConfig, ModelConfig, OfferConfig, TermsDocumentConfig, UpstreamConfig } from './plugin/gateway.ts';
-import { operations } from './plugin/operations.ts';
-import type { CompliancePolicy } from './plugin/policy.ts';
 import type { Provider } from './plugin/provider.ts';
 import type { RoutingStrategy } from './plugin/routing.ts';
-import { usageParts } from './plugin/usage.ts';
-import type { UsagePart } from './plugin/usage.ts';
 import { checkUpstreamUrl, type AddressRule } from './core/addresses.ts';
 
-export interface ConfigProblem {
-  /** `models[2].price.rates.cacheRead` */
-  readonly path: string;
-  readonly message: string;
-}
+export { unpricedParts, type ResolvedPrice } from './config-prices.ts';
+export type { ConfigProblem } from './config-schema.ts';
 
 export interface NamedPlugin<K extends PluginKind> {
   readonly name: string;
@@ -35,8 +27,11 @@ export interface ResolvedUpstream extends Omit<UpstreamConfig, 'addresses'> {
   readonly secret: string | undefined;
 }
 
-export interface ResolvedModel extends ModelConfig {
+export interface ResolvedModel extends Omit<ModelConfig, 'price'> {
+  /** By time, earliest first; at least one. */
+  readonly prices: readonly ResolvedPrice[];
   readonly ruleName: string;
+  readonly strategyName: string;
   readonly billing: BillingRule;
   readonly routing: RoutingStrategy;
   readonly resolvedOffers: readonly (OfferConfig & { readonly resolved: ResolvedUpstream })[];
@@ -68,42 +63,82 @@ export interface ConfigSurroundings {
 }
 
 export function resolveConfig(config: GatewayConfig, surroundings: ConfigSurroundings): ConfigResult {
-  const shape = schemaProblems(ConfigSchema, config, '');
+  const shape = configShapeProblems(config);
   if (shape.length > 0) return { ok: false, problems: shape };
   const problems: ConfigProblem[] = [];
   const remarks: ConfigProblem[] = [];
   const report = (path: string, message: string) => void problems.push({ path, message });
   const preset = surroundings.preset === undefined ? undefined : config.presets?.[surroundings.preset];
   if (surroundings.preset !== undefined && preset === undefined) {
-    report('preset', `no preset is called '${surroundings.preset}'; this config has: ${Object.keys(config.presets ?? {}).join(', ') || 'none'}`);
+    report(
+      'preset',
+      `no preset is called '${surroundings.preset}'; this config has: ${listed(Object.keys(config.presets ?? {}))}`,
+    );
   }
   const providers = createAll('provider', config.providers, 'providers', report);
   const routing = createAll('routing', config.routing, 'routing', report);
   const billing = createAll('billing', config.billing, 'billing', report);
   const presetPolicies = createAll('policy', preset?.policies ?? [], `presets.${surroundings.preset}.policies`, report);
-  // A preset's policy takes the place of the config's of the same name: its clauses are those of the preset's documents.
+  // A preset's policy takes the place of the config's of the same name: its clauses are those of the preset.
   const policies = [
-    ...createAll('policy', config.policies, 'policies', report).filter((own) => !presetPolicies.some((one) => one.name === own.name)),
+    ...createAll('policy', config.policies, 'policies', report).filter(
+      (own) => !presetPolicies.some((one) => one.name === own.name),
+    ),
     ...presetPolicies,
   ];
-  unique(policies.map((policy) => policy.name), 'policies', 'policy', report);
-  const upstreams = resolveUpstreams(config, providers, surroundings, report, (path, message) => void remarks.push({ path, message }));
+  unique(
+    policies.map((policy) => policy.name),
+    'policies',
+    'policy',
+    report,
+  );
+  const upstreams = resolveUpstreams(
+    config,
+    providers,
+    surroundings,
+    report,
+    (path, message) => void remarks.push({ path, message }),
+  );
   const models = resolveModels(config, upstreams, { routing, billing }, report);
-  unique((config.groups ?? []).map((group) => group.name), 'groups', 'group', report);
+  unique(
+    (config.groups ?? []).map((group) => group.name),
+    'groups',
+    'group',
+    report,
+  );
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
     resolved: {
-      config, preset: surroundings.preset, providers, routing, billing, policies,
-      upstreams: upstreams.present, models, terms: preset?.terms ?? config.terms ?? [], currency: config.currency ?? 'USD', remarks,
+      config,
+      preset: surroundings.preset,
+      providers,
+      routing,
+      billing,
+      policies,
+      upstreams: upstreams.present,
+      models,
+      terms: preset?.terms ?? config.terms ?? [],
+      currency: config.currency ?? 'USD',
+      remarks,
     },
   };
 }
 
-type Report = (path: string, message: string) => void;
+const listed = (names: readonly string[]): string => names.join(', ') || 'none';
 
-function createAll<K extends PluginKind>(kind: K, entries: readonly PluginEntry<K>[], path: string, report: Report): NamedPlugin<K>[] {
-  unique(entries.map((entry) => entry.name), path, kind, report);
+function createAll<K extends PluginKind>(
+  kind: K,
+  entries: readonly PluginEntry<K>[],
+  path: string,
+  report: ConfigReport,
+): NamedPlugin<K>[] {
+  unique(
+    entries.map((entry) => entry.name),
+    path,
+    kind,
+    report,
+  );
   const created: NamedPlugin<K>[] = [];
   for (const [index, entry] of entries.entries()) {
     const at = `${path}[${index}]`;
@@ -115,7 +150,12 @@ function createAll<K extends PluginKind>(kind: K, entries: readonly PluginEntry<
     for (const problem of wrong) report(problem.path, problem.message);
     if (wrong.length > 0) continue;
     try {
-      created.push({ name: entry.name, version: entry.version, summary: entry.summary, plugin: entry.create(entry.options) });
+      created.push({
+        name: entry.name,
+        version: entry.version,
+        summary: entry.summary,
+        plugin: entry.create(entry.options),
+      });
     } catch (error) {
       report(at, `'${entry.name}' could not be created: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -123,7 +163,7 @@ function createAll<K extends PluginKind>(kind: K, entries: readonly PluginEntry<
   return created;
 }
 
-function unique(names: readonly string[], path: string, noun: string, report: Report): void {
+function unique(names: readonly string[], path: string, noun: string, report: ConfigReport): void {
   const seen = new Set<string>();
   for (const [index, name] of names.entries()) {
     if (seen.has(name)) report(`${path}[${index}].name`, `there is another ${noun} called '${name}'; names are unique`);
@@ -133,40 +173,54 @@ function unique(names: readonly string[], path: string, noun: string, report: Re
 
 interface Upstreams {
   readonly present: readonly ResolvedUpstream[];
-  /** Declared, but left out because their credential is absent. */
-  readonly leftOut: ReadonlySet<string>;
+  /** All names: one that is not present was left out for want of a credential, or was complained of already. */
+  readonly declared: ReadonlySet<string>;
 }
 
 function resolveUpstreams(
-  config: GatewayConfig, providers: readonly NamedPlugin<'provider'>[], surroundings: ConfigSurroundings, report: Report, remark: Report,
+  config: GatewayConfig,
+  providers: readonly NamedPlugin<'provider'>[],
+  surroundings: ConfigSurroundings,
+  report: ConfigReport,
+  remark: ConfigReport,
 ): Upstreams {
   const present: ResolvedUpstream[] = [];
-  const leftOut = new Set<string>();
-  unique(config.upstreams.map((upstream) => upstream.name), 'upstreams', 'upstream', report);
+  unique(
+    config.upstreams.map((upstream) => upstream.name),
+    'upstreams',
+    'upstream',
+    report,
+  );
   for (const [index, upstream] of config.upstreams.entries()) {
     const at = `upstreams[${index}]`;
     const provider = providers.find((candidate) => candidate.name === upstream.provider);
     if (provider === undefined) {
-      report(`${at}.provider`, `no provider is called '${upstream.provider}'; this config has: ${providers.map(({ name }) => name).join(', ') || 'none'}`);
+      report(
+        `${at}.provider`,
+        `no provider is called '${upstream.provider}'; this config has: ${listed(providers.map(({ name }) => name))}`,
+      );
       continue;
     }
-    const secret = upstream.credential === undefined ? undefined : surroundings.secret(upstream.credential.fromEnvironment);
+    const secret =
+      upstream.credential === undefined ? undefined : surroundings.secret(upstream.credential.fromEnvironment);
     if (secret === undefined && upstream.credential !== undefined) {
       const variable = upstream.credential.fromEnvironment;
       if (upstream.whenCredentialPresent === true) {
-        leftOut.add(upstream.name);
         remark(`${at}.credential`, `'${upstream.name}' is left out: ${variable} is not in the environment`);
         continue;
       }
       report(`${at}.credential`, `${variable} is not in the environment`);
     }
-    if (provider.plugin.needsCredential && upstream.credential === undefined) report(`${at}.credential`, `provider '${provider.name}' needs one`);
+    if (provider.plugin.needsCredential && upstream.credential === undefined)
+      report(`${at}.credential`, `provider '${provider.name}' needs one`);
     if (secret !== undefined && /[^\x21-\x7e]/.test(secret)) {
       report(`${at}.credential`, 'the secret has blanks or characters that a header cannot carry');
       continue;
     }
-    const stated = upstream.baseUrl === undefined || typeof upstream.baseUrl === 'string'
-      ? upstream.baseUrl : surroundings.secret(upstream.baseUrl.fromEnvironment);
+    const stated =
+      upstream.baseUrl === undefined || typeof upstream.baseUrl === 'string'
+        ? upstream.baseUrl
+        : surroundings.secret(upstream.baseUrl.fromEnvironment);
     const fromOutside = stated !== undefined && typeof upstream.baseUrl !== 'string';
     const addresses = upstream.addresses ?? (fromOutside ? 'any' : 'public');
     const text = stated ?? provider.plugin.defaultBaseUrl;
@@ -178,7 +232,7 @@ function resolveUpstreams(
     if (checked.kind === 'refused') report(`${at}.baseUrl`, checked.message);
     else present.push({ ...upstream, addresses, plugin: provider.plugin, url: checked.url, secret });
   }
-  return { present, leftOut };
+  return { present, declared: new Set(config.upstreams.map(({ name }) => name)) };
 }
 
 interface Plugins {
@@ -186,41 +240,74 @@ interface Plugins {
   readonly billing: readonly NamedPlugin<'billing'>[];
 }
 
-function resolveModels(config: GatewayConfig, upstreams: Upstreams, plugins: Plugins, report: Report): ResolvedModel[] {
+function resolveModels(
+  config: GatewayConfig,
+  upstreams: Upstreams,
+  plugins: Plugins,
+  report: ConfigReport,
+): ResolvedModel[] {
   const models: ResolvedModel[] = [];
-  unique(config.models.map((model) => model.name), 'models', 'model', report);
+  unique(
+    config.models.map((model) => model.name),
+    'models',
+    'model',
+    report,
+  );
   const groups = new Set((config.groups ?? []).map((group) => group.name));
   for (const [index, model] of config.models.entries()) {
     const at = `models[${index}]`;
+    const { price, ...rest } = model;
     const rule = named(plugins.billing, model.rule, `${at}.rule`, 'billing rule', report);
     const strategy = named(plugins.routing, model.strategy, `${at}.strategy`, 'routing strategy', report);
     for (const [position, group] of (model.groups ?? []).entries()) {
       if (!groups.has(group)) report(`${at}.groups[${position}]`, `this config declares no group '${group}'`);
     }
     const resolvedOffers = resolveOffers(model, at, upstreams, report);
+    const prices = resolvePrices(price, `${at}.price`, report);
     if (rule === undefined || strategy === undefined) continue;
-    reportUnpriced(model, rule.plugin, resolvedOffers.map((offer) => offer.resolved.plugin), at, report);
+    const providers = resolvedOffers.map((offer) => offer.resolved.plugin);
+    for (const [position, one] of prices.entries()) {
+      const place = isDated(price) ? `${at}.price[${position}]` : `${at}.price`;
+      reportUnpriced(one, rule.plugin, providers, model.operations ?? ['chat'], place, report);
+    }
     // A model all of whose upstreams are left out is left out with them.
-    if (resolvedOffers.length > 0) models.push({ ...model, ruleName: rule.name, billing: rule.plugin, routing: strategy.plugin, resolvedOffers });
+    if (resolvedOffers.length === 0) continue;
+    const chosen = { ruleName: rule.name, strategyName: strategy.name, billing: rule.plugin, routing: strategy.plugin };
+    models.push({ ...rest, ...chosen, prices, resolvedOffers });
   }
   return models;
 }
 
 function named<K extends PluginKind>(
-  plugins: readonly NamedPlugin<K>[], name: string | undefined, path: string, noun: string, report: Report,
+  plugins: readonly NamedPlugin<K>[],
+  name: string | undefined,
+  path: string,
+  noun: string,
+  report: ConfigReport,
 ): NamedPlugin<K> | undefined {
   const found = name === undefined ? plugins[0] : plugins.find((plugin) => plugin.name === name);
-  if (found === undefined) report(path, `no ${noun} is called '${name ?? ''}'; this config has: ${plugins.map((plugin) => plugin.name).join(', ') || 'none'}`);
+  if (found === undefined)
+    report(
+      path,
+      `no ${noun} is called '${name ?? ''}'; this config has: ${listed(plugins.map((plugin) => plugin.name))}`,
+    );
   return found;
 }
 
-function resolveOffers(model: ModelConfig, at: string, upstreams: Upstreams, report: Report) {
+function resolveOffers(model: ModelConfig, at: string, upstreams: Upstreams, report: ConfigReport) {
   const resolved: (OfferConfig & { readonly resolved: ResolvedUpstream })[] = [];
   for (const [position, offer] of model.offers.entries()) {
     const upstream = upstreams.present.find((candidate) => candidate.name === offer.upstream);
     if (upstream === undefined) {
-      if (!upstreams.leftOut.has(offer.upstream)) report(`${at}.offers[${position}].upstream`, `no upstream is called '${offer.upstream}'`);
+      if (!upstreams.declared.has(offer.upstream))
+        report(`${at}.offers[${position}].upstream`, `no upstream is called '${offer.upstream}'`);
       continue;
+    }
+    if (resolved.some((other) => other.upstream === offer.upstream)) {
+      report(
+        `${at}.offers[${position}].upstream`,
+        `this model has another offer on '${offer.upstream}'; one for each upstream`,
+      );
     }
     for (const operation of model.operations ?? ['chat']) {
       if (upstream.plugin.speaks[operation] === undefined) {
@@ -231,17 +318,3 @@ function resolveOffers(model: ModelConfig, at: string, upstreams: Upstreams, rep
   }
   return resolved;
 }
-
-/** An unpriced part refuses the model when it is published, not when it is charged. */
-function reportUnpriced(model: ModelConfig, rule: BillingRule, providers: readonly Provider[], at: string, report: Report): void {
-  const parts = new Set<UsagePart>();
-  for (const provider of providers) for (const operation of model.operations ?? ['chat']) for (const part of provider.parts(operation)) parts.add(part);
-  const terms = { rates: model.price.rates, perCallNano: model.price.perCallNano ?? 0n };
-  for (const part of rule.missingRates(terms, [...parts])) {
-    report(`${at}.price.rates.${part}`, `the upstreams of this model report ${part}, which has no price; an unpriced model is not served. Price it, 0n included`);
-  }
-}
-
-export type PolicyPlugins = readonly NamedPlugin<'policy'>[];
-export type { CompliancePolicy };
-export type ConfigShape = Static<typeof ConfigSchema>;

@@ -7,6 +7,8 @@ export interface Environment {
   readonly config: string | undefined;
   readonly preset: string | undefined;
   readonly operatorKey: string | undefined;
+  /** Seals credentials in the store; see core/envelope.ts. */
+  readonly masterKey: string | undefined;
   readonly publicUrl: string | undefined;
   readonly allowedHosts: string | undefined;
   readonly trustedProxy: string | undefined;
@@ -30,6 +32,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     config: present(variables['TOLLGATE_CONFIG']),
     preset: present(variables['TOLLGATE_PRESET']),
     operatorKey: present(variables['TOLLGATE_OPERATOR_KEY']),
+    masterKey: present(variables['TOLLGATE_MASTER_KEY']),
     publicUrl: present(variables['TOLLGATE_PUBLIC_URL']),
     allowedHosts: present(variables['TOLLGATE_ALLOWED_HOSTS']),
     trustedProxy: present(variables['TOLLGATE_TRUSTED_PROXY']),

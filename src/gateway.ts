@@ -10,9 +10,9 @@ import { parseRanges } from './core/addresses.ts';
 import type { ResolvedConfig } from './config.ts';
 import { noLimits } from './domain/accounts/accounts.ts';
 import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts';
+import { createAuditReader, type AuditReader } from './domain/audit/audit-store.ts';
 import type { Catalog } from './domain/catalog/catalog.ts';
-import { createCatalog, declaredPrices } from './domain/catalog/config-catalog.ts';
-import { createPriceStore } from './domain/catalog/price-store.ts';
+import { openCatalog, type CatalogService } from './domain/catalog/open-catalog.ts';
 import { clientAddress } from './domain/compliance/client-address.ts';
 import { createCompliance } from './domain/compliance/compliance.ts';
 import { createCountrySource } from './domain/compliance/country.ts';
@@ -40,6 +40,7 @@ import { createRunningRequests } from './pipeline/running.ts';
 import type { PipelineServices } from './pipeline/services.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
+import type { JournalFiles } from './store/journal-files.ts';
 import { openNouns } from './store/nouns.ts';
 import { openLedgerForReading, type LedgerTables } from './store/schema/ledger.ts';
 import { kyselyOn } from './store/sqlite.ts';
@@ -60,11 +61,19 @@ export interface GatewaySettings {
   readonly peerOf: (request: Request) => string;
   /** Told when a request's body is complete, so that the server lets its connection be quiet. */
   readonly bodyArrived: (request: Request) => void;
+  /** Told when its reply is about to end, so that the server closes the connection if nothing more comes. */
+  readonly replyEnds?: (request: Request) => void;
+  /** Seals the credentials that operators enter: base64 of 32 bytes. Without it a file of the data folder holds one. */
+  readonly masterKey?: string | undefined;
+  /** Told of every secret that becomes live while the gateway runs, so that no log prints it. */
+  readonly guardSecret?: (secret: string) => void;
   readonly newId?: IdSource;
   readonly randomBytes?: RandomBytes;
   readonly deadlines?: Deadlines;
   readonly transport?: UpstreamTransport;
   readonly streamHoldTokens?: number;
+  /** The disk as the money journal sees it; for tests. */
+  readonly journalFiles?: JournalFiles;
 }
 
 export interface Gateway {
@@ -84,7 +93,10 @@ const STREAM_HOLD_TOKENS = 4_096;
 export async function createGateway(settings: GatewaySettings): Promise<Gateway> {
   const { resolved, clock, log, dataFolder } = settings;
   const ids = settings.newId ?? newId;
-  const ledger = await openEmbeddedLedger({ folder: dataFolder, clock, newId: ids, warn: (message) => log.warn('ledger', { message }) });
+  const ledger = await openEmbeddedLedger({
+    folder: dataFolder, clock, newId: ids, warn: (message) => log.warn('ledger', { message }),
+    ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
+  });
   const nouns = openNouns(dataFolder);
   const records = kyselyOn<LedgerTables>(openLedgerForReading(dataFolder));
   try {
@@ -93,9 +105,12 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       configGroups: resolved.config.groups ?? [], currency: resolved.currency,
     });
     for (const warning of accounts.warnings) log.warn('accounts', { message: warning });
-    const prices = createPriceStore(nouns);
-    await prices.declare(declaredPrices(resolved), clock.now());
-    const catalog = createCatalog(resolved, await prices.open(), clock.now());
+    const { catalog, service: catalogService, warnings } = await openCatalog({
+      database: nouns, resolved, dataFolder, clock, newId: ids, randomBytes: settings.randomBytes ?? systemRandomBytes,
+      masterKey: settings.masterKey, guardSecret: settings.guardSecret ?? (() => {}),
+      groupExists: (name) => accounts.directory.group(name) !== undefined,
+    });
+    for (const warning of warnings) log.warn('catalog', { message: warning });
     const terms = await openTerms(resolved.terms, { store: createTermsStore(nouns), clock, newId: ids });
     const transport = settings.transport ?? createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
     const deadlines = settings.deadlines ?? defaultDeadlines;
@@ -103,7 +118,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines });
     const settled = () => ledger.settled();
     const { faces, describedApps } = createFaces(settings, services, running, {
-      accounts, ledger, terms, ids, movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
+      accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
     });
     return {
       faces, describedApps, accounts, ledger, catalog, terms,
@@ -160,6 +175,7 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
     transport: parts.transport,
     clientAddress: trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
     bodyArrived: settings.bodyArrived,
+    replyEnds: settings.replyEnds ?? (() => {}),
     addressIn: (ranges, address) => rangesOf(ranges)(address),
     takeLimits: (authenticated, tokens) => limiter.take(authenticated, tokens),
     absolute: (path) => `${settings.publicUrl()}${path}`,
@@ -181,7 +197,9 @@ type Running = ReturnType<typeof createRunningRequests>;
 
 function createFaces(
   settings: GatewaySettings, services: PipelineServices, running: Running,
-  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & { readonly movements: MovementReader; readonly usage: UsageReader },
+  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
+    readonly catalog: CatalogService; readonly audit: AuditReader; readonly movements: MovementReader; readonly usage: UsageReader;
+  },
 ): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;
   const proxy = proxyRoutes({ pipeline: createPipeline(services, running), models: createModelList(services), peerOf });

@@ -77,12 +77,16 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
     ...resolved.remarks.map(({ message }) => `  (${message})`),
     '',
     'Models',
-    ...resolved.models.map((model) => {
-      const rates = usageParts.flatMap((part) => {
-        const rate = model.price.rates[part];
-        return rate === undefined ? [] : [`${part} ${formatNano(rate * 1_000n, model.price.currency)}/M`];
+    ...resolved.models.flatMap((model) => {
+      const upstreams = model.resolvedOffers.map((offer) => offer.upstream).join(', ');
+      return model.prices.map((price) => {
+        const rates = usageParts.flatMap((part) => {
+          const rate = price.rates[part];
+          return rate === undefined ? [] : [`${part} ${formatNano(rate * 1_000n, price.currency)}/M`];
+        });
+        const from = price.from === undefined ? '' : `  from ${new Date(price.from).toISOString()}`;
+        return `  ${model.name}  ${model.ruleName}  ${rates.join(', ')}${from}  on ${upstreams}`;
       });
-      return `  ${model.name}  ${model.ruleName}  ${rates.join(', ')}  on ${model.resolvedOffers.map((offer) => offer.upstream).join(', ')}`;
     }),
     '',
     'Terms documents',

@@ -55,7 +55,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 }
 
 /** Errors whose message is written for the person at the terminal. */
-const spokenNames: ReadonlySet<string> = new Set(['DataFolderInUseError', 'JournalDamagedError', 'NewerSchemaError', 'TermsDocumentsError']);
+const spokenNames: ReadonlySet<string> = new Set(['DataFolderInUseError', 'JournalDamagedError', 'MasterKeyError', 'NewerSchemaError', 'TermsDocumentsError']);
 
 function isForTheUser(error: unknown): error is Error {
   if (error instanceof UsageError) return true;

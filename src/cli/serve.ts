@@ -8,7 +8,7 @@ import { createRedactor } from '../core/secrets.ts';
 import { formatNano } from '../core/money.ts';
 import { resolveConfig, type ResolvedConfig } from '../config.ts';
 import type { Environment } from '../environment.ts';
-import { createGateway, type Gateway } from '../gateway.ts';
+import { createGateway, type Gateway, type GatewaySettings } from '../gateway.ts';
 import { peerOf, startServer, type RunningServer } from '../http/server.ts';
 import { simulatorAddress, type GatewayConfig } from '../plugin/gateway.ts';
 import { startSimulator, type Simulator } from '../simulator/server.ts';
@@ -24,6 +24,8 @@ export interface CommandContext {
   readonly modules: HostModules;
   readonly print: (text: string) => void;
   readonly printError: (text: string) => void;
+  /** For tests: other deadlines, a disk that is held back. */
+  readonly surroundings?: Partial<Pick<GatewaySettings, 'deadlines' | 'streamHoldTokens' | 'journalFiles'>>;
 }
 
 export interface Serving {
@@ -60,6 +62,7 @@ async function start(
   const redactor = createRedactor();
   const log = createLog(systemClock, context.printError, redactor.redact);
   for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
+  if (context.environment.masterKey !== undefined) redactor.register(context.environment.masterKey);
   for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
   let server: RunningServer | undefined;
   const publicUrl = () => settings.publicUrl ?? server?.url ?? '';
@@ -67,11 +70,15 @@ async function start(
   let operator: OperatorKey | undefined;
   const gateway = await createGateway({
     resolved, dataFolder, version, publicUrl, log, peerOf,
+    masterKey: context.environment.masterKey,
+    guardSecret: (secret) => void redactor.register(secret),
     clock: systemClock,
     chance: Math.random,
     trustedProxies: settings.trustedProxies,
     operatorKeys: { find: (sha256) => operator?.keys.find(sha256) },
     bodyArrived: (request) => server?.bodyArrived(request),
+    replyEnds: (request) => server?.replyEnds(request),
+    ...context.surroundings,
   });
   try {
     operator = operatorKey(dataFolder, context.environment.operatorKey);

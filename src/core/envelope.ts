@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { RandomBytes } from './secrets.ts';
 
-/** A master key, or what it sealed, is missing or wrong. The message is for the person at the terminal, without keys. */
+/** A master key, or what it sealed, is missing or wrong. The message is for the person at the terminal. */
 export class MasterKeyError extends Error {
   constructor(message: string) {
     super(message);
@@ -46,7 +46,9 @@ export function readMasterKey(text: string, source: string): MasterKey {
   const canonical = bytes.toString('base64').replace(/=+$/, '');
   const given = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
   if (bytes.length !== KEY_BYTES || canonical !== given) {
-    throw new MasterKeyError(`${source} must be base64 of ${KEY_BYTES} random bytes; \`openssl rand -base64 32\` makes one`);
+    throw new MasterKeyError(
+      `${source} must be base64 of ${KEY_BYTES} random bytes; \`openssl rand -base64 32\` makes one`,
+    );
   }
   const secret = createSecretKey(bytes);
   const id = createHmac('sha256', secret).update('tollgate master key check').digest('hex').slice(0, KEY_ID_DIGITS);
@@ -66,7 +68,8 @@ export function seal(master: MasterKey, place: SecretPlace, secret: string, rand
 /** Throws MasterKeyError if this is another key's, another place's, or was altered. */
 export function unseal(master: MasterKey, place: SecretPlace, sealed: string): string {
   const [form, keyId, wrapped, payload, ...rest] = sealed.split('.');
-  const whole = form === FORM && keyId !== undefined && wrapped !== undefined && payload !== undefined && rest.length === 0;
+  const whole =
+    form === FORM && keyId !== undefined && wrapped !== undefined && payload !== undefined && rest.length === 0;
   if (!whole) throw damaged(place);
   if (keyId !== master.id) {
     throw new MasterKeyError(`the ${nameOf(place)} was sealed with master key ${keyId}, and this one is ${master.id}`);
@@ -89,11 +92,14 @@ export function sealedWith(sealed: string): string | undefined {
 const nameOf = ({ table, recordId, field }: SecretPlace) => `${field} of ${table} ${recordId}`;
 
 const damaged = (place: SecretPlace) =>
-  new MasterKeyError(`the ${nameOf(place)} does not open: it was altered or moved; enter it again, or restore a backup`);
+  new MasterKeyError(
+    `the ${nameOf(place)} does not open: it was altered or moved; enter it again, or restore a backup`,
+  );
 
 function boundData(place: SecretPlace, keyId: string): Buffer {
   const parts = [place.table, place.recordId, place.field, keyId];
-  if (parts.some((part) => part === '' || part.includes('|'))) throw new RangeError('a place of a secret has no empty part and no bar');
+  if (parts.some((part) => part === '' || part.includes('|')))
+    throw new RangeError('a place of a secret has no empty part and no bar');
   return Buffer.from(parts.join('|'), 'utf8');
 }
 

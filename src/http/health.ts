@@ -2,7 +2,8 @@
 // service up. Public, so it names no upstream, no version and no reason.
 
 import { Elysia } from 'elysia';
-import { dataHeaders } from './problem.ts';
+import { newId } from '../core/ids.ts';
+import { dataHeaders, problemResponse } from './problem.ts';
 
 export interface PublicHealthServices {
   /** True while the ledger can write. */
@@ -17,6 +18,12 @@ const reply = (status: 200 | 503, body: Readonly<Record<string, string>>): Respo
 export function publicHealthRoutes(services: PublicHealthServices) {
   return (
     new Elysia({ name: 'public-health' })
+      // Also the end of every path that no face has: the framework's own words would name it.
+      .onError(({ code }) =>
+        code === 'NOT_FOUND'
+          ? problemResponse('not_found', { message: 'There is nothing at this path.' }, newId('req'))
+          : problemResponse('internal_error', { message: 'Tollgate failed to serve this request.' }, newId('req')),
+      )
       // Lives: answers whatever else is broken, so that nobody restarts a process for the sake of its disk.
       .get('/healthz', () => reply(200, { status: 'ok' }), {
         detail: { tags: ['Health'], summary: 'The process lives' },

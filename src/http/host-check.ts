@@ -7,6 +7,7 @@ export type HostVerdict = 'ok' | 'invalid' | 'unknown';
 
 /** Verified values that are remembered, so that the usual request costs one look-up. */
 const REMEMBERED_MAX = 256;
+const PORT_MAX = 65_535;
 const SHAPE = /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::\d{1,5})?$/i;
 
 /**
@@ -20,7 +21,9 @@ export function createHostCheck(names: readonly string[]): (host: string | null)
     if (host === null) return 'invalid';
     if (remembered.has(host)) return 'ok';
     if (host.length < 4 || host.length > 260 || !SHAPE.test(host)) return 'invalid';
-    const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
+    const port = /:(\d{1,5})$/.exec(host);
+    if (port !== null && Number(port[1]) > PORT_MAX) return 'invalid';
+    const name = (port === null ? host : host.slice(0, port.index)).toLowerCase();
     const literal = name.startsWith('[') ? isIP(name.slice(1, -1)) === 6 : isIP(name) === 4;
     if (!literal && !allowed.has(name)) return 'unknown';
     if (remembered.size < REMEMBERED_MAX) remembered.add(host);

@@ -26,6 +26,8 @@ export interface ServerOptions {
   /** Names besides address literals and localhost by which clients may call us. */
   readonly hostNames: readonly string[];
   readonly faces: Faces;
+  /** Default 60; tests are less patient. */
+  readonly idleSeconds?: number;
 }
 
 export interface RunningServer {
@@ -33,6 +35,8 @@ export interface RunningServer {
   readonly url: string;
   /** The request's body has arrived: a quiet stream is not an idle connection, and our own deadlines hold from here on. */
   bodyArrived(request: Request): void;
+  /** Its reply is about to end: a connection on which nothing more comes is closed, as one is on which nothing came. */
+  replyEnds(request: Request): void;
   /** Refuses new connections and resolves when the open ones have ended. */
   stop(): Promise<void>;
   /** Cuts what is still open. */
@@ -50,13 +54,13 @@ export const peerOf = (request: Request): string => peers.get(request) ?? 'unkno
 
 export function startServer(options: ServerOptions): RunningServer {
   const hostVerdict = createHostCheck(options.hostNames);
-  const { faces } = options;
+  const { faces, idleSeconds: idleTimeout = IDLE_SECONDS } = options;
   const server = Bun.serve({
     hostname: options.host,
     port: options.port,
     // Two gateways on one port would share its requests in silence.
     reusePort: false,
-    idleTimeout: IDLE_SECONDS,
+    idleTimeout,
     // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
     maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
     fetch(request, self) {
@@ -64,6 +68,8 @@ export function startServer(options: ServerOptions): RunningServer {
       if (verdict !== 'ok') return refusedHost(verdict);
       const path = pathOf(request.url);
       if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
+      const expectation = request.headers.get('expect');
+      if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
       peers.set(request, normalised(self.requestIP(request)?.address));
       return faceOf(faces, path, request);
     },
@@ -74,6 +80,7 @@ export function startServer(options: ServerOptions): RunningServer {
     port,
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     bodyArrived: (request) => server.timeout(request, 0),
+    replyEnds: (request) => server.timeout(request, idleTimeout),
     stop: () => server.stop(),
     kill: () => void server.stop(true),
   };
@@ -102,6 +109,12 @@ function faceOf(faces: Faces, path: string, request: Request): Response | Promis
   if (path === '/terms' || path.startsWith('/terms/')) return faces.terms().then((face) => face(request));
   return faces.public(request);
 }
+
+/** What we do not promise to meet is refused (RFC 9110 section 10.1.1): a proxy before us may read it otherwise. */
+const refusedExpectation = (): Response =>
+  clientError('invalid_request', {
+    message: 'expect: only `100-continue` is met; leave the header out.', field: 'expect',
+  });
 
 function refusedHost(verdict: 'invalid' | 'unknown'): Response {
   return verdict === 'invalid'

@@ -115,7 +115,11 @@ class AttemptRun implements UpstreamSink {
     this.#contentType = headers.get('content-type') ?? 'application/json';
     const ok = status >= 200 && status < 300;
     this.#sizeMax = ok ? bounds.replyBytes : bounds.errorBodyBytes;
-    if (ok && this.#routed.facts.stream && this.#contentType.toLowerCase().includes('text/event-stream')) {
+    if (isEncoded(headers)) {
+      // Nobody asked for that, and nothing of it can be read: neither the usage of an answer nor the words of an error.
+      this.#contentType = 'application/octet-stream';
+      if (ok) this.#failed('unavailable', undefined, false, 'encoded');
+    } else if (ok && this.#routed.facts.stream && this.#contentType.toLowerCase().includes('text/event-stream')) {
       const { protocol, facts } = this.#routed;
       const { quirks } = this.#offer.upstream.provider;
       const forced = facts.forceUsage !== undefined && quirks.usage === 'on-request';
@@ -197,17 +201,14 @@ class AttemptRun implements UpstreamSink {
     const { protocol, facts } = this.#routed;
     const readable = ok && !facts.stream && this.#contentType.toLowerCase().includes('json');
     const reading = readable ? protocol.readReply(body) : undefined;
-    if (reading?.failed === false) {
+    if (reading !== undefined && isAnswer(reading, body)) {
       this.#over = true;
       const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
       this.#services.health.served(this.#offer.upstream, firstByteMs);
       this.result.resolve({ kind: 'reply', record: this.#record(undefined), contentType: this.#contentType, body, reading, firstByteMs });
       return;
     }
-    if (ok) {
-      this.#failed('unavailable', undefined, false, 'not-an-answer');
-      return;
-    }
+    // Also a 2xx that holds no answer: vendors put their errors there, and the error says whom to blame.
     this.#classified(status, body);
   }
 
@@ -223,7 +224,9 @@ class AttemptRun implements UpstreamSink {
       this.#services.log.error('plugin-fault', { plugin: this.#offer.upstream.providerName, detail: String(error) });
     }
     if (fault !== 'request') {
-      this.#failed(fault, retryAfterMs, fault === 'unavailable');
+      const ok = status >= 200 && status < 300;
+      // What called itself a success may have been billed: the same upstream is not asked twice.
+      this.#failed(fault, retryAfterMs, fault === 'unavailable' && !ok, ok && fault === 'unavailable' ? 'not-an-answer' : fault);
       return;
     }
     this.#over = true;
@@ -256,6 +259,23 @@ class AttemptRun implements UpstreamSink {
   #elapsedMs(): number {
     return this.#services.clock.monotonicMs() - this.#startedMs;
   }
+}
+
+/** A reply whose reading says nothing must at least be a JSON object with something in it: cut and empty ones are not. */
+function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
+  if (reading.failed) return false;
+  if (reading.usage !== undefined || reading.contentEvents > 0) return true;
+  try {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) && Object.keys(parsed).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function isEncoded(headers: UpstreamHeaders): boolean {
+  const encoding = headers.get('content-encoding');
+  return encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity';
 }
 
 interface CachedAddressing {
@@ -316,6 +336,7 @@ function relayedHeaders(headers: Headers): readonly (readonly [string, string])[
 export function retryAfterOf(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
-  const at = Date.parse(text);
+  // Date.parse makes a date of almost anything, `-5` included: only what begins with a day's name is one here.
+  const at = /^\s*[A-Z][a-z]{2,8}, /.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }

@@ -18,6 +18,7 @@ type Answer = Extract<AttemptResult, { kind: 'reply' | 'stream' | 'refused' }>;
 export type Dispatched =
   | { readonly kind: 'answered'; readonly answer: Answer; readonly offer: Offer; readonly attempts: readonly AttemptRecord[] }
   | { readonly kind: 'failed'; readonly attempts: readonly AttemptRecord[]; readonly code: ErrorCode; readonly details: ErrorDetails }
+  /** `offer`: the one that was being asked; undefined if none was, so that nothing was caused there. */
   | { readonly kind: 'client-left'; readonly attempts: readonly AttemptRecord[]; readonly offer: Offer | undefined };
 
 /** Lets the caller end a dispatch whose client has left. */
@@ -40,11 +41,11 @@ export async function dispatch(services: PipelineServices, routed: Routed, leavi
     const result = await leaving.running.result;
     leaving.running = undefined;
     attempts.push(result.record);
-    if (result.kind === 'client-left') break;
+    if (result.kind === 'client-left') return { kind: 'client-left', attempts, offer: candidate };
     if (result.kind !== 'failed') return { kind: 'answered', answer: result, offer: candidate, attempts };
     last = result;
   }
-  if (leaving.left || last === undefined) return { kind: 'client-left', attempts, offer };
+  if (leaving.left || last === undefined) return { kind: 'client-left', attempts, offer: undefined };
   return { kind: 'failed', attempts, ...failure(last) };
 }
 

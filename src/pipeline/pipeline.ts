@@ -3,7 +3,7 @@
 
 import { errorTable, TollgateError } from '../core/errors.ts';
 import type { Outcome } from '../domain/ledger/records.ts';
-import type { Protocol } from '../plugin/protocol.ts';
+import type { Protocol, ReplyReading } from '../plugin/protocol.ts';
 import { admit } from './admit.ts';
 import { authenticate } from './authenticate.ts';
 import { dispatch } from './dispatch.ts';
@@ -11,7 +11,7 @@ import type { Dispatched, Leaving } from './dispatch.ts';
 import type { Routed } from './exchange.ts';
 import { read } from './read.ts';
 import { receive } from './receive.ts';
-import { errorReply, failedReply, refusedReply, streamReply, wholeReply } from './reply.ts';
+import { errorReply, failedReply, refusedReply, refusedStatus, streamReply, wholeReply } from './reply.ts';
 import { reserve } from './reserve.ts';
 import { route } from './route.ts';
 import type { PipelineServices } from './services.ts';
@@ -79,12 +79,13 @@ function createCloser(services: PipelineServices, reserved: Parameters<typeof ro
 }
 
 async function open(services: PipelineServices, running: RunningRequests, routed: Routed, closer: Closer): Promise<Response> {
-  const leaving: Leaving = { left: false, running: undefined };
+  const { signal } = routed.request;
+  // It may have left while its request was read, admitted or held.
+  const leaving: Leaving = { left: signal.aborted, running: undefined };
   const leave = () => {
     leaving.left = true;
     leaving.running?.abandon();
   };
-  const { signal } = routed.request;
   signal.addEventListener('abort', leave, { once: true });
   const entry = running.enter(leave);
   try {
@@ -100,9 +101,10 @@ async function answer(
   services: PipelineServices, running: RunningRequests, routed: Routed, closer: Closer, dispatched: Dispatched, leaving: Leaving,
 ): Promise<Response> {
   if (dispatched.kind === 'client-left') {
-    const outcome: Outcome = running.stopping ? 'shut-down' : 'client-left';
+    const stopped = running.stopping && !routed.request.signal.aborted;
+    const outcome: Outcome = stopped ? 'shut-down' : 'client-left';
     const served = dispatched.offer === undefined ? undefined : { offer: dispatched.offer, reading: emptyReading };
-    await closer.close({ outcome, status: 499, attempts: dispatched.attempts, served, firstByteMs: undefined });
+    await closer.close({ outcome, status: stopped ? errorTable.shutting_down.status : 499, attempts: dispatched.attempts, served, firstByteMs: undefined });
     throw new TollgateError('shutting_down', { message: 'The request was given up before it was answered.' });
   }
   if (dispatched.kind === 'failed') {
@@ -115,27 +117,47 @@ async function answer(
   const firstByteMs = services.clock.monotonicMs() - routed.startedMs;
   switch (given.kind) {
     case 'refused':
-      await closer.close({ outcome: 'upstream-refused', status: given.record.status ?? 400, attempts, served: undefined, firstByteMs });
+      await closer.close({ outcome: 'upstream-refused', status: refusedStatus(given), attempts, served: undefined, firstByteMs });
       return refusedReply(routed, given);
     case 'reply': {
       const { reading } = given;
-      const outcome: Outcome = reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings' ? 'empty' : 'finished';
-      await closer.close({ outcome, status: 200, attempts, served: { offer, reading }, firstByteMs });
+      await closer.close({ outcome: completeOutcome(routed, reading), status: 200, attempts, served: { offer, reading }, firstByteMs });
       return wholeReply(routed, given);
     }
     case 'stream': {
       const { relay } = given;
-      const close = async (outcome: Outcome) => {
-        running.leaveStream(relay);
-        await closer.close({ outcome, status: 200, attempts, served: { offer, reading: relay.tap.reading() }, firstByteMs });
+      const close = async (ended: Outcome) => {
+        const reading = relay.tap.reading();
+        const outcome = ended === 'finished' ? completeOutcome(routed, reading) : ended;
+        if (ended === 'broken-off' || ended === 'timed-out') services.health.marked(offer.upstream, ended);
+        try {
+          await closer.close({ outcome, status: 200, attempts, served: { offer, reading }, firstByteMs });
+        } finally {
+          // Only now: a shutdown waits for the streams, and so for their settlement.
+          running.leaveStream(relay);
+        }
       };
       relay.drainOnLeaving = offer.upstream.onClientLeaving === 'drain';
+      try {
+        // The hold is on the disk before the client's first byte; it was queued before the upstream was called.
+        await services.ledger.holdDurable(routed.requestId);
+      } catch (error) {
+        relay.cut('shut-down');
+        throw error;
+      }
       running.enterStream(relay);
-      // The hold is on the disk before the client's first byte; it was queued before the upstream was called.
-      await services.ledger.holdDurable(routed.requestId);
-      return streamReply(services, routed, given, close, moneyWatch(services, routed, relay), leaving.left);
+      // Given up by a shutdown while it was opened, and not by its client, who hears why.
+      const { aborted } = routed.request.signal;
+      if (leaving.left && !aborted) relay.cut('shut-down');
+      return streamReply(services, routed, given, close, moneyWatch(services, routed, relay), aborted);
     }
   }
+}
+
+/** A reply that is complete and has nothing in it is free, streamed or not. Embeddings count no content. */
+function completeOutcome(routed: Routed, reading: ReplyReading): Outcome {
+  const empty = reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings';
+  return empty ? 'empty' : 'finished';
 }
 
 const emptyReading = { usage: undefined, usageText: undefined, contentBytes: 0, contentEvents: 0, failed: false };

@@ -8,7 +8,6 @@ import type { PipelineServices } from './services.ts';
 export async function read(services: PipelineServices, authenticated: Authenticated): Promise<Read> {
   const { request, protocol } = authenticated;
   const body = await withinDeadline(boundedBody(request), services.deadlines.requestBodyMs);
-  services.bodyArrived(request);
   return { ...authenticated, body, facts: protocol.readRequest(body) };
 }
 

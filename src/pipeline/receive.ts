@@ -18,6 +18,13 @@ export function receive(services: PipelineServices, request: Request, protocol: 
       field: 'content-encoding',
     });
   }
+  // The server joins a repeated header with a comma: a body that was announced twice is read as neither.
+  if (headers.get('content-type')?.includes(',') === true) {
+    throw new TollgateError('invalid_request', {
+      message: 'content-type: sent more than once; send `application/json` once.', field: 'content-type',
+    });
+  }
+  checkRelayed(headers);
   return {
     requestId: services.newId('req'),
     protocol,
@@ -29,6 +36,25 @@ export function receive(services: PipelineServices, request: Request, protocol: 
     hops: hopsOf(headers),
     credential: credentialOf(request),
   };
+}
+
+/**
+ * The one header that goes on to upstreams as it came. One that no request can carry would fail there, and be held
+ * against an upstream that never saw it; one that `connection` names was for us alone.
+ */
+function checkRelayed(headers: Headers): void {
+  const value = headers.get('openai-beta');
+  if (value === null) return;
+  if (value.length > bounds.headerLength || !/^[\t\x20-\x7e]*$/.test(value)) {
+    throw new TollgateError('invalid_request', {
+      message: `openai-beta: send printable ASCII, at most ${bounds.headerLength} characters.`, field: 'openai-beta',
+    });
+  }
+  if (headers.get('connection')?.toLowerCase().split(',').some((name) => name.trim() === 'openai-beta') === true) {
+    throw new TollgateError('invalid_request', {
+      message: 'connection: names openai-beta, which is not for this hop alone.', field: 'connection',
+    });
+  }
 }
 
 function hopsOf(headers: Headers): number {

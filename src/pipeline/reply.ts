@@ -17,15 +17,31 @@ export function wholeReply(routed: Routed, given: Given<'reply'>): Response {
   });
 }
 
+/** What the client hears where the upstream refused: its own status, but never that of a success. */
+export function refusedStatus(given: Given<'refused'>): number {
+  const status = given.record.status ?? 400;
+  return status >= 400 ? status : 400;
+}
+
 /** The upstream's own error body, in the protocol that both speak. What is not JSON is replaced: it may be a web page. */
 export function refusedReply(routed: Routed, given: Given<'refused'>): Response {
-  const status = given.record.status ?? 400;
-  if (!given.contentType.toLowerCase().includes('json')) {
-    return rendered(routed.protocol, routed.requestId, 'invalid_request', {
+  const status = refusedStatus(given);
+  if (!isJson(given.body)) {
+    const { body } = routed.protocol.renderError('invalid_request', {
       message: `The upstream refused this request with status ${status} and gave no reason that can be passed on.`,
-    });
+    }, routed.requestId);
+    return new Response(body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
   }
   return new Response(given.body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
+}
+
+function isJson(body: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder().decode(body));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function failedReply(routed: Routed, code: ErrorCode, details: ErrorDetails): Response {
@@ -87,8 +103,8 @@ function closingBytes(routed: Routed, given: Given<'stream'>, outcome: Outcome):
     case 'upstream-failed':
     case 'upstream-refused':
     case 'recovered':
-      // An error event that the upstream sent itself has gone out already.
-      return given.relay.tap.fault === 'error-event' ? undefined : streamError(routed, 'upstream_failed', 'The upstream broke off before the end of its reply.');
+      // An error event that the upstream sent itself has gone out already, and all that came after it.
+      return given.relay.tap.fault === 'error-event' ? given.relay.tap.held() : streamError(routed, 'upstream_failed', 'The upstream broke off before the end of its reply.');
   }
 }
 

@@ -26,6 +26,7 @@ export async function reserve(services: PipelineServices, admitted: Admitted): P
   }
   try {
     const { hold, held } = await placeHold(services, admitted, bound);
+    services.bodyArrived(admitted.request);
     return { ...admitted, hold, bound: held, releaseLimits: limits.release };
   } catch (error) {
     limits.release(0);
@@ -59,9 +60,10 @@ async function placeHold(services: PipelineServices, admitted: Admitted, bound: 
   const first = await attempt(bound);
   if (first.outcome.placed) return first;
   if (first.outcome.because === 'currency' || first.outcome.because === 'unavailable') throw refusal(admitted, first.outcome, undefined);
-  // The bound by bytes does not fit. Count, and ask once more.
-  const counted = { ...bound, input: await countTokens(admitted.body, bound.input ?? 0) };
-  if (counted.input < (bound.input ?? 0)) {
+  // The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to.
+  const countable = admitted.facts.inputBound !== undefined;
+  const counted = countable ? { ...bound, input: await countTokens(admitted.body, bound.input ?? 0) } : bound;
+  if ((counted.input ?? 0) < (bound.input ?? 0)) {
     const second = await attempt(counted);
     if (second.outcome.placed) return second;
   }
@@ -92,13 +94,18 @@ function budgetsOf({ apiKey, account }: Admitted): readonly BudgetCap[] {
   ];
 }
 
+/** What `"max_completion_tokens":16384,` is as input, at most. */
+const LIMIT_TEXT_TOKENS = 16;
+
 /** The largest output limit per choice that the money would carry, found by bisection over the rule's own estimate. */
 function largestLimit(admitted: Admitted, counted: UsageParts, outcome: HoldOutcome): number | undefined {
   if (outcome.placed || (outcome.because !== 'balance' && outcome.because !== 'budget')) return undefined;
   const affordable = outcome.because === 'balance' ? outcome.availableNano : outcome.remainingNano;
   const terms = priceTermsOf(admitted.terms);
   const { choices } = admitted.facts;
-  const costs = (output: number) => admitted.model.rule.estimate(terms, { ...counted, output: output * choices }).totalNano;
+  // The limit that is named must fit once it stands in the request, where its own text is input.
+  const input = Math.min((counted.input ?? 0) + LIMIT_TEXT_TOKENS, admitted.model.contextTokens);
+  const costs = (output: number) => admitted.model.rule.estimate(terms, { input, output: output * choices }).totalNano;
   let low = 0;
   let high = Math.ceil((counted.output ?? 0) / choices);
   if (high === 0 || costs(1) > affordable) return undefined;

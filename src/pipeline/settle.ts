@@ -37,11 +37,11 @@ const nothing: Metered = { usage: {}, source: 'none', flags: [], suspicious: fal
 const noCharge: Charge = { lines: [], totalNano: 0n };
 
 export async function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<Settled> {
-  const metered = ending.served === undefined ? nothing : meteredOf(request, ending.outcome, ending.served);
+  const metered = ending.served === undefined ? nothing : meteredOf(services, request, ending.outcome, ending.served);
   if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
-    services.health.marked(ending.served.offer.upstream);
+    services.health.marked(ending.served.offer.upstream, 'usage');
   }
-  const charge = owes(ending, metered) ? request.model.rule.charge(priceTermsOf(request.terms), metered.usage) : noCharge;
+  const charge = owes(ending, metered) ? chargeOf(services, request, metered) : noCharge;
   const closing: Closing = {
     requestId: request.requestId,
     accountId: request.account.id,
@@ -62,11 +62,11 @@ export async function settle(services: PipelineServices, request: Reserved, endi
       withCost(attempt, index === ending.attempts.length - 1 ? ending.served?.offer : undefined, metered.usage)),
     usage: metered.usage,
     usageSource: metered.source,
-    flags: metered.flags,
+    flags: charge === undefined ? [...metered.flags, 'charge-failed'] : metered.flags,
     usageText: ending.served?.reading.usageText,
     terms: request.terms,
-    lines: charge.lines,
-    chargeNano: checkedNano(charge.totalNano, 'charge'),
+    lines: charge?.lines ?? [],
+    chargeNano: charge?.totalNano ?? 0n,
     address: request.address,
     country: request.country,
   };
@@ -74,8 +74,22 @@ export async function settle(services: PipelineServices, request: Reserved, endi
     await services.ledger.close(closing);
   } finally {
     request.releaseLimits(tokensOf(metered.usage));
+    services.replyEnds(request.request);
   }
-  return { chargeNano: charge.totalNano, usage: metered.usage };
+  return { chargeNano: closing.chargeNano, usage: metered.usage };
+}
+
+/** Undefined where the rule throws or says what no ledger can hold: the house's loss, since the hold must not stay open. */
+function chargeOf(services: PipelineServices, request: Reserved, metered: Metered): Charge | undefined {
+  try {
+    const charge = request.model.rule.charge(priceTermsOf(request.terms), metered.usage);
+    checkedNano(charge.totalNano, 'charge');
+    if (charge.totalNano >= 0n) return charge;
+    services.log.error('plugin-fault', { plugin: request.terms.rule, request: request.requestId, detail: 'the charge is negative' });
+  } catch (error) {
+    services.log.error('plugin-fault', { plugin: request.terms.rule, request: request.requestId, detail: String(error) });
+  }
+  return undefined;
 }
 
 function owes(ending: Ending, metered: Metered): boolean {
@@ -84,9 +98,15 @@ function owes(ending: Ending, metered: Metered): boolean {
 }
 
 /** A client that left, or a stream that was cut, has usage even where the upstream had no chance to report it. */
-function meteredOf(request: Reserved, outcome: Outcome, served: { offer: Offer; reading: ReplyReading }): Metered {
+function meteredOf(services: PipelineServices, request: Reserved, outcome: Outcome, served: { offer: Offer; reading: ReplyReading }): Metered {
   const { offer, reading } = served;
-  if (reading.usage !== undefined || outcome === 'finished' || outcome === 'empty') return meter(request, offer, reading);
+  if (reading.usage !== undefined || outcome === 'finished' || outcome === 'empty') {
+    try {
+      return meter(request, offer, reading);
+    } catch (error) {
+      services.log.error('plugin-fault', { plugin: offer.upstream.providerName, request: request.requestId, detail: String(error) });
+    }
+  }
   return { usage: estimate(request, estimatedOutput(request, reading)), source: 'estimated', flags: ['usage-missing'], suspicious: false };
 }
 

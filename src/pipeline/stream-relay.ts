@@ -11,6 +11,16 @@ import type { UpstreamExchange } from './transport/transport.ts';
 const EARLY_BYTES = 256 * 1024;
 /** Bytes that an upstream may still send after the terminal event before we hang up. */
 const AFTERMATH_BYTES = 64 * 1024;
+/** How long an upstream may go on after an error of its own: for its usage and its terminal event, and no longer. */
+const AFTER_ERROR_MS = 5_000;
+
+const blankLine = new TextEncoder().encode('\n\n');
+
+function endsInBlankLine(bytes: Uint8Array): boolean {
+  const end = bytes.length;
+  if (bytes[end - 1] === 0x0d) return bytes[end - 2] === 0x0d;
+  return bytes[end - 1] === 0x0a && (bytes[end - 2] === 0x0a || (bytes[end - 2] === 0x0d && bytes[end - 3] === 0x0a));
+}
 
 /** How the stream ended; asked for the bytes that close it once everything is durable. */
 export type StreamEnding = (outcome: Outcome) => Promise<Uint8Array | undefined>;
@@ -35,6 +45,8 @@ export class StreamRelay {
   #draining = false;
   #flushQueued = false;
   #settled = false;
+  #sinkClosed = false;
+  #betweenEvents = true;
   #closed = Promise.withResolvers<void>();
   #totalBytes = 0;
   #unwatchedBytes = 0;
@@ -43,6 +55,8 @@ export class StreamRelay {
   /** For the sweep: when the stream last carried content, and how much it had then. */
   #contentEvents = 0;
   #contentAtMs: number;
+  /** When the upstream said that it failed. */
+  #faultAtMs: number | undefined;
   /** Drain to the usage block when the client leaves, because the upstream bills anyway. */
   drainOnLeaving = false;
 
@@ -77,21 +91,31 @@ export class StreamRelay {
     if (this.#outcome !== undefined) return this.#aftermath(chunk);
     this.#totalBytes += chunk.byteLength;
     const bytes = this.tap.push(chunk);
+    // An error where output should begin is for the dispatcher, who may try another upstream.
+    if (!this.#begun && this.tap.fault !== undefined && this.tap.reading().contentEvents === 0) return true;
     const goOn = bytes === undefined || this.#draining ? true : this.#forward(bytes);
-    if (this.tap.complete) this.#end('finished');
-    else if (this.tap.fault !== undefined || this.#totalBytes > bounds.streamBytes) {
-      if (this.#controller !== undefined || this.#earlyBytes > 0) this.#end('broken-off');
+    const { complete, fault } = this.tap;
+    if (fault !== undefined) this.#faultAtMs ??= this.#clock.monotonicMs();
+    if (complete) this.#end('finished');
+    else if ((fault !== undefined && fault !== 'error-event') || this.#totalBytes > bounds.streamBytes) {
+      if (this.#begun) this.#end('broken-off');
     } else this.#watched(chunk.byteLength);
     return goOn;
+  }
+
+  /** Something is on its way to the client: it is too late for another upstream. */
+  get #begun(): boolean {
+    return this.#controller !== undefined || this.#earlyBytes > 0;
   }
 
   upstreamEnded(framed: boolean): void {
     if (this.#outcome !== undefined) return;
     const rest = this.tap.end();
-    if (rest !== undefined && !this.#draining) this.#forward(rest);
+    const first = !this.#begun && this.tap.fault !== undefined && this.tap.reading().contentEvents === 0;
+    if (rest !== undefined && !this.#draining && !first) this.#forward(rest);
     // A body that only ended because the connection did may have been cut: the protocol's own end must be there.
     if (this.tap.complete && (framed || this.tap.held().byteLength > 0)) this.#end('finished');
-    else if (this.#controller !== undefined || this.#earlyBytes > 0) this.#end('broken-off');
+    else if (this.#begun) this.#end('broken-off');
   }
 
   upstreamFailed(timedOut: boolean): void {
@@ -108,7 +132,11 @@ export class StreamRelay {
     const nowMs = this.#clock.monotonicMs();
     if (this.#stalledSinceMs !== undefined && nowMs - this.#stalledSinceMs > limits.clientStallMs) {
       this.clientLeft();
-      this.#controller?.close();
+      this.#close();
+      return;
+    }
+    if (this.#faultAtMs !== undefined && nowMs - this.#faultAtMs > AFTER_ERROR_MS) {
+      this.#end('broken-off');
       return;
     }
     const { contentEvents } = this.tap.reading();
@@ -127,8 +155,11 @@ export class StreamRelay {
       type: 'direct',
       pull: (controller) => {
         this.#controller = controller;
-        for (const bytes of this.#early.splice(0)) this.#write(bytes);
-        if (this.#settled) controller.close();
+        let goOn = true;
+        for (const bytes of this.#early.splice(0)) goOn = this.#write(bytes) && goOn;
+        // The upstream was paused if it was faster than our reading the client's side.
+        if (goOn) this.#exchange()?.resume();
+        if (this.#settled) this.#close();
         else this.#flush();
         return this.#closed.promise;
       },
@@ -145,6 +176,7 @@ export class StreamRelay {
 
   #forward(bytes: Uint8Array): boolean {
     if (this.#clientGone) return true;
+    this.#betweenEvents = endsInBlankLine(bytes);
     if (this.#controller === undefined) {
       this.#early.push(bytes);
       this.#earlyBytes += bytes.byteLength;
@@ -177,7 +209,14 @@ export class StreamRelay {
   }
 
   #flush(): void {
-    if (!this.#clientGone) void this.#controller?.flush();
+    // A queued flush may come after the end: a closed sink throws.
+    if (!this.#clientGone && !this.#sinkClosed) void this.#controller?.flush();
+  }
+
+  #close(): void {
+    if (this.#sinkClosed || this.#controller === undefined) return;
+    this.#sinkClosed = true;
+    this.#controller.close();
   }
 
   #watched(byteLength: number): void {
@@ -200,7 +239,7 @@ export class StreamRelay {
     if (this.#clientGone) return;
     this.#clientGone = true;
     if (this.#outcome !== undefined) return;
-    if (this.drainOnLeaving) {
+    if (this.drainOnLeaving && this.tap.fault === undefined) {
       this.#draining = true;
       this.#exchange()?.resume();
       return;
@@ -210,20 +249,25 @@ export class StreamRelay {
 
   #end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return;
-    this.#outcome = this.#draining ? 'client-left' : outcome;
+    if (this.#draining) this.#outcome = 'client-left';
+    // Clients hang up when they read an error: it is the error that ended the stream.
+    else if (this.tap.fault !== undefined && outcome !== 'money-out' && outcome !== 'shut-down') this.#outcome = 'broken-off';
+    else this.#outcome = outcome;
     // After a clean end the connection is left to finish its framing and be used again.
-    if (outcome !== 'finished') this.#exchange()?.abort();
+    if (!this.tap.complete) this.#exchange()?.abort();
     if (this.#ending !== undefined) void this.#settle(this.#outcome, this.#ending);
   }
 
   async #settle(outcome: Outcome, ending: StreamEnding): Promise<void> {
     const bytes = await ending(outcome);
     this.#settled = true;
+    // An event that was too large to be kept back may have gone out in part: what ends the stream is one of its own.
+    if (!this.#betweenEvents && !this.tap.complete && bytes !== undefined) this.#forward(blankLine);
     if (bytes !== undefined && !this.#clientGone) {
       if (this.#controller === undefined) this.#early.push(bytes);
       else this.#controller.write(bytes);
     }
-    if (!this.#clientGone) this.#controller?.close();
+    if (!this.#clientGone) this.#close();
     this.#closed.resolve();
   }
 }

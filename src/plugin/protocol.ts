@@ -21,7 +21,8 @@ export interface RequestFacts {
   /** How many choices are generated and billed: `n` or `best_of`, times the number of prompts. At least 1. */
   readonly choices: number;
   /**
-   * Most tokens that the input can have: a token is at least one byte, so the body's length bounds it, unless the body
+   * Most tokens that the input can have: a token is at least one byte, so the body bounds it, with an allowance for
+   * what vendors put around it (tool templates of their own), unless the body
    * refers to something outside itself (an image, a file, a stored response). Undefined then: the model's context bounds it.
    */
   readonly inputBound: number | undefined;

@@ -115,10 +115,13 @@ export function* readJournal(
       const offset = segment === from.segment ? from.offset : 0;
       for (const line of linesOf(files, file, offset, limit)) {
         const parsed = line.whole ? parseLine(line.bytes) : undefined;
-        if (parsed === undefined) throw new JournalDamagedError(path, line.offset, `record ${expected} does not match its checksum`);
+        if (parsed === undefined) {
+          throw new JournalDamagedError(path, line.offset, `record ${expected} does not match its checksum`);
+        }
         if (parsed.sequence !== expected) throw gapError(path, line.offset, expected, parsed.sequence);
         yield {
-          sequence: expected, batch: parsed.batch, kind: parsed.kind, json: utf8.decode(line.bytes.subarray(parsed.jsonAt)),
+          sequence: expected, batch: parsed.batch, kind: parsed.kind,
+          json: utf8.decode(line.bytes.subarray(parsed.jsonAt)),
           end: { segment, offset: line.offset + line.bytes.length + 1, sequence: expected },
         };
         expected += 1;
@@ -158,7 +161,8 @@ export function scanJournal(folder: string, from: JournalPosition, files: Journa
     if (!segments.includes(segment)) throw new JournalDamagedError(path, 0, 'the segment is missing');
     const scanned = scanSegment(path, segment, end, files);
     if (scanned.torn && segment < last) {
-      throw new JournalDamagedError(path, scanned.end.offset, `record ${scanned.end.sequence + 1} does not match its checksum`);
+      throw new JournalDamagedError(path, scanned.end.offset,
+        `record ${scanned.end.sequence + 1} does not match its checksum`);
     }
     end = scanned.end;
     if (scanned.torn) return scanned;
@@ -171,7 +175,9 @@ function scanSegment(path: string, segment: number, from: JournalPosition, files
   try {
     const size = files.size(file);
     let end: JournalPosition = segment === from.segment ? from : { segment, offset: 0, sequence: from.sequence };
-    if (size < end.offset) throw new JournalDamagedError(path, size, `${end.offset - size} acknowledged bytes are missing`);
+    if (size < end.offset) {
+      throw new JournalDamagedError(path, size, `${end.offset - size} acknowledged bytes are missing`);
+    }
     let torn = false;
     for (const line of linesOf(files, file, end.offset, size)) {
       const parsed = line.whole ? parseLine(line.bytes) : undefined;

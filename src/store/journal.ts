@@ -185,7 +185,9 @@ export class Journal {
       const file = this.#file;
       if (file === undefined) throw new Error('no segment is open');
       const written = this.#files.write(file, this.#buffer, this.#used);
-      if (written !== this.#used) throw new Error(`only ${written} of ${this.#used} bytes were written; is the disk full?`);
+      if (written !== this.#used) {
+        throw new Error(`only ${written} of ${this.#used} bytes were written; is the disk full?`);
+      }
       this.#offset += written;
       this.#sync(file, createdSegment);
     } catch (error) {
@@ -250,7 +252,8 @@ export class Journal {
   }
 
   #unavailable(): TollgateError {
-    return unavailableError(this.#failure === undefined ? 'the journal is closed' : `journal: ${this.#failure.message}`);
+    return unavailableError(this.#failure === undefined ? 'the journal is closed'
+      : `journal: ${this.#failure.message}`);
   }
 
   #grow(needed: number): void {

@@ -131,8 +131,10 @@ export class LedgerBatch {
   }
 }
 
-/** The legs of a `charges` movement: revenue is full, the account pays what it could carry, the house loses the rest. */
-export function chargesEntries(accountId: string, currency: Currency, charge: Nano, loss: Nano): readonly StoredEntry[] {
+/** The legs of a `charges` movement: revenue is full, the account pays what it can carry, the house loses the rest. */
+export function chargesEntries(
+  accountId: string, currency: Currency, charge: Nano, loss: Nano,
+): readonly StoredEntry[] {
   const legs: readonly StoredEntry[] = [
     { address: `account/${accountId}`, currency, amountNano: loss - charge },
     { address: 'house/loss/overrun', currency, amountNano: -loss },
@@ -158,12 +160,18 @@ function movementOf(planned: Planned): StoredMovement {
     case 'charges': {
       const { position, id, at, accountId, currency, chargeNano, lossNano, details } = planned.group;
       const entries = chargesEntries(accountId, currency, chargeNano, lossNano);
-      return { position, id, kind: 'charges', at, reason: `charges of ${counted(details.length, 'request')}`, entries, ...bySystem };
+      return {
+        position, id, kind: 'charges', at, reason: `charges of ${counted(details.length, 'request')}`,
+        entries, ...bySystem,
+      };
     }
     case 'costs': {
       const { position, id, at, upstream, currency, costNano, attempts } = planned.group;
       const entries = costsEntries(upstream, currency, costNano);
-      return { position, id, kind: 'upstream-costs', at, reason: `costs of ${counted(attempts, 'attempt')}`, entries, ...bySystem };
+      return {
+        position, id, kind: 'upstream-costs', at, reason: `costs of ${counted(attempts, 'attempt')}`,
+        entries, ...bySystem,
+      };
     }
   }
 }

@@ -1,5 +1,5 @@
 // Loads the journal into `ledger.db`: each batch with its movements, balances, spending and the journal position in one
-// transaction, so that a crash leaves all of it or none. The same code runs in the worker and, at start, for the replay.
+// transaction, so that a crash leaves all of it or none. The same code runs in the worker and, at start, in the replay.
 
 import type { Database, Statement } from 'bun:sqlite';
 import type { IdSource } from '../core/ids.ts';
@@ -105,7 +105,8 @@ export class LedgerLoad {
       for (const [requestId, detail] of opened) this.#statements.openHold.run(requestId, detail);
       const head = movements.at(-1);
       const state: State = {
-        position: last.end, batch: number, headPosition: head?.position ?? before.headPosition, headHash: head?.hash ?? before.headHash,
+        position: last.end, batch: number, headPosition: head?.position ?? before.headPosition,
+        headHash: head?.hash ?? before.headHash,
       };
       this.#statements.state.run(
         last.end.segment, last.end.offset, last.end.sequence, number, state.headPosition, state.headHash,
@@ -147,11 +148,12 @@ export class LedgerLoad {
       case 'account': {
         const fields = parseFields(record.json);
         this.#statements.account.run(
-          textOf(fields, 'accountId'), textOf(fields, 'currency'), nanoOf(fields, 'overdraftNano'), integerOf(fields, 'at'),
+          textOf(fields, 'accountId'), textOf(fields, 'currency'), nanoOf(fields, 'overdraftNano'),
+          integerOf(fields, 'at'),
         );
         return;
       }
-      default: throw new Error(`journal record ${record.sequence} is of the unknown kind ${record.kind}; was it written by a newer Tollgate?`);
+      default: throw new Error(`journal record ${record.sequence} has the unknown kind ${record.kind}`);
     }
   }
 
@@ -243,9 +245,11 @@ function prepare(database: Database) {
     closeHold: write('DELETE FROM open_hold WHERE request_id = ?'),
     usageKnown: database.prepare<{ found: bigint }, [string]>('SELECT 1 AS found FROM usage WHERE request_id = ?'),
     movementKnown: database.prepare<{ found: bigint }, [string]>('SELECT 1 AS found FROM movement WHERE id = ?'),
-    posted: database.prepare<{ posted_nano: string }, [string, string]>('SELECT posted_nano FROM balance WHERE address = ? AND currency = ?'),
+    posted: database.prepare<{ posted_nano: string }, [string, string]>(
+      'SELECT posted_nano FROM balance WHERE address = ? AND currency = ?'),
     spent: database.prepare<{ charge_nano: string }, [string, string, string, number]>(
       'SELECT charge_nano FROM spend WHERE scope = ? AND scope_id = ? AND window_name = ? AND period = ?'),
-    extended: database.prepare<{ extended_nano: string }, [string]>('SELECT extended_nano FROM open_hold WHERE request_id = ?'),
+    extended: database.prepare<{ extended_nano: string }, [string]>(
+      'SELECT extended_nano FROM open_hold WHERE request_id = ?'),
   };
 }

@@ -45,7 +45,9 @@ export function readStoredMovement(fields: Fields, position: number): StoredMove
     idempotencyKey: optionalTextOf(fields, 'idempotencyKey'), inputSha256: optionalTextOf(fields, 'inputSha256'),
     entries: listOf(fields, 'entries').map((entry) => {
       const leg = fieldsOf(entry, 'an entry');
-      return { address: textOf(leg, 'address'), currency: textOf(leg, 'currency'), amountNano: nanoOf(leg, 'amountNano') };
+      return {
+        address: textOf(leg, 'address'), currency: textOf(leg, 'currency'), amountNano: nanoOf(leg, 'amountNano'),
+      };
     }),
   };
 }

@@ -3,17 +3,18 @@
 
 import type { Database } from 'bun:sqlite';
 import { newId } from '../core/ids.ts';
+import type { JournalPosition } from './journal-files.ts';
 import { LedgerLoad } from './ledger-load.ts';
 import { openLedgerForLoading } from './schema/ledger.ts';
 
 declare const self: Worker;
 
 export type ToLoader =
-  | { readonly kind: 'load'; readonly folder: string; readonly segment: number; readonly offset: number; readonly sequence: number }
+  | ({ readonly kind: 'load'; readonly folder: string } & JournalPosition)
   | { readonly kind: 'close' };
 
 export type FromLoader =
-  | { readonly kind: 'loaded'; readonly segment: number; readonly offset: number; readonly sequence: number }
+  | ({ readonly kind: 'loaded' } & JournalPosition)
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'closed' };
 

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { migrate, type Migration } from './migrate.ts';
 import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
-import { catalogMigration, type CatalogTables } from './schema/catalog.ts';
+import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
 import { kyselyOn, openSqlite } from './sqlite.ts';
 
 export type NounTables = AccountsTables & CatalogTables & TermsTables;
 
-const migrations: readonly Migration[] = [...accountsMigrations, catalogMigration, ...termsMigrations];
+const migrations: readonly Migration[] = [...accountsMigrations, catalogMigration, ...termsMigrations, adminCatalogMigration];
 
 /** Opens and migrates. Throws NewerSchemaError. Destroying the Kysely closes the file. */
 export function openNouns(dataFolder: string): Kysely<NounTables> {

@@ -31,12 +31,14 @@ export function openSqlite(options: SqliteOptions): Database {
   return database;
 }
 
-function isBinding(value: unknown): value is SQLQueryBindings & (string | number | bigint | boolean | null | Uint8Array) {
-  return value === null || value instanceof Uint8Array
-    || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+type Binding = string | number | bigint | boolean | null | Uint8Array;
+
+function isBinding(value: unknown): value is SQLQueryBindings & Binding {
+  if (value === null || value instanceof Uint8Array) return true;
+  return ['string', 'number', 'bigint', 'boolean'].includes(typeof value);
 }
 
-function bindings(parameters: readonly unknown[]): (string | number | bigint | boolean | null | Uint8Array)[] {
+function bindings(parameters: readonly unknown[]): Binding[] {
   return parameters.map((value) => {
     if (value === undefined) return null;
     if (isBinding(value)) return value;
@@ -52,7 +54,7 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const statement = this.#database.query<R, (string | number | bigint | boolean | null | Uint8Array)[]>(query.sql);
+    const statement = this.#database.query<R, Binding[]>(query.sql);
     const parameters = bindings(query.parameters);
     if (statement.columnNames.length > 0) return { rows: statement.all(...parameters) };
     const result = statement.run(...parameters);
@@ -60,7 +62,7 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    const statement = this.#database.prepare<R, (string | number | bigint | boolean | null | Uint8Array)[]>(query.sql);
+    const statement = this.#database.prepare<R, Binding[]>(query.sql);
     for (const row of statement.iterate(...bindings(query.parameters))) yield { rows: [row] };
   }
 }

@@ -61,10 +61,12 @@ export function readUsageFacts(detail: string): UsageFacts {
   const fields = parseFields(detail);
   const usage = fieldsOf(fields['usage'], 'usage');
   return {
-    requestId: textOf(fields, 'requestId'), accountId: textOf(fields, 'accountId'), apiKeyId: textOf(fields, 'apiKeyId'),
+    requestId: textOf(fields, 'requestId'), accountId: textOf(fields, 'accountId'),
+    apiKeyId: textOf(fields, 'apiKeyId'),
     userId: optionalTextOf(fields, 'userId'), group: optionalTextOf(fields, 'group'),
     admittedAt: integerOf(fields, 'admittedAt'), endedAt: integerOf(fields, 'endedAt'),
-    operation: textOf(fields, 'operation'), model: textOf(fields, 'model'), upstream: optionalTextOf(fields, 'upstream'),
+    operation: textOf(fields, 'operation'), model: textOf(fields, 'model'),
+    upstream: optionalTextOf(fields, 'upstream'),
     stream: flagOf(fields, 'stream'), status: integerOf(fields, 'status'), outcome: textOf(fields, 'outcome'),
     inputTokens: sumOf(usage, inputParts), outputTokens: sumOf(usage, outputParts),
     currency: textOf(fieldsOf(fields['terms'], 'terms'), 'currency'), heldNano: nanoOf(fields, 'heldNano'),

@@ -4,7 +4,7 @@
 import { createFetchTransport } from '../../src/pipeline/transport/fetch-transport.ts';
 import { createHttp1Transport } from '../../src/pipeline/transport/http1-transport.ts';
 import { RecordingSink } from '../pipeline/transport/fake-upstream.ts';
-import { requestTo } from '../pipeline/transport/transport-suite.ts';
+import { requestTo } from '../pipeline/transport/transport-bench.ts';
 
 const [name, port] = process.argv.slice(2);
 const transport = name === 'fetch' ? createFetchTransport() : createHttp1Transport();

@@ -10,10 +10,12 @@ import type { UpstreamTarget, UpstreamTransport } from '../../src/pipeline/trans
 import { createAddressBook } from '../../src/pipeline/transport/vet-address.ts';
 import { makeCertificate } from '../pipeline/transport/certificates.ts';
 import { type FakeUpstream, type Outcome, settleLoop } from '../pipeline/transport/fake-upstream.ts';
-import { createBench } from '../pipeline/transport/transport-suite.ts';
+import { createBench } from '../pipeline/transport/transport-bench.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
-const SECRET: readonly (readonly [string, string])[] = [['x-api-key', 'canary-secret'], ['authorization', 'Bearer canary-secret']];
+const SECRET: readonly (readonly [string, string])[] = [
+  ['x-api-key', 'canary-secret'], ['authorization', 'Bearer canary-secret'],
+];
 
 const transports: readonly (readonly [string, (options: TransportOptions) => UpstreamTransport])[] = [
   ['http1', createHttp1Transport], ['fetch', createFetchTransport],
@@ -211,7 +213,8 @@ for (const [name, create] of transports) {
       const trap = canary();
       const upstream = bench.replying(OK);
       const proxy = `http://127.0.0.1:${trap.port}`;
-      const child = Bun.spawn([process.execPath, join(import.meta.dir, 'egress-child.ts'), name, String(upstream.port)], {
+      const script = join(import.meta.dir, 'egress-child.ts');
+      const child = Bun.spawn([process.execPath, script, name, String(upstream.port)], {
         env: {
           ...process.env, HTTP_PROXY: proxy, http_proxy: proxy, HTTPS_PROXY: proxy, https_proxy: proxy,
           ALL_PROXY: proxy, all_proxy: proxy, NO_PROXY: '', no_proxy: '',

@@ -1,5 +1,5 @@
-// A client that writes what it likes: bytes as an attacker forms them, and every reply that came for them. Nothing is
-// made polite on the way, as any HTTP library would.
+// A client that writes what it likes: bytes as an attacker forms them, and every reply that came for them.
+// Nothing is made polite on the way, as any HTTP library would.
 
 import { dechunk, exchange, type Ending } from '../simulator/raw-client.ts';
 
@@ -51,7 +51,7 @@ function firstReply(raw: Buffer, closed: boolean): Parsed | undefined {
 
 export function repliesIn(raw: Buffer, closed: boolean): readonly Reply[] {
   const replies: Reply[] = [];
-  for (let rest = raw; rest.length > 0; ) {
+  for (let rest = raw; rest.length > 0;) {
     const first = firstReply(rest, closed);
     if (first === undefined) break;
     replies.push(first.reply);

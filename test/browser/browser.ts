@@ -19,48 +19,59 @@ const systemNames = [
 
 export interface FoundBrowser {
   readonly executable: string;
-  /** Tells the browser which fonts there are; undefined for a browser of the system, which knows. */
-  readonly fontSettings: string | undefined;
+  /** What it needs to find its own libraries and fonts; empty for a browser of the system, which knows. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** The browser that tests can use, or why there is none. */
 export async function findBrowser(): Promise<FoundBrowser | { readonly missing: string }> {
   if (process.platform === 'linux' && process.arch === 'x64') {
     const packed = await unpackBrowser();
-    if (packed !== undefined) return packed;
+    if (packed !== undefined && starts(packed)) return packed;
   }
   for (const name of systemNames) {
     const executable = Bun.which(name);
-    if (executable !== null) return { executable, fontSettings: undefined };
+    if (executable !== null) return { executable, environment: {} };
   }
-  return {
-    missing: `no browser: @sparticuz/chromium does not fit this machine, and none of ${systemNames.join(', ')} is on the PATH`,
-  };
+  return { missing: `@sparticuz/chromium does not run here, and none of ${systemNames.join(', ')} is on the PATH` };
 }
 
+/** A system with another C library cannot run it. */
+const starts = ({ executable, environment }: FoundBrowser): boolean =>
+  Bun.spawnSync([executable, '--version'], { env: environment, stdio: ['ignore', 'ignore', 'ignore'] }).success;
+
 /**
- * The package carries the browser compressed. It is unpacked once, beside the package, and moved into place
- * whole.
+ * The package carries the browser compressed, with the libraries that a bare system lacks. It is unpacked once, beside
+ * the package, and moved into place whole.
  */
 async function unpackBrowser(): Promise<FoundBrowser | undefined> {
-  const manifest = Bun.file(join(packages, '@sparticuz/chromium/package.json'));
+  const root = join(packages, '@sparticuz/chromium');
+  const manifest = Bun.file(join(root, 'package.json'));
   if (!(await manifest.exists())) return undefined;
   const { version } = (await manifest.json()) as { readonly version: string };
   const cache = join(packages, '.cache');
   const folder = join(cache, `chromium-${version}`);
-  const found = { executable: join(folder, 'chromium'), fontSettings: join(folder, 'own-fonts.conf') };
-  if (existsSync(found.executable)) return found;
+  const found = {
+    executable: join(folder, 'chromium'),
+    environment: { LD_LIBRARY_PATH: join(folder, 'al2023/lib'), FONTCONFIG_FILE: join(folder, 'own-fonts.conf') },
+  };
+  if (existsSync(found.environment.FONTCONFIG_FILE)) return found;
   await mkdir(cache, { recursive: true });
   const unpacking = await mkdtemp(join(cache, 'unpacking-'));
-  const script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
+  const script = `
+    import chromium, { inflate } from '@sparticuz/chromium';
+    await chromium.executablePath();
+    await inflate(${JSON.stringify(join(root, 'bin/al2023.tar.br'))});
+  `;
   const child = Bun.spawn([process.execPath, '-e', script], {
     cwd: join(packages, '..'),
     env: { ...process.env, TMPDIR: unpacking },
     stdout: 'ignore',
     stderr: 'pipe',
   });
-  if ((await child.exited) !== 0)
+  if ((await child.exited) !== 0) {
     throw new Error(`the browser could not be unpacked: ${await new Response(child.stderr).text()}`);
+  }
   await Bun.write(join(unpacking, 'own-fonts.conf'), fontSettings(folder));
   // Another test process may have been quicker: its copy serves as well.
   await rename(unpacking, folder).catch(() => rm(unpacking, { recursive: true }));
@@ -85,7 +96,7 @@ export interface ClosedBrowser {
 }
 
 /** Starts the browser without a way out. */
-export async function launchClosed({ executable, fontSettings: settings }: FoundBrowser): Promise<ClosedBrowser> {
+export async function launchClosed({ executable, environment }: FoundBrowser): Promise<ClosedBrowser> {
   const escapes: string[] = [];
   const trap = Bun.listen({
     hostname: '127.0.0.1',
@@ -100,7 +111,7 @@ export async function launchClosed({ executable, fontSettings: settings }: Found
   const browser = await puppeteer.launch({
     executablePath: executable,
     headless: 'shell',
-    env: { ...process.env, ...(settings === undefined ? {} : { FONTCONFIG_FILE: settings }) },
+    env: { ...process.env, ...environment },
     args: [
       `--proxy-server=http://127.0.0.1:${trap.port}`,
       '--proxy-bypass-list=127.0.0.1',

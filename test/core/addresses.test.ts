@@ -28,9 +28,10 @@ describe('classifyAddress', () => {
   test('internal IPv6, and IPv6 that carries IPv4', () => {
     for (const address of [
       '::', '::1', '::2', 'fc00::1', 'fdff::1', 'fe80::1', 'febf::1', 'fec0::1', 'ff02::1', '100::1',
-      '::ffff:127.0.0.1', '::ffff:a00:1', '::7f00:1', '64:ff9b::7f00:1', '64:ff9b::8.8.8.8', '64:ff9b:1::1', '2002:7f00:1::',
-      '2002:808:808::', '2001::1', '2001:10::1', '2001:20::1', '2001:db8::1', '3fff::1', '4000::1', '1fff::1', '5f00::1',
-      '::ffff:0:7f00:1',
+      '::ffff:127.0.0.1', '::ffff:a00:1', '::7f00:1', '64:ff9b::7f00:1', '64:ff9b::8.8.8.8', '64:ff9b:1::1',
+      '2002:7f00:1::', '2002:808:808::', '2001::1', '2001:10::1', '2001:20::1', '2001:db8::1', '3fff::1', '4000::1',
+      '1fff::1',
+      '5f00::1', '::ffff:0:7f00:1',
     ]) expect([address, classifyAddress(address)]).toEqual([address, 'internal']);
     expect(classifyAddress('::ffff:8.8.8.8')).toBe('public');
     expect(classifyAddress('fe80::1%eth0')).toBe('internal');
@@ -174,7 +175,9 @@ describe('parseRanges', () => {
     expect(failure('fd00::1/8')).toBe('"fd00::1/8" has bits set after its prefix; write fd00::/8');
     expect(failure('10.0.0.0/33')).toContain('0 to 32');
     expect(failure('::/129')).toContain('0 to 128');
-    for (const entry of ['', 'localhost', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/08', '10.0/8', '1.2.3.4/-1', 'fe80::%1/10']) {
+    for (const entry of [
+      '', 'localhost', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/08', '10.0/8', '1.2.3.4/-1', 'fe80::%1/10', '::/8/8',
+    ]) {
       expect([entry, failure(entry)]).not.toEqual([entry, 'accepted']);
     }
   });

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLedger } from '../../src/domain/ledger/embedded-ledger.ts';
 import { verifyLedger } from '../../src/domain/ledger/verify.ts';
-import { openLedgerForReading } from '../../src/store/schema/ledger.ts';
+import {
+  openLedgerForReading, type EntryRow, type MovementRow, type UsageRow,
+} from '../../src/store/schema/ledger.ts';
 import { chargeOfLines } from '../domain/ledger/embedded-harness.ts';
 import { accountId, apiKeyId, sampleClosing, sampleHold } from '../domain/ledger/sample-records.ts';
 import { topUp } from '../store/ledger-suite.ts';
@@ -33,8 +35,11 @@ const acknowledge = (line: string): void => void writeSync(1, `${line}\n`);
 
 /** The victim. Each line that it prints says that a promise was resolved, so the thing must be on the disk. */
 async function work(folder: string, round: number, seed: number): Promise<never> {
+  // Ends with its parent, however that one ends.
+  process.stdin.on('end', () => process.exit(1)).resume();
   const chance = chanceOf(seed);
-  const ledger = await openEmbeddedLedger({ folder, warn: (line) => process.stderr.write(`${line}\n`), segmentBytes: SEGMENT_BYTES });
+  const ledger = await openEmbeddedLedger({ folder, warn: (line) => process.stderr.write(`${line}\n`),
+    segmentBytes: SEGMENT_BYTES });
   for (const account of accounts) await ledger.openAccount(account, 'USD', 100n);
   acknowledge('ready');
   let requests = 0;
@@ -49,7 +54,8 @@ async function work(folder: string, round: number, seed: number): Promise<never>
         if (result.posted) acknowledge(`posted ${result.movement.id} ${amount}`);
         continue;
       }
-      const hold = sampleHold(name, BigInt(Math.floor(chance() * 200)), { accountId: account, apiKeyId: apiKeyId(account.slice(4)) });
+      const hold = sampleHold(name, BigInt(Math.floor(chance() * 200)),
+        { accountId: account, apiKeyId: apiKeyId(account.slice(4)) });
       const outcome = await ledger.placeHold(hold, [], chance() < 0.5 ? 'now' : 'later');
       if (!outcome.placed) continue;
       if (chance() < 0.6) {
@@ -59,8 +65,11 @@ async function work(folder: string, round: number, seed: number): Promise<never>
       if (chance() < 0.3) await ledger.extendHold(hold.requestId, 10n);
       if (chance() < 0.1) await Bun.sleep(chance() * 100);
       const charge = BigInt(Math.floor(chance() * 250));
-      const results = await Promise.all([ledger.close(sampleClosing(hold, charge)), ledger.close(sampleClosing(hold, charge))]);
-      for (const result of results) if (result.closed) acknowledge(`closed ${hold.requestId} ${charge} ${result.lossNano}`);
+      const results = await Promise.all([ledger.close(sampleClosing(hold, charge)),
+        ledger.close(sampleClosing(hold, charge))]);
+      for (const result of results) {
+        if (result.closed) acknowledge(`closed ${hold.requestId} ${charge} ${result.lossNano}`);
+      }
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
@@ -100,25 +109,34 @@ async function prove(folder: string, known: Acknowledged): Promise<readonly stri
   const sums = new Map<string, bigint>();
   const add = (account: string, amount: bigint): void => void sums.set(account, (sums.get(account) ?? 0n) + amount);
   const stored = new Map<string, { readonly charge: bigint; readonly loss: bigint }>();
-  for (const row of database.query<{ request_id: string; account_id: string; charge_nano: bigint; loss_nano: bigint }, []>(
-    'SELECT request_id, account_id, charge_nano, loss_nano FROM usage').all()) {
+  for (const row of database.query<UsageRow, []>('SELECT * FROM usage').all()) {
     stored.set(row.request_id, { charge: row.charge_nano, loss: row.loss_nano });
     add(row.account_id, row.loss_nano - row.charge_nano);
   }
   const posted = new Map<string, bigint>();
-  for (const row of database.query<{ id: string; address: string; amount_nano: bigint }, []>(
-    "SELECT id, address, amount_nano FROM movement JOIN entry ON movement_position = position WHERE kind = 'top-up' AND address GLOB 'account/*'").all()) {
+  for (const row of database.query<MovementRow & EntryRow, []>(`SELECT * FROM movement
+    JOIN entry ON movement_position = position WHERE kind = 'top-up' AND address GLOB 'account/*'`).all()) {
     posted.set(row.id, row.amount_nano);
     add(row.address.slice('account/'.length), row.amount_nano);
   }
   database.close();
   for (const [id, { charge, loss }] of known.closed) {
     const row = stored.get(id);
-    if (row?.charge !== charge || row.loss !== loss) wrong.push(`${id} was acknowledged with ${charge} (loss ${loss}), stored is ${row?.charge} (loss ${row?.loss})`);
+    if (row?.charge !== charge || row.loss !== loss) {
+      wrong.push(`${id} was acknowledged with ${charge} (loss ${loss}), stored is ${row?.charge} (loss ${row?.loss})`);
+    }
   }
-  for (const [id, amount] of known.posted) if (posted.get(id) !== amount && amount !== 0n) wrong.push(`${id} was acknowledged with ${amount}, stored is ${posted.get(id)}`);
+  for (const [id, amount] of known.posted) {
+    if (posted.get(id) !== amount && amount !== 0n) {
+      wrong.push(`${id} was acknowledged with ${amount}, stored is ${posted.get(id)}`);
+    }
+  }
   for (const id of known.held) if (!stored.has(id)) wrong.push(`${id} was acknowledged as held and left no record`);
-  for (const [account, balance] of balances) if (balance !== (sums.get(account) ?? 0n)) wrong.push(`${account} has ${balance}, its records sum to ${sums.get(account)}`);
+  for (const [account, balance] of balances) {
+    if (balance !== (sums.get(account) ?? 0n)) {
+      wrong.push(`${account} has ${balance}, its records sum to ${sums.get(account)}`);
+    }
+  }
   return wrong;
 }
 
@@ -139,8 +157,9 @@ export async function killLedger(rounds: number, seed: number): Promise<KillRepo
   const wrong: string[] = [];
   let early = 0;
   for (let round = 0; round < rounds && wrong.length === 0; round++) {
-    const child = Bun.spawn([process.execPath, import.meta.path, 'work', folder, String(round), String(Math.floor(chance() * 2 ** 31))], {
-      stdout: 'pipe', stderr: 'inherit',
+    const child = Bun.spawn([process.execPath, import.meta.path, 'work', folder, String(round),
+      String(Math.floor(chance() * 2 ** 31))], {
+      stdin: 'pipe', stdout: 'pipe', stderr: 'ignore',
     });
     const waitMs = QUICKEST_MS + chance() * (SLOWEST_MS - QUICKEST_MS);
     // One round in five is killed while it starts.

@@ -4,11 +4,13 @@ import { scratchFolders } from './scratch.ts';
 
 const scratch = scratchFolders();
 const holder = (folder: string) => Bun.spawn([process.execPath, '-e', `
-  const { lockDataFolder } = await import(${JSON.stringify(new URL('../../src/store/data-folder-lock.ts', import.meta.url).pathname)});
+  const { lockDataFolder } = await import(${JSON.stringify(new URL('../../src/store/data-folder-lock.ts',
+    import.meta.url).pathname)});
   lockDataFolder(${JSON.stringify(folder)});
   console.log('locked');
-  setInterval(() => {}, 1000);
-`], { stdout: 'pipe', stderr: 'inherit' });
+  // Ends with its parent, however that one ends.
+  for await (const _ of Bun.stdin.stream());
+`], { stdin: 'pipe', stdout: 'pipe', stderr: 'ignore' });
 
 describe('data folder lock', () => {
   test('a second holder is refused, in this process and in another, with folder and process id', async () => {

@@ -3,13 +3,15 @@ import fc from 'fast-check';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from '../../src/store/journal.ts';
-import { diskFiles, journalStart, segmentPath, type JournalFiles, type JournalPosition } from '../../src/store/journal-files.ts';
+import { diskFiles, journalStart, segmentPath, type JournalFiles,
+  type JournalPosition } from '../../src/store/journal-files.ts';
 import { JournalDamagedError, readJournal } from '../../src/store/journal-reader.ts';
 import { faultyFiles, type Failing } from './failing-files.ts';
 import { scratchFolders } from './scratch.ts';
 
 const scratch = scratchFolders();
-const open = (folder: string, files: JournalFiles = diskFiles, over: { segmentBytes?: number; from?: JournalPosition } = {}): Journal =>
+const open = (folder: string, files: JournalFiles = diskFiles,
+  over: { segmentBytes?: number; from?: JournalPosition } = {}): Journal =>
   Journal.open({ folder, from: journalStart, files, ...over });
 const contents = (folder: string, until: JournalPosition): string[] =>
   [...readJournal(folder, journalStart, until)].map((record) => `${record.sequence} ${record.kind} ${record.json}`);
@@ -42,7 +44,8 @@ describe('journal', () => {
     const journal = open(folder);
     expect(journal.append('other', '{"d":"\\n"}')).toBe(4);
     await journal.close();
-    expect(contents(folder, journal.position)).toEqual(['1 note {"a":1}', '2 note {"b":"é😀"}', '3 note {"c":3}', '4 other {"d":"\\n"}']);
+    expect(contents(folder, journal.position)).toEqual(['1 note {"a":1}', '2 note {"b":"é😀"}',
+      '3 note {"c":3}', '4 other {"d":"\\n"}']);
   });
 
   test('a record cannot contain a line feed', () => {
@@ -68,7 +71,8 @@ describe('journal', () => {
     expect(journal.position.sequence).toBe(0);
     files.release();
     await Promise.all(waits);
-    expect({ syncs: files.syncs, writes: files.writes, order }).toEqual({ syncs: 2, writes: 2, order: [1, 2, 3, 4, 5, 6, 7] });
+    expect({ syncs: files.syncs, writes: files.writes, order })
+      .toEqual({ syncs: 2, writes: 2, order: [1, 2, 3, 4, 5, 6, 7] });
   });
 
   test('the last record cut at every byte, or changed at every byte, is truncated and everything before it stays', async () => {
@@ -144,8 +148,10 @@ describe('journal', () => {
   test('a store that knows more than the journal holds refuses the start', async () => {
     const folder = scratch();
     const end = await written(folder, [['{"a":1}'], ['{"b":2}']]);
-    expect(() => open(folder, diskFiles, { from: { ...end, offset: end.offset + 10, sequence: 3 } })).toThrow('10 acknowledged bytes are missing');
-    expect(() => open(folder, diskFiles, { from: { segment: 7, offset: 0, sequence: 90 } })).toThrow('loaded up to segment 7');
+    expect(() => open(folder, diskFiles, { from: { ...end, offset: end.offset + 10, sequence: 3 } }))
+      .toThrow('10 acknowledged bytes are missing');
+    expect(() => open(folder, diskFiles, { from: { segment: 7, offset: 0, sequence: 90 } }))
+      .toThrow('loaded up to segment 7');
   });
 
   test('a store restored without its journal goes on in a new segment', async () => {
@@ -176,13 +182,15 @@ describe('journal', () => {
       const files = faultyFiles();
       const failures: Error[] = [];
       // Each batch begins a segment, so that the steps of a rotation fail too.
-      const journal = Journal.open({ folder, from: journalStart, files, segmentBytes: 1, onFailure: (cause) => failures.push(cause) });
+      const journal = Journal.open({ folder, from: journalStart, files, segmentBytes: 1,
+        onFailure: (cause) => failures.push(cause) });
       journal.append('note', '{"kept":1}');
       await journal.durable(1);
       files.fail = fail;
       journal.append('note', '{"lost":2}');
       journal.append('note', '{"lost":3}');
-      const refused = [journal.durable(2), journal.durable(3)].map((wait) => wait.then(() => 'durable', (error: unknown) => error));
+      const refused = [journal.durable(2), journal.durable(3)].map((wait) =>
+        wait.then(() => 'durable', (error: unknown) => error));
       for (const answer of await Promise.all(refused)) expect(answer).toMatchObject({ code: 'money_unavailable' });
       files.fail = undefined;
       expect(journal.available).toBe(false);

@@ -3,8 +3,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { AccountId } from '../../src/core/ids.ts';
 import { NANO_MAX, type Nano } from '../../src/core/money.ts';
-import type { BudgetCap, ClosingResult, HoldOutcome, Ledger, MovementRequest, MovementResult } from '../../src/domain/ledger/ledger.ts';
-import { accountId, apiKeyId, noon, requestId, sampleClosing, sampleHold, sampleTerms } from '../domain/ledger/sample-records.ts';
+import type { BudgetCap, ClosingResult, HoldOutcome, Ledger, MovementRequest,
+  MovementResult } from '../../src/domain/ledger/ledger.ts';
+import { accountId, apiKeyId, noon, requestId, sampleClosing, sampleHold,
+  sampleTerms } from '../domain/ledger/sample-records.ts';
 
 export interface LedgerHarness {
   /** The ledger as it is now; another object after `restart`. */
@@ -18,13 +20,16 @@ export interface LedgerHarness {
 export function topUp(account: AccountId, amountNano: Nano, over: Partial<MovementRequest> = {}): MovementRequest {
   const currency = over.entries?.[0]?.currency ?? 'USD';
   return {
-    kind: 'top-up', reason: 'test', actor: 'system', reference: undefined, idempotencyKey: undefined, inputSha256: undefined,
-    entries: [{ address: `account/${account}`, currency, amountNano }, { address: 'house/cash/test', currency, amountNano: -amountNano }],
+    kind: 'top-up', reason: 'test', actor: 'system', reference: undefined, idempotencyKey: undefined,
+    inputSha256: undefined,
+    entries: [{ address: `account/${account}`, currency, amountNano },
+    { address: 'house/cash/test', currency, amountNano: -amountNano }],
     ...over,
   };
 }
 
-export async function opened(ledger: Ledger, amountNano: Nano, overdraftNano: Nano = 0n, name = 'a'): Promise<AccountId> {
+export async function opened(ledger: Ledger, amountNano: Nano, overdraftNano: Nano = 0n, name =
+  'a'): Promise<AccountId> {
   await ledger.openAccount(accountId(name), 'USD', overdraftNano);
   if (amountNano !== 0n) expect(await ledger.post(topUp(accountId(name), amountNano))).toMatchObject({ posted: true });
   return accountId(name);
@@ -41,8 +46,10 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const outcomes = await Promise.all(Array.from({ length: 500 }, (_, index) =>
         harness.ledger.placeHold(sampleHold(index, 1_000n), [], index % 2 === 0 ? 'now' : 'later')));
       expect(countPlaced(outcomes)).toBe(1);
-      expect(outcomes.find((outcome) => !outcome.placed)).toEqual({ placed: false, because: 'balance', availableNano: 0n });
-      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: 1_000n, heldNano: 1_000n, availableNano: 0n });
+      expect(outcomes.find((outcome) => !outcome.placed)).toEqual({ placed: false, because: 'balance',
+        availableNano: 0n });
+      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: 1_000n, heldNano: 1_000n,
+        availableNano: 0n });
       expect(await harness.stopAndVerify()).toEqual([]);
     });
 
@@ -53,18 +60,22 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const outcomes = await Promise.all(Array.from({ length: 500 }, (_, index) =>
         harness.ledger.placeHold(sampleHold(index, 1_000n), [cap], 'later')));
       expect(countPlaced(outcomes)).toBe(1);
-      expect(outcomes.find((outcome) => !outcome.placed)).toEqual({ placed: false, because: 'budget', budget: cap, remainingNano: 500n });
+      expect(outcomes.find((outcome) => !outcome.placed)).toEqual({ placed: false, because: 'budget',
+        budget: cap, remainingNano: 500n });
       expect(await harness.stopAndVerify()).toEqual([]);
     });
 
     test('the overdraft counts, an unknown account and another currency are refused', async () => {
       const harness = await open();
       const account = await opened(harness.ledger, 100n, 50n);
-      expect(await harness.ledger.placeHold(sampleHold(1, 151n), [], 'now')).toMatchObject({ placed: false, because: 'balance', availableNano: 150n });
+      expect(await harness.ledger.placeHold(sampleHold(1, 151n), [], 'now'))
+        .toMatchObject({ placed: false, because: 'balance', availableNano: 150n });
       expect(await harness.ledger.placeHold(sampleHold(2, 150n), [], 'now')).toEqual({ placed: true });
       const elsewhere = sampleHold(3, 1n, { terms: { ...sampleTerms, currency: 'EUR' } });
-      expect(await harness.ledger.placeHold(elsewhere, [], 'now')).toEqual({ placed: false, because: 'currency', currency: 'EUR' });
-      expect(await harness.ledger.placeHold(sampleHold(4, 1n, { accountId: accountId('nobody') }), [], 'now')).toMatchObject({ because: 'currency' });
+      expect(await harness.ledger.placeHold(elsewhere, [], 'now'))
+        .toEqual({ placed: false, because: 'currency', currency: 'EUR' });
+      expect(await harness.ledger.placeHold(sampleHold(4, 1n, { accountId: accountId('nobody') }), [], 'now'))
+        .toMatchObject({ because: 'currency' });
       expect(await harness.ledger.balance(accountId('nobody'))).toBeUndefined();
       expect((await harness.ledger.balance(account))?.availableNano).toBe(0n);
       expect(await harness.stopAndVerify()).toEqual([]);
@@ -88,7 +99,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const harness = await open();
       await opened(harness.ledger, 1_000n);
       const hold = sampleHold(1, 10n);
-      const place = async (amount: Nano, request = 2) => harness.ledger.placeHold(sampleHold(request, amount), [], 'now');
+      const place = async (amount: Nano, request = 2) => harness.ledger.placeHold(sampleHold(request,
+        amount), [], 'now');
       await harness.ledger.placeHold(hold, [], 'now');
       await expect(place(-1n)).rejects.toThrow();
       await expect(place(NANO_MAX + 1n)).rejects.toThrow();
@@ -107,7 +119,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const account = await opened(harness.ledger, 1_000n);
       const hold = sampleHold(1, 500n);
       await harness.ledger.placeHold(hold, [], 'now');
-      const results = await Promise.all(Array.from({ length: 50 }, () => harness.ledger.close(sampleClosing(hold, 300n))));
+      const results = await Promise.all(Array.from({ length: 50 }, () =>
+        harness.ledger.close(sampleClosing(hold, 300n))));
       expect(countClosed(results)).toBe(1);
       expect(await harness.ledger.close(sampleClosing(hold, 300n))).toEqual({ closed: false });
       expect(await harness.ledger.extendHold(hold.requestId, 1n)).toBe(false);
@@ -123,18 +136,21 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const account = await opened(harness.ledger, 1_000n);
       const hold = sampleHold(1, 500n);
       await harness.ledger.placeHold(hold, [], 'later');
-      expect(await harness.ledger.close(sampleClosing(hold, 0n, { outcome: 'upstream-failed' }))).toEqual({ closed: true, lossNano: 0n });
+      expect(await harness.ledger.close(sampleClosing(hold, 0n, { outcome: 'upstream-failed' })))
+        .toEqual({ closed: true, lossNano: 0n });
       expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: 1_000n, heldNano: 0n });
       expect(await harness.stopAndVerify()).toEqual([]);
     });
 
-    test('what the account cannot carry is the house\'s recorded loss, down to the overdraft and no further', async () => {
+    test('what the account cannot carry is the house\'s recorded loss, down to the overdraft and no further',
+      async () => {
       const harness = await open();
       const account = await opened(harness.ledger, 100n, 30n);
       const hold = sampleHold(1, 100n);
       await harness.ledger.placeHold(hold, [], 'now');
       expect(await harness.ledger.close(sampleClosing(hold, 1_000n))).toEqual({ closed: true, lossNano: 870n });
-      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: -30n, heldNano: 0n, availableNano: 0n });
+      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: -30n, heldNano: 0n,
+        availableNano: 0n });
       expect(await harness.ledger.spent('account', account, 'total', noon)).toBe(1_000n);
       expect(await harness.ledger.placeHold(sampleHold(2, 1n), [], 'now')).toMatchObject({ placed: false });
       expect(await harness.ledger.placeHold(sampleHold(3, 0n), [], 'now')).toEqual({ placed: true });
@@ -149,7 +165,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const harness = await open();
       const account = await opened(harness.ledger, NANO_MAX - 10n);
       expect(await harness.ledger.post(topUp(account, 11n))).toEqual({ posted: false, because: 'out-of-range' });
-      expect(await harness.ledger.post(topUp(account, NANO_MAX + 1n))).toEqual({ posted: false, because: 'out-of-range' });
+      expect(await harness.ledger.post(topUp(account, NANO_MAX + 1n)))
+        .toEqual({ posted: false, because: 'out-of-range' });
       await expect(harness.ledger.openAccount(account, 'USD', 11n)).rejects.toThrow('64 bits');
       const second = await opened(harness.ledger, NANO_MAX, 0n, 'b');
       for (const [index, owner] of [account, second].entries()) {
@@ -182,8 +199,10 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
         await harness.ledger.close(sampleClosing(hold, 100n));
       }
       const spent = async () => ({
-        day: await harness.ledger.spent('key', apiKeyId('k'), 'day', noon), month: await harness.ledger.spent('account', account, 'month', noon),
-        total: await harness.ledger.spent('key', apiKeyId('k'), 'total', noon), past: await harness.ledger.spent('account', account, 'day', noon - 40 * 86_400_000),
+        day: await harness.ledger.spent('key', apiKeyId('k'), 'day', noon),
+        month: await harness.ledger.spent('account', account, 'month', noon),
+        total: await harness.ledger.spent('key', apiKeyId('k'), 'total', noon),
+        past: await harness.ledger.spent('account', account, 'day', noon - 40 * 86_400_000),
         never: await harness.ledger.spent('key', 'key_never', 'total', noon),
       });
       const expected = { day: 100n, month: 200n, total: 400n, past: 100n, never: 0n };
@@ -191,7 +210,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       await harness.restart();
       expect(await spent()).toEqual(expected);
       const cap: BudgetCap = { scope: 'key', scopeId: apiKeyId('k'), window: 'month', capNano: 250n };
-      expect(await harness.ledger.placeHold(sampleHold('x', 51n), [cap], 'now')).toMatchObject({ because: 'budget', remainingNano: 50n });
+      expect(await harness.ledger.placeHold(sampleHold('x', 51n), [cap], 'now'))
+        .toMatchObject({ because: 'budget', remainingNano: 50n });
       expect(await harness.ledger.placeHold(sampleHold('y', 50n), [cap], 'now')).toEqual({ placed: true });
       expect(await harness.stopAndVerify()).toEqual([]);
     });
@@ -201,7 +221,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
     test('a repeated key with the same input is the same movement, at once, later and after a restart', async () => {
       const harness = await open();
       const account = await opened(harness.ledger, 0n);
-      const request = topUp(account, 100n, { idempotencyKey: 'order-1', inputSha256: 'a'.repeat(64), reference: 'pay_1' });
+      const request = topUp(account, 100n, { idempotencyKey: 'order-1', inputSha256: 'a'.repeat(64),
+        reference: 'pay_1' });
       const results = await Promise.all(Array.from({ length: 20 }, () => harness.ledger.post(request)));
       const ids = new Set(results.map((result) => (result.posted ? result.movement.id : 'refused')));
       expect(ids.size).toBe(1);
@@ -215,7 +236,8 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       expect(await harness.ledger.post({ ...request, inputSha256: undefined })).toEqual(mismatch);
       const [id] = results.map((result) => (result.posted ? result.movement.id : undefined));
       if (id === undefined) throw new Error('not posted');
-      expect(await harness.ledger.movement(id)).toMatchObject({ id, kind: 'top-up', reference: 'pay_1', entries: request.entries });
+      expect(await harness.ledger.movement(id)).toMatchObject({ id, kind: 'top-up', reference: 'pay_1',
+        entries: request.entries });
       expect(await harness.ledger.movement('mov_0')).toBeUndefined();
       expect((await harness.ledger.balance(account))?.postedNano).toBe(100n);
       expect(await harness.stopAndVerify()).toEqual([]);
@@ -225,18 +247,26 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       const harness = await open();
       const account = await opened(harness.ledger, 100n);
       await harness.ledger.placeHold(sampleHold(1, 60n), [], 'now');
-      const leg = (address: `account/${string}` | `house/${string}`, amountNano: Nano, currency = 'USD') => ({ address, currency, amountNano });
-      const post = (entries: MovementRequest['entries']) => harness.ledger.post(topUp(account, 1n, { kind: 'adjustment', entries }));
+      const leg = (address: `account/${string}` | `house/${string}`, amountNano: Nano, currency = 'USD') =>
+        ({ address, currency, amountNano });
+      const post = (entries: MovementRequest['entries']) =>
+        harness.ledger.post(topUp(account, 1n, { kind: 'adjustment', entries }));
       expect(await post([leg(`account/${account}`, 1n)])).toEqual({ posted: false, because: 'unbalanced' });
-      expect(await post([leg('house/cash/x', 1n), leg('house/suspense', -1n, 'EUR')])).toEqual({ posted: false, because: 'unbalanced' });
+      expect(await post([leg('house/cash/x', 1n), leg('house/suspense', -1n, 'EUR')]))
+        .toEqual({ posted: false, because: 'unbalanced' });
       // What is held is not there to be taken.
-      expect(await post([leg(`account/${account}`, -41n), leg('house/cash/x', 41n)])).toEqual({ posted: false, because: 'insufficient' });
+      expect(await post([leg(`account/${account}`, -41n), leg('house/cash/x', 41n)]))
+        .toEqual({ posted: false, because: 'insufficient' });
       await expect(post([])).rejects.toMatchObject({ code: 'invalid_request' });
-      await expect(post([leg('account/acc_nobody', 1n), leg('house/cash/x', -1n)])).rejects.toMatchObject({ code: 'not_found' });
-      await expect(post([leg(`account/${account}`, 1n, 'EUR'), leg('house/cash/x', -1n, 'EUR')])).rejects.toMatchObject({ code: 'invalid_request' });
-      await expect(post([leg('house/ x', 1n), leg('house/cash/x', -1n)])).rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(post([leg('account/acc_nobody', 1n), leg('house/cash/x', -1n)]))
+        .rejects.toMatchObject({ code: 'not_found' });
+      await expect(post([leg(`account/${account}`, 1n, 'EUR'), leg('house/cash/x', -1n, 'EUR')]))
+        .rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(post([leg('house/ x', 1n), leg('house/cash/x', -1n)]))
+        .rejects.toMatchObject({ code: 'invalid_request' });
       expect(await post([leg(`account/${account}`, -40n), leg('house/cash/x', 40n)])).toMatchObject({ posted: true });
-      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: 60n, heldNano: 60n, availableNano: 0n });
+      expect(await harness.ledger.balance(account)).toMatchObject({ postedNano: 60n, heldNano: 60n,
+        availableNano: 0n });
       expect(await harness.stopAndVerify()).toEqual([]);
     });
 

@@ -1,11 +1,10 @@
 // A whole gateway in this process, on free ports and a data folder of its own, with the simulator behind it: the way
 // that an operator's goes, without the executable. Everything is gone when the test is.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { existsSync } from 'node:fs';
-import { serve, type Serving } from '../../src/cli/serve.ts';
+import { serve, type CommandContext, type Serving } from '../../src/cli/serve.ts';
 import { readEnvironment } from '../../src/environment.ts';
 import { defineGateway, simulatorAddress, type GatewayConfig, type ModelConfig } from '../../src/plugin/index.ts';
 import { openAiCompatible, priority, requestPrice, simulator, termsAcceptance, tokenPrice, weighted } from '../../plugins/index.ts';
@@ -37,7 +36,17 @@ export const testConfig = (more: Partial<GatewayConfig> = {}): GatewayConfig => 
   ...more,
 });
 
-export interface TestGateway {
+/** Ways to call a gateway, wherever it runs. */
+export interface GatewayCalls {
+  /** A call of the admin API; `path` is relative to `/admin/v1`. */
+  admin(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }>;
+  /** A call of the client API with the first key; `path` is relative to `/v1`. */
+  client(path: string, body: unknown, headers?: Record<string, string>, signal?: AbortSignal): Promise<Response>;
+  /** An account of its own with that much money in nano-units, and a key for it. */
+  fundedKey(amountNano: bigint, key?: Record<string, unknown>): Promise<{ readonly accountId: string; readonly apiKey: string; readonly apiKeyId: string }>;
+}
+
+export interface TestGateway extends GatewayCalls {
   /** Origin without a trailing slash. */
   readonly url: string;
   readonly apiKey: string;
@@ -46,12 +55,6 @@ export interface TestGateway {
   readonly serving: Serving;
   /** Lines that were logged. */
   readonly log: readonly string[];
-  /** A call of the admin API; `path` is relative to `/admin/v1`. */
-  admin(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }>;
-  /** A call of the client API with the first key; `path` is relative to `/v1`. */
-  client(path: string, body: unknown, headers?: Record<string, string>, signal?: AbortSignal): Promise<Response>;
-  /** An account of its own with that much money in nano-units, and a key for it. */
-  fundedKey(amountNano: bigint, key?: Record<string, unknown>): Promise<{ readonly accountId: string; readonly apiKey: string; readonly apiKeyId: string }>;
   stop(): Promise<void>;
 }
 
@@ -61,6 +64,10 @@ export interface TestGatewayOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly argv?: readonly string[];
   readonly dataFolder?: string;
+  /** What a config file of `argv` may import by name. */
+  readonly modules?: CommandContext['modules'];
+  /** Other deadlines than the product's, a disk that is held back. */
+  readonly surroundings?: NonNullable<CommandContext['surroundings']>;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -77,18 +84,8 @@ export function textField(value: unknown, ...path: readonly string[]): string {
   return found;
 }
 
-export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'tollgate-test-'));
-  const log: string[] = [];
-  const serving = await serve(['--port', '0', '--data', dataFolder, ...(options.argv ?? [])], {
-    environment: readEnvironment({
-      TOLLGATE_SIMULATOR_FAULTS: '1', ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}), ...options.environment,
-    }),
-    builtIn: options.config ?? testConfig(), modules: {}, print: () => {}, printError: (line) => void log.push(line),
-  });
-  const { url } = serving.server;
-  const operatorKey = serving.operator.key;
-  const admin: TestGateway['admin'] = async (method, path, body, headers = {}) => {
+export function gatewayCalls(url: string, apiKey: string, operatorKey: string): GatewayCalls {
+  const admin: GatewayCalls['admin'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}/admin/v1${path}`, {
       method, headers: { authorization: `Bearer ${operatorKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -97,9 +94,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     const parsed: unknown = text === '' ? {} : JSON.parse(text);
     return { status: response.status, body: isRecord(parsed) ? parsed : {} };
   };
-  const apiKey = serving.firstStart?.apiKey ?? '';
   return {
-    url, apiKey, operatorKey, dataFolder, serving, log, admin,
+    admin,
     client: (path, body, headers = {}, signal) => fetch(`${url}/v1${path}`, {
       method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body), ...(signal === undefined ? {} : { signal }),
@@ -115,6 +111,24 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       if (created.status !== 201) throw new Error(JSON.stringify(created));
       return { accountId, apiKey: textField(created.body, 'key'), apiKeyId: textField(created.body, 'id') };
     },
+  };
+}
+
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'tollgate-test-'));
+  const log: string[] = [];
+  const serving = await serve(['--port', '0', '--data', dataFolder, ...(options.argv ?? [])], {
+    environment: readEnvironment({
+      TOLLGATE_SIMULATOR_FAULTS: '1', ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}), ...options.environment,
+    }),
+    builtIn: options.config ?? testConfig(), modules: options.modules ?? {}, print: () => {}, printError: (line) => void log.push(line),
+    ...(options.surroundings === undefined ? {} : { surroundings: options.surroundings }),
+  });
+  const { url } = serving.server;
+  const operatorKey = serving.operator.key;
+  const apiKey = serving.firstStart?.apiKey ?? '';
+  return {
+    url, apiKey, operatorKey, dataFolder, serving, log, ...gatewayCalls(url, apiKey, operatorKey),
     async stop() {
       await serving.stop();
       if (options.dataFolder === undefined) rmSync(dataFolder, { recursive: true, force: true });

@@ -49,6 +49,16 @@ export interface AuditQuery {
   readonly target?: string | undefined;
 }
 
+/** The audit as a face reads it. */
+export interface AuditReader {
+  /** Newest first. */
+  list(query: AuditQuery): Promise<readonly AuditEvent[]>;
+}
+
+export const createAuditReader = (database: Kysely<AuditTables>): AuditReader => ({
+  list: (query) => listAuditEvents(database, query),
+});
+
 /** Newest first. */
 export async function listAuditEvents(
   database: Kysely<AuditTables>,

@@ -53,6 +53,7 @@ export interface Model {
   readonly outputTokensMax: number;
   readonly ruleName: string;
   readonly rule: BillingRule;
+  readonly strategyName: string;
   readonly strategy: RoutingStrategy;
   readonly multiplierPpm: Ppm;
   /** Undefined: every group may use it. */

@@ -1,33 +1,59 @@
-// The catalog as the config declares it: models, offers and upstreams in memory, prices by their stored versions.
+// The catalog as the config declares it: upstreams, models and offers as values, made once at start; and the prices
+// that its models have, by their dates.
 
 import type { EpochMs } from '../../core/clock.ts';
 import type { UpstreamId } from '../../core/ids.ts';
 import { PPM_ONE } from '../../core/money.ts';
 import type { ResolvedConfig, ResolvedModel, ResolvedUpstream } from '../../config.ts';
-import type { Catalog, Model, Offer, PriceVersion, Upstream } from './catalog.ts';
+import type { Provider } from '../../plugin/provider.ts';
+import type { Model, Offer, PriceVersion, Upstream } from './catalog.ts';
 import { declaredPriceId } from './price-store.ts';
 import type { DeclaredPrice } from './price-store.ts';
+import type { PriceTimeline } from './price-timeline.ts';
 
-const DEFAULT_WEIGHT = 100;
+export const defaultWeight = 100;
+
+export interface DeclaredCatalog {
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Names of all upstreams of the config, those included that are left out for want of a credential. */
+  readonly upstreamNames: ReadonlySet<string>;
+  readonly models: ReadonlyMap<string, Model>;
+  readonly modelNames: ReadonlySet<string>;
+}
+
+export function declaredCatalog(resolved: ResolvedConfig, now: EpochMs): DeclaredCatalog {
+  const upstreams = new Map(resolved.upstreams.map((upstream) => [upstream.name, upstreamOf(upstream)]));
+  return {
+    upstreams,
+    upstreamNames: new Set(resolved.config.upstreams.map(({ name }) => name)),
+    models: new Map(resolved.models.map((model) => [model.name, modelOf(model, upstreams, now)])),
+    modelNames: new Set(resolved.config.models.map(({ name }) => name)),
+  };
+}
 
 export const declaredPrices = (resolved: ResolvedConfig): readonly DeclaredPrice[] =>
-  resolved.models.map((model) => ({
-    model: model.name, currency: model.price.currency, rates: model.price.rates, perCallNano: model.price.perCallNano ?? 0n,
-  }));
+  resolved.models.flatMap(({ name, prices }) =>
+    prices.map((price, index) => ({ ...price, model: name, until: prices[index + 1]?.from })),
+  );
 
-export function createCatalog(resolved: ResolvedConfig, versions: readonly PriceVersion[], now: EpochMs): Catalog {
-  const upstreams = new Map(resolved.upstreams.map((upstream) => [upstream.name, upstreamOf(upstream)]));
-  const models = new Map(resolved.models.map((model) => [model.name, modelOf(model, upstreams, now)]));
-  const sorted = [...models.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
-  const declaredIds = new Map(declaredPrices(resolved).map((price) => [price.model, declaredPriceId(price)]));
-  // A config declares one price for a model, in force since it was first declared with that content.
-  const inForce = new Map(versions.filter((version) => declaredIds.get(version.model) === version.id).map((version) => [version.model, version]));
-  return {
-    model: (name) => models.get(name),
-    models: () => sorted,
-    priceAt: (model) => inForce.get(model),
-    upstreams: () => [...upstreams.values()],
-  };
+/**
+ * What is in force when, by the config's own dates, so that a clock that was set back finds the first price all the
+ * same. A price whose version was never stored was over before it was declared.
+ */
+export function declaredTimelines(
+  resolved: ResolvedConfig,
+  versions: readonly PriceVersion[],
+): ReadonlyMap<string, PriceTimeline> {
+  const byId = new Map(versions.map((version) => [version.id, version]));
+  const timelines = new Map<string, { from: EpochMs; version: PriceVersion }[]>();
+  for (const price of declaredPrices(resolved)) {
+    const version = byId.get(declaredPriceId(price));
+    if (version === undefined) continue;
+    const timeline = timelines.get(price.model) ?? [];
+    timeline.push({ from: price.from ?? 0, version });
+    timelines.set(price.model, timeline);
+  }
+  return timelines;
 }
 
 function upstreamOf(upstream: ResolvedUpstream): Upstream {
@@ -39,7 +65,7 @@ function upstreamOf(upstream: ResolvedUpstream): Upstream {
     provider: upstream.plugin,
     baseUrl: upstream.url,
     credential: upstream.secret,
-    weight: upstream.weight ?? DEFAULT_WEIGHT,
+    weight: upstream.weight ?? defaultWeight,
     priority: upstream.priority ?? 0,
     addresses: upstream.addresses,
     onClientLeaving: upstream.onClientLeaving ?? 'cancel',
@@ -54,11 +80,15 @@ function modelOf(model: ResolvedModel, upstreams: ReadonlyMap<string, Upstream>,
     const upstream = upstreams.get(offer.upstream);
     if (upstream === undefined) continue;
     const name = offer.model ?? model.name;
-    const listed = offer.resolved.plugin.models.find((candidate) => candidate.model === name)?.listPrice;
-    const cost = offer.cost === undefined
-      ? listed === undefined ? undefined : { currency: listed.currency, rates: listed.rates, perCallNano: 0n }
-      : { currency: offer.cost.currency, rates: offer.cost.rates, perCallNano: offer.cost.perCallNano ?? 0n };
-    offers.push({ upstream, model: name, cost });
+    const { cost } = offer;
+    offers.push({
+      upstream,
+      model: name,
+      cost:
+        cost === undefined
+          ? listCost(upstream.provider, name)
+          : { currency: cost.currency, rates: cost.rates, perCallNano: cost.perCallNano ?? 0n },
+    });
   }
   return {
     name: model.name,
@@ -67,6 +97,7 @@ function modelOf(model: ResolvedModel, upstreams: ReadonlyMap<string, Upstream>,
     outputTokensMax: model.outputTokensMax,
     ruleName: model.ruleName,
     rule: model.billing,
+    strategyName: model.strategyName,
     strategy: model.routing,
     multiplierPpm: model.multiplierPpm ?? PPM_ONE,
     groups: model.groups,
@@ -74,4 +105,10 @@ function modelOf(model: ResolvedModel, upstreams: ReadonlyMap<string, Upstream>,
     source: 'config',
     createdAt: now,
   };
+}
+
+/** What the vendor lists for its model: what we owe where nothing else was agreed. */
+export function listCost(provider: Provider, model: string): Offer['cost'] {
+  const listed = provider.models.find((candidate) => candidate.model === model)?.listPrice;
+  return listed === undefined ? undefined : { currency: listed.currency, rates: listed.rates, perCallNano: 0n };
 }

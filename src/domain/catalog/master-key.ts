@@ -19,7 +19,11 @@ export interface MasterKeys {
 }
 
 /** Throws MasterKeyError if the variable or the file holds something else than a key. */
-export function openMasterKeys(dataFolder: string, fromEnvironment: string | undefined, randomBytes: RandomBytes): MasterKeys {
+export function openMasterKeys(
+  dataFolder: string,
+  fromEnvironment: string | undefined,
+  randomBytes: RandomBytes,
+): MasterKeys {
   if (fromEnvironment !== undefined) {
     const key = readMasterKey(fromEnvironment, masterKeyVariable);
     return { source: masterKeyVariable, known: key, need: () => key };

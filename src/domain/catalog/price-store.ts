@@ -1,100 +1,169 @@
 // Price versions in the store. Config-declared prices become versions keyed by the hash of their content; a price that
-// the config no longer declares is closed, never deleted, because usage records name it.
+// the config no longer declares is closed, never deleted, because usage records name it. Those of operators are added
+// to, and withdrawn before they come into force, and nothing else.
 
-import type { Kysely } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
+import { isId } from '../../core/ids.ts';
 import type { PriceVersionId } from '../../core/ids.ts';
 import type { Currency, Nano } from '../../core/money.ts';
-import { usageParts } from '../../plugin/usage.ts';
-import type { UsagePart } from '../../plugin/usage.ts';
 import type { Rates } from '../../plugin/prices.ts';
-import type { CatalogTables, PriceVersionRow } from '../../store/schema/catalog.ts';
+import type { CatalogDatabase, PriceVersionRow } from '../../store/schema/catalog.ts';
+import type { AuditEntry } from '../audit/audit.ts';
+import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { PriceVersion } from './catalog.ts';
+import { CorruptRowError, ratesOf, ratesText } from './price-rates.ts';
 
 export interface DeclaredPrice {
   readonly model: string;
   readonly currency: Currency;
   readonly rates: Rates;
   readonly perCallNano: Nano;
+  /** From when on; undefined: since it was first declared. */
+  readonly from?: EpochMs | undefined;
+  /** When the next one of the same list takes over. */
+  readonly until?: EpochMs | undefined;
 }
 
-/** The same content has the same id, on every node and at every start. */
+/** The same content has the same id, on every node and at every start; its date is content, its end is not. */
 export function declaredPriceId(price: DeclaredPrice): PriceVersionId {
-  const text = JSON.stringify([price.model, price.currency, ratesText(price.rates), price.perCallNano.toString()]);
+  const content = [price.model, price.currency, ratesText(price.rates), price.perCallNano.toString()];
+  const text = JSON.stringify(price.from === undefined ? content : [...content, price.from]);
   return `prc_${new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, 32)}`;
 }
 
-export function ratesText(rates: Rates): string {
-  return JSON.stringify(Object.fromEntries(usageParts.flatMap((part) => {
-    const rate = rates[part];
-    return rate === undefined ? [] : [[part, rate.toString()]];
-  })));
+export interface StoredPrice extends PriceVersion {
+  readonly closedAt: EpochMs | undefined;
 }
-
-function ratesOf(text: string): Rates {
-  const stored: unknown = JSON.parse(text);
-  const rates: Partial<Record<UsagePart, bigint>> = {};
-  if (typeof stored !== 'object' || stored === null) throw new Error('a price version has unreadable rates');
-  const values = new Map<string, unknown>(Object.entries(stored));
-  for (const part of usageParts) {
-    const value = values.get(part);
-    if (typeof value === 'string') rates[part] = BigInt(value);
-  }
-  return rates;
-}
-
-const versionOf = (row: PriceVersionRow): PriceVersion => ({
-  id: row.id as PriceVersionId,
-  model: row.model,
-  currency: row.currency,
-  rates: ratesOf(row.rates),
-  perCallNano: row.per_call_nano,
-  validFrom: Number(row.valid_from),
-  source: row.source === 'admin' ? 'admin' : 'config',
-});
 
 export interface PriceStore {
-  /** All versions that are open, by model and date. */
+  /** All versions that are open, by date. */
   open(): Promise<readonly PriceVersion[]>;
-  version(id: PriceVersionId): Promise<PriceVersion | undefined>;
+  version(id: PriceVersionId): Promise<StoredPrice | undefined>;
   /** All versions of a model, closed ones included, newest first. */
-  history(model: string): Promise<readonly (PriceVersion & { readonly closedAt: EpochMs | undefined })[]>;
-  /** Makes the config's prices the open config versions: adds the new, reopens the known, closes the rest. One transaction. */
+  history(model: string): Promise<readonly StoredPrice[]>;
+  /**
+   * Makes the config's prices the open config versions: adds the new, reopens the known, closes the rest. One
+   * transaction. A new one is in force from now on at the earliest, and one that another has taken over from already
+   * is not added.
+   */
   declare(prices: readonly DeclaredPrice[], now: EpochMs): Promise<void>;
+  /** False if another open version of the model begins at that very moment. */
+  insert(version: PriceVersion, entry: AuditEntry): Promise<boolean>;
+  /** Closes a version of an operator's that is not in force yet; false if there is no such version. */
+  withdraw(id: PriceVersionId, now: EpochMs, entry: AuditEntry): Promise<boolean>;
 }
 
-export function createPriceStore(database: Kysely<CatalogTables>): PriceStore {
+export function createPriceStore(database: CatalogDatabase): PriceStore {
   return {
     async open() {
-      const rows = await database.selectFrom('price_version').selectAll().where('closed_at', 'is', null).orderBy('valid_from').execute();
-      return rows.map(versionOf);
+      const rows = await database
+        .selectFrom('price_version')
+        .selectAll()
+        .where('closed_at', 'is', null)
+        .orderBy('valid_from')
+        .execute();
+      return rows.map(storedPriceOf);
     },
     async version(id) {
       const row = await database.selectFrom('price_version').selectAll().where('id', '=', id).executeTakeFirst();
-      return row === undefined ? undefined : versionOf(row);
+      return row === undefined ? undefined : storedPriceOf(row);
     },
     async history(model) {
-      const rows = await database.selectFrom('price_version').selectAll().where('model', '=', model).orderBy('valid_from', 'desc').execute();
-      return rows.map((row) => ({ ...versionOf(row), closedAt: row.closed_at === null ? undefined : Number(row.closed_at) }));
+      const rows = await database
+        .selectFrom('price_version')
+        .selectAll()
+        .where('model', '=', model)
+        .orderBy('valid_from', 'desc')
+        .orderBy('id', 'desc')
+        .execute();
+      return rows.map(storedPriceOf);
     },
-    async declare(prices, now) {
-      const rows = await database.selectFrom('price_version').selectAll().where('source', '=', 'config').execute();
-      const known = new Map(rows.map((row) => [row.id, row]));
-      const declared = new Map(prices.map((price) => [declaredPriceId(price) as string, price]));
-      const added = [...declared].filter(([id]) => !known.has(id));
-      const reopened = rows.filter((row) => row.closed_at !== null && declared.has(row.id)).map((row) => row.id);
-      const closed = rows.filter((row) => row.closed_at === null && !declared.has(row.id)).map((row) => row.id);
-      if (added.length + reopened.length + closed.length === 0) return;
-      await database.transaction().execute(async (transaction) => {
-        if (added.length > 0) {
-          await transaction.insertInto('price_version').values(added.map(([id, price]) => ({
-            id, model: price.model, currency: price.currency, rates: ratesText(price.rates), per_call_nano: price.perCallNano,
-            valid_from: BigInt(now), source: 'config', closed_at: null,
-          }))).execute();
-        }
-        if (reopened.length > 0) await transaction.updateTable('price_version').set({ closed_at: null }).where('id', 'in', reopened).execute();
-        if (closed.length > 0) await transaction.updateTable('price_version').set({ closed_at: BigInt(now) }).where('id', 'in', closed).execute();
-      });
-    },
+    declare: (prices, now) => declarePrices(database, prices, now),
+    insert: (version, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const { numInsertedOrUpdatedRows } = await transaction
+          .insertInto('price_version')
+          .values(rowOf(version))
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirstOrThrow();
+        if (numInsertedOrUpdatedRows !== 1n) return false;
+        await appendAuditEvent(transaction, entry);
+        return true;
+      }),
+    withdraw: (id, now, entry) =>
+      database.transaction().execute(async (transaction) => {
+        const { numUpdatedRows } = await transaction
+          .updateTable('price_version')
+          .set({ closed_at: BigInt(now) })
+          .where('id', '=', id)
+          .where('source', '=', 'admin')
+          .where('closed_at', 'is', null)
+          .where('valid_from', '>', BigInt(now))
+          .executeTakeFirstOrThrow();
+        if (numUpdatedRows !== 1n) return false;
+        await appendAuditEvent(transaction, entry);
+        return true;
+      }),
+  };
+}
+
+async function declarePrices(database: CatalogDatabase, prices: readonly DeclaredPrice[], now: EpochMs): Promise<void> {
+  const declared = new Map(prices.map((price) => [declaredPriceId(price) as string, price]));
+  await database.transaction().execute(async (transaction) => {
+    const rows = await transaction
+      .selectFrom('price_version')
+      .select(['id', 'closed_at'])
+      .where('source', '=', 'config')
+      .execute();
+    const known = new Set(rows.map((row) => row.id));
+    const added = [...declared].filter(([id, { until }]) => !known.has(id) && (until === undefined || until > now));
+    const reopened = rows.filter((row) => row.closed_at !== null && declared.has(row.id));
+    const closed = rows.filter((row) => row.closed_at === null && !declared.has(row.id));
+    for (const [id, price] of added) {
+      const validFrom = BigInt(Math.max(price.from ?? now, now));
+      await transaction
+        .insertInto('price_version')
+        .values({ ...contentColumns(price), id, valid_from: validFrom, source: 'config', closed_at: null })
+        .execute();
+    }
+    for (const { id } of reopened) {
+      await transaction.updateTable('price_version').set({ closed_at: null }).where('id', '=', id).execute();
+    }
+    for (const { id } of closed) {
+      await transaction
+        .updateTable('price_version')
+        .set({ closed_at: BigInt(now) })
+        .where('id', '=', id)
+        .execute();
+    }
+  });
+}
+
+const contentColumns = ({ model, currency, rates, perCallNano }: DeclaredPrice) => ({
+  model,
+  currency,
+  rates: ratesText(rates),
+  per_call_nano: perCallNano,
+});
+
+const rowOf = (version: PriceVersion): PriceVersionRow => ({
+  ...contentColumns(version),
+  id: version.id,
+  valid_from: BigInt(version.validFrom),
+  source: version.source,
+  closed_at: null,
+});
+
+function storedPriceOf(row: PriceVersionRow): StoredPrice {
+  if (!isId('prc', row.id)) throw new CorruptRowError('price_version', row.id, 'id');
+  return {
+    id: row.id,
+    model: row.model,
+    currency: row.currency,
+    rates: ratesOf(row.rates, 'price_version', row.id),
+    perCallNano: row.per_call_nano,
+    validFrom: Number(row.valid_from),
+    source: row.source === 'admin' ? 'admin' : 'config',
+    closedAt: row.closed_at === null ? undefined : Number(row.closed_at),
   };
 }

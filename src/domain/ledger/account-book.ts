@@ -7,9 +7,15 @@ import { dayOf, monthOfDay } from '../../store/spend-periods.ts';
 import type { Balance, BudgetCap, BudgetWindow, HoldOutcome } from './ledger.ts';
 import type { Hold } from './records.ts';
 
+export interface StoredAccount {
+  readonly currency: Currency;
+  readonly overdraftNano: Nano;
+  readonly postedNano: Nano;
+}
+
 /** What the store knows; all of it is older than this process. */
 export interface BookSource {
-  account(id: string): { readonly currency: Currency; readonly overdraftNano: Nano; readonly postedNano: Nano } | undefined;
+  account(id: string): StoredAccount | undefined;
   spent(scope: BudgetCap['scope'], scopeId: string, window: BudgetWindow, period: number): Nano;
 }
 
@@ -94,7 +100,14 @@ export class SpendCounter {
   }
 }
 
-export const availableOf = (account: AccountState): Nano => account.postedNano - account.spend.heldNano + account.overdraftNano;
+export const availableOf = (account: AccountState): Nano =>
+  account.postedNano - account.spend.heldNano + account.overdraftNano;
+
+export interface Placement {
+  readonly outcome: HoldOutcome;
+  /** Present if it was placed. */
+  readonly open?: OpenHold;
+}
 
 const placed: HoldOutcome = { placed: true };
 
@@ -112,17 +125,20 @@ export class AccountBook {
     const known = this.#accounts.get(id);
     if (known !== undefined) return known;
     const stored = this.#source.account(id);
-    return stored === undefined ? undefined : this.#remember(id, stored.currency, stored.overdraftNano, stored.postedNano);
+    return stored === undefined ? undefined : this.#remember(id, stored);
   }
 
   /** Only for an account that `account` does not know. */
   create(id: AccountId, currency: Currency, overdraftNano: Nano): AccountState {
-    return this.#remember(id, currency, overdraftNano, 0n);
+    return this.#remember(id, { currency, overdraftNano, postedNano: 0n });
   }
 
   balance(account: AccountState): Balance {
     const { id, currency, postedNano, overdraftNano } = account;
-    return { accountId: id, currency, postedNano, heldNano: account.spend.heldNano, overdraftNano, availableNano: availableOf(account) };
+    return {
+      accountId: id, currency, postedNano, heldNano: account.spend.heldNano, overdraftNano,
+      availableNano: availableOf(account),
+    };
   }
 
   counter(scope: BudgetCap['scope'], id: string): SpendCounter {
@@ -142,7 +158,7 @@ export class AccountBook {
   }
 
   /** The one decision: all caps and the balance, and the effect, without anything in between. */
-  place(hold: Hold, budgets: readonly BudgetCap[], monotonicMs: number): { readonly outcome: HoldOutcome; readonly open?: OpenHold } {
+  place(hold: Hold, budgets: readonly BudgetCap[], monotonicMs: number): Placement {
     const amount = hold.amountNano;
     if (amount < 0n || amount > NANO_MAX) throw new MoneyRangeError(`the hold of ${hold.requestId}`);
     if (this.#holds.has(hold.requestId)) throw new Error(`${hold.requestId} already has an open hold`);
@@ -152,10 +168,9 @@ export class AccountBook {
     }
     const key = this.counter('key', hold.apiKeyId);
     for (const budget of budgets) {
-      const remainingNano = this.#remaining(budget, hold.placedAt);
-      if (amount > remainingNano) {
-        return { outcome: { placed: false, because: 'budget', budget, remainingNano: remainingNano > 0n ? remainingNano : 0n } };
-      }
+      const left = this.#remaining(budget, hold.placedAt);
+      if (amount <= left) continue;
+      return { outcome: { placed: false, because: 'budget', budget, remainingNano: left > 0n ? left : 0n } };
     }
     const availableNano = availableOf(account);
     if (amount > availableNano) return { outcome: { placed: false, because: 'balance', availableNano } };
@@ -204,7 +219,7 @@ export class AccountBook {
     return budget.capNano - counter.in(budget.window, atMs) - counter.heldNano;
   }
 
-  #remember(id: AccountId, currency: Currency, overdraftNano: Nano, postedNano: Nano): AccountState {
+  #remember(id: AccountId, { currency, overdraftNano, postedNano }: StoredAccount): AccountState {
     const account: AccountState = {
       id, currency, spend: new SpendCounter('account', id, this.#source), postedNano, overdraftNano, openedSequence: 0,
     };

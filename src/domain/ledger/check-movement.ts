@@ -22,7 +22,9 @@ export function decideMovement(
   request: MovementRequest, accountOf: (id: AccountId) => AccountState | undefined,
 ): MovementDecision {
   const { entries } = request;
-  if (entries.length === 0 || entries.length > ENTRIES_MAX) throw invalid('entries', `A movement has 1 to ${ENTRIES_MAX} entries.`);
+  if (entries.length === 0 || entries.length > ENTRIES_MAX) {
+    throw invalid('entries', `A movement has 1 to ${ENTRIES_MAX} entries.`);
+  }
   checkText('reason', request.reason);
   checkText('actor', request.actor);
   checkText('reference', request.reference);
@@ -38,7 +40,9 @@ export function decideMovement(
   for (const sum of sums.values()) if (sum !== 0n) return { allowed: false, because: 'unbalanced' };
   for (const [account, byNano] of changes) {
     // Posted and overdraft together stay in range, so that every balance that can be shown does.
-    if (account.postedNano + byNano + account.overdraftNano > NANO_MAX) return { allowed: false, because: 'out-of-range' };
+    if (account.postedNano + byNano + account.overdraftNano > NANO_MAX) {
+      return { allowed: false, because: 'out-of-range' };
+    }
     if (byNano < 0n && availableOf(account) + byNano < 0n) return { allowed: false, because: 'insufficient' };
   }
   return { allowed: true, changes: [...changes].map(([account, byNano]) => ({ account, byNano })) };
@@ -47,20 +51,30 @@ export function decideMovement(
 function accountOfEntry(
   entry: LedgerEntry, index: number, accountOf: (id: AccountId) => AccountState | undefined,
 ): AccountState | undefined {
-  if (!isLedgerAddress(entry.address)) throw invalid(`entries[${index}].address`, 'A ledger address is account/<id> or house/<name>.');
-  if (!/^[A-Z][A-Z0-9]{2,11}$/.test(entry.currency)) throw invalid(`entries[${index}].currency`, 'A currency is an ISO 4217 code in capitals.');
+  if (!isLedgerAddress(entry.address)) {
+    throw invalid(`entries[${index}].address`, 'A ledger address is account/<id> or house/<name>.');
+  }
+  if (!/^[A-Z][A-Z0-9]{2,11}$/.test(entry.currency)) {
+    throw invalid(`entries[${index}].currency`, 'A currency is an ISO 4217 code in capitals.');
+  }
   if (!entry.address.startsWith('account/')) return undefined;
   const id = entry.address.slice('account/'.length);
   const account = isId('acc', id) ? accountOf(id) : undefined;
-  if (account === undefined) throw new TollgateError('not_found', { message: `Account ${id} has no balance.`, field: `entries[${index}].address` });
+  if (account === undefined) {
+    const field = `entries[${index}].address`;
+    throw new TollgateError('not_found', { message: `Account ${id} has no balance.`, field });
+  }
   if (account.currency !== entry.currency) {
-    throw invalid(`entries[${index}].currency`, `Account ${id} is kept in ${account.currency}, not in ${entry.currency}.`);
+    throw invalid(`entries[${index}].currency`,
+      `Account ${id} is kept in ${account.currency}, not in ${entry.currency}.`);
   }
   return account;
 }
 
 function checkText(field: string, text: string | undefined): void {
-  if (text !== undefined && text.length > bounds.textLength) throw invalid(field, `At most ${bounds.textLength} characters.`);
+  if (text !== undefined && text.length > bounds.textLength) {
+    throw invalid(field, `At most ${bounds.textLength} characters.`);
+  }
 }
 
 function invalid(field: string, message: string): TollgateError {

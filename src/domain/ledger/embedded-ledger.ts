@@ -20,6 +20,7 @@ import type {
 } from './ledger.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import { holdJson, recordJson, usageRecordJson } from './record-json.ts';
+import { RecentMovements, type RecentMovement } from './recent-movements.ts';
 import { recoveredClosing } from './recovered.ts';
 import type { Hold, Movement } from './records.ts';
 
@@ -44,11 +45,6 @@ const placed: Promise<HoldOutcome> = Promise.resolve({ placed: true });
 const notClosed: Promise<ClosingResult> = Promise.resolve({ closed: false });
 const closedWithoutLoss = (): ClosingResult => ({ closed: true, lossNano: 0n });
 
-interface RecentMovement {
-  readonly movement: Movement;
-  readonly sequence: number;
-}
-
 interface Parts {
   readonly options: EmbeddedLedgerOptions;
   readonly lock: DataFolderLock;
@@ -71,8 +67,11 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
       const journal = Journal.open({ folder: journalFolder(options.folder), from, ...optional(options) });
       const end = journal.position;
       await journal.close();
-      if (end.sequence > from.sequence) new LedgerLoad(database, options.folder, options.newId ?? randomId, options.files).load(end);
-      else if (end.segment !== from.segment) moveLoadedPosition(database, end);
+      if (end.sequence > from.sequence) {
+        new LedgerLoad(database, options.folder, options.newId ?? randomId, options.files).load(end);
+      } else if (end.segment !== from.segment) {
+        moveLoadedPosition(database, end);
+      }
       loaded = loadedPosition(database);
       orphans = new LedgerRows(database).openHolds();
     } finally {
@@ -102,9 +101,7 @@ export class EmbeddedLedger implements Ledger {
   readonly #book: AccountBook;
   readonly #journal: Journal;
   readonly #loader: Loader;
-  /** Movements of this process that the store may not have yet. */
-  readonly #recent = new Map<MovementId, RecentMovement>();
-  readonly #recentByKey = new Map<string, RecentMovement>();
+  readonly #recent = new RecentMovements();
   #young: OpenHold[] = [];
   #elder: OpenHold[] = [];
   #sweeper: ReturnType<typeof setInterval> | undefined;
@@ -129,7 +126,8 @@ export class EmbeddedLedger implements Ledger {
     this.#journal = Journal.open({
       folder: journalFolder(options.folder), from: loaded, ...optional(options),
       onDurable: (position) => this.#loader.advance(position),
-      onFailure: (cause) => options.warn(`the money journal cannot be written (${cause.message}); paid calls are refused until a restart`),
+      onFailure: (cause) =>
+        options.warn(`the money journal cannot be written (${cause.message}); paid calls are refused until a restart`),
     });
   }
 
@@ -144,15 +142,15 @@ export class EmbeddedLedger implements Ledger {
 
   async openAccount(accountId: AccountId, currency: Currency, overdraftNano: Nano): Promise<void> {
     if (!/^[A-Z][A-Z0-9]{2,11}$/.test(currency)) {
-      throw new TollgateError('invalid_request', { message: 'currency: an ISO 4217 code in capitals is needed.', field: 'currency' });
+      throw refused('invalid_request', 'currency: an ISO 4217 code in capitals is needed.');
     }
     if (overdraftNano < 0n || overdraftNano > NANO_MAX) throw new MoneyRangeError('overdraft');
     const known = this.#book.account(accountId);
     if (known !== undefined && known.currency !== currency) {
-      throw new TollgateError('conflict', { message: `The account is kept in ${known.currency}; its currency cannot change.`, field: 'currency' });
+      throw refused('conflict', `The account is kept in ${known.currency}; its currency cannot change.`);
     }
-    if (known !== undefined && known.postedNano + overdraftNano > NANO_MAX) throw new MoneyRangeError('balance and overdraft together');
-    if (known !== undefined && known.overdraftNano === overdraftNano) return this.#journal.durable(known.openedSequence);
+    if (known?.overdraftNano === overdraftNano) return this.#journal.durable(known.openedSequence);
+    if ((known?.postedNano ?? 0n) + overdraftNano > NANO_MAX) throw new MoneyRangeError('balance and overdraft together');
     const record = recordJson({ accountId, currency, overdraftNano, at: this.#clock.now() });
     const sequence = this.#append('account', record);
     const account = known ?? this.#book.create(accountId, currency, overdraftNano);
@@ -182,7 +180,7 @@ export class EmbeddedLedger implements Ledger {
 
   holdDurable(requestId: RequestId): Promise<void> {
     const open = this.#book.hold(requestId);
-    if (open === undefined) return Promise.reject(new TollgateError('internal_error', { message: 'The request has ended.', detail: `${requestId} has no open hold` }));
+    if (open === undefined) return Promise.reject(endedError(requestId));
     if (open.writtenSequence === 0) {
       if (!this.available) return Promise.reject(unavailableError('a hold could not be written'));
       this.#writeHold(open);
@@ -203,9 +201,10 @@ export class EmbeddedLedger implements Ledger {
     if (open === undefined) return notClosed;
     const { hold } = open;
     const charge = closing.chargeNano;
-    if (charge < 0n || charge > NANO_MAX) return Promise.reject(new MoneyRangeError(`the charge of ${closing.requestId}`));
-    if (closing.accountId !== hold.accountId || closing.apiKeyId !== hold.apiKeyId || closing.terms.currency !== hold.terms.currency) {
-      return Promise.reject(new Error(`the closing of ${closing.requestId} names another account, key or currency than its hold`));
+    if (charge < 0n || charge > NANO_MAX) return Promise.reject(new MoneyRangeError(`the charge of ${hold.requestId}`));
+    const sameParties = closing.accountId === hold.accountId && closing.apiKeyId === hold.apiKeyId;
+    if (!sameParties || closing.terms.currency !== hold.terms.currency) {
+      return Promise.reject(new Error(`the closing of ${hold.requestId} names another account, key or currency than its hold`));
     }
     if (!this.available) return Promise.reject(unavailableError('a closing could not be written'));
     const lossNano = this.#book.lossOf(open, charge);
@@ -217,31 +216,26 @@ export class EmbeddedLedger implements Ledger {
 
   async post(request: MovementRequest): Promise<MovementResult> {
     if (request.idempotencyKey !== undefined) {
-      const before = this.#recentByKey.get(request.idempotencyKey) ?? this.#storedByKey(request.idempotencyKey);
-      if (before !== undefined) {
-        if (before.movement.inputSha256 !== request.inputSha256) return { posted: false, because: 'idempotency-mismatch' };
-        await this.#journal.durable(before.sequence);
-        return { posted: true, movement: before.movement, replayed: true };
-      }
+      const before = this.#recent.byKey(request.idempotencyKey) ?? this.#storedByKey(request.idempotencyKey);
+      if (before !== undefined) return this.#replayed(before, request);
     }
     if (!this.available) return { posted: false, because: 'unavailable' };
     const decision = decideMovement(request, (id) => this.#book.account(id));
     if (!decision.allowed) return { posted: false, because: decision.because };
     const movement: Movement = {
-      id: this.#newId('mov'), kind: request.kind, at: this.#clock.now(), entries: [...request.entries], reason: request.reason,
-      actor: request.actor, reference: request.reference, idempotencyKey: request.idempotencyKey, inputSha256: request.inputSha256,
+      id: this.#newId('mov'), kind: request.kind, at: this.#clock.now(), entries: [...request.entries],
+      reason: request.reason, actor: request.actor, reference: request.reference,
+      idempotencyKey: request.idempotencyKey, inputSha256: request.inputSha256,
     };
     const sequence = this.#append('movement', recordJson(movement));
     for (const { account, byNano } of decision.changes) account.postedNano += byNano;
-    const recent: RecentMovement = { movement, sequence };
-    this.#recent.set(movement.id, recent);
-    if (movement.idempotencyKey !== undefined) this.#recentByKey.set(movement.idempotencyKey, recent);
+    this.#recent.remember({ movement, sequence });
     await this.#journal.durable(sequence);
     return { posted: true, movement, replayed: false };
   }
 
   async movement(id: MovementId): Promise<Movement | undefined> {
-    return this.#recent.get(id)?.movement ?? this.#rows.movement('id', id);
+    return this.#recent.byId(id) ?? this.#rows.movement('id', id);
   }
 
   async settled(): Promise<void> {
@@ -258,7 +252,8 @@ export class EmbeddedLedger implements Ledger {
   /** Closes holds that the process before this one left open. Free: what was delivered is not known. */
   async recover(orphans: readonly { readonly hold: Hold; readonly amountNano: Nano }[]): Promise<void> {
     for (const { hold, amountNano } of orphans) {
-      this.#append('usage', usageRecordJson(recoveredClosing(hold, this.#clock.now(), 'found-at-start'), amountNano, 0n));
+      const closing = recoveredClosing(hold, this.#clock.now(), 'found-at-start');
+      this.#append('usage', usageRecordJson(closing, amountNano, 0n));
     }
     await this.#journal.durable(this.#journal.lastSequence);
   }
@@ -282,7 +277,7 @@ export class EmbeddedLedger implements Ledger {
       if (nowMs <= open.expiresMonotonicMs) continue;
       const closing = recoveredClosing(open.hold, this.#clock.now(), 'expired');
       this.#options.warn(`the hold of ${open.hold.requestId} expired; its request was never closed`);
-      this.close(closing).catch((error: unknown) => this.#options.warn(`expiry: ${error instanceof Error ? error.message : String(error)}`));
+      this.close(closing).catch((error: unknown) => this.#options.warn(`expiry: ${messageOf(error)}`));
     }
   }
 
@@ -306,11 +301,13 @@ export class EmbeddedLedger implements Ledger {
       this.#oldestSegment = position.segment;
       this.#journal.forget(position.segment);
     }
-    for (const [id, { movement, sequence }] of this.#recent) {
-      if (sequence > position.sequence) break;
-      this.#recent.delete(id);
-      if (movement.idempotencyKey !== undefined) this.#recentByKey.delete(movement.idempotencyKey);
-    }
+    this.#recent.forget(position.sequence);
+  }
+
+  async #replayed(before: RecentMovement, request: MovementRequest): Promise<MovementResult> {
+    if (before.movement.inputSha256 !== request.inputSha256) return { posted: false, because: 'idempotency-mismatch' };
+    await this.#journal.durable(before.sequence);
+    return { posted: true, movement: before.movement, replayed: true };
   }
 
   #storedByKey(key: string): RecentMovement | undefined {
@@ -320,7 +317,7 @@ export class EmbeddedLedger implements Ledger {
 
   async #close(): Promise<void> {
     this.#stopSweeping();
-    await this.#journal.close().catch((error: unknown) => this.#options.warn(`shutting down: ${error instanceof Error ? error.message : String(error)}`));
+    await this.#journal.close().catch((error: unknown) => this.#options.warn(`shutting down: ${messageOf(error)}`));
     await this.#loader.close();
     this.#reading.close();
     try {
@@ -335,9 +332,17 @@ export class EmbeddedLedger implements Ledger {
     try {
       new LedgerLoad(database, this.#options.folder, this.#newId, this.#options.files).load(this.#journal.position);
     } catch (error) {
-      this.#options.warn(`the last records were not loaded (${error instanceof Error ? error.message : String(error)}); the next start does it`);
+      this.#options.warn(`the last records were not loaded (${messageOf(error)}); the next start does it`);
     } finally {
       database.close();
     }
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const refused = (code: 'invalid_request' | 'conflict', message: string): TollgateError =>
+  new TollgateError(code, { message, field: 'currency' });
+
+const endedError = (requestId: RequestId): TollgateError =>
+  new TollgateError('internal_error', { message: 'The request has ended.', detail: `${requestId} has no open hold` });

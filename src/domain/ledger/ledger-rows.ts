@@ -2,9 +2,9 @@
 // met for the first time in this process. What admins list goes through `ledger-store.ts`.
 
 import type { Database, Statement } from 'bun:sqlite';
-import type { Currency, Nano } from '../../core/money.ts';
+import type { Nano } from '../../core/money.ts';
 import type { EntryRow, LedgerAccountRow, MovementRow, OpenHoldRow } from '../../store/schema/ledger.ts';
-import type { BookSource } from './account-book.ts';
+import type { BookSource, StoredAccount } from './account-book.ts';
 import type { BudgetCap, BudgetWindow } from './ledger.ts';
 import { readEntry, readHold, readMovement, readSum } from './record-json.ts';
 import type { Hold, Movement } from './records.ts';
@@ -13,20 +13,25 @@ export class LedgerRows implements BookSource {
   readonly #database: Database;
   readonly #account: Statement<LedgerAccountRow, [string]>;
   readonly #posted: Statement<{ posted_nano: string }, [string, string]>;
+  readonly #entries: Statement<EntryRow, [bigint]>;
   readonly #spent: Statement<{ charge_nano: string }, [string, string, string, number]>;
 
   constructor(database: Database) {
     this.#database = database;
     this.#account = database.prepare('SELECT * FROM ledger_account WHERE account_id = ?');
     this.#posted = database.prepare('SELECT posted_nano FROM balance WHERE address = ? AND currency = ?');
-    this.#spent = database.prepare('SELECT charge_nano FROM spend WHERE scope = ? AND scope_id = ? AND window_name = ? AND period = ?');
+    this.#entries = database.prepare('SELECT * FROM entry WHERE movement_position = ? ORDER BY line');
+    this.#spent = database.prepare(`SELECT charge_nano FROM spend
+      WHERE scope = ? AND scope_id = ? AND window_name = ? AND period = ?`);
   }
 
-  account(id: string): { readonly currency: Currency; readonly overdraftNano: Nano; readonly postedNano: Nano } | undefined {
+  account(id: string): StoredAccount | undefined {
     const row = this.#account.get(id);
     if (row === null) return undefined;
     const posted = this.#posted.get(`account/${id}`, row.currency);
-    return { currency: row.currency, overdraftNano: row.overdraft_nano, postedNano: readSum(posted?.posted_nano ?? '0') };
+    return {
+      currency: row.currency, overdraftNano: row.overdraft_nano, postedNano: readSum(posted?.posted_nano ?? '0'),
+    };
   }
 
   spent(scope: BudgetCap['scope'], scopeId: string, window: BudgetWindow, period: number): Nano {
@@ -36,8 +41,7 @@ export class LedgerRows implements BookSource {
   movement(by: 'id' | 'idempotency_key', value: string): Movement | undefined {
     const row = this.#database.query<MovementRow, [string]>(`SELECT * FROM movement WHERE ${by} = ?`).get(value);
     if (row === null) return undefined;
-    const entries = this.#database.query<EntryRow, [bigint]>('SELECT * FROM entry WHERE movement_position = ? ORDER BY line')
-      .all(row.position);
+    const entries = this.#entries.all(row.position);
     return readMovement(row, entries.map(readEntry));
   }
 

@@ -37,7 +37,8 @@ async function listMovements(
   if (since !== undefined) query = query.where('at', '>=', BigInt(since));
   if (until !== undefined) query = query.where('at', '<', BigInt(until));
   if (address !== undefined) {
-    query = query.where('position', 'in', database.selectFrom('entry').select('movement_position').where('address', '=', address));
+    const atAddress = database.selectFrom('entry').select('movement_position').where('address', '=', address);
+    query = query.where('position', 'in', atAddress);
   }
   const rows = await query.execute();
   if (rows.length === 0) return [];
@@ -54,7 +55,8 @@ async function trialBalance(database: Kysely<LedgerTables>): Promise<readonly Tr
       sum(amount_nano / ${HALF}) AS high, sum(amount_nano % ${HALF}) AS low, count(*) AS entries
     FROM entry GROUP BY 1, 2 ORDER BY 1, 2`.execute(database);
   return rows.rows.map((row) => ({
-    address: trialAddress(row.address), currency: row.currency, amountNano: row.high * HALF + row.low, entries: Number(row.entries),
+    address: trialAddress(row.address), currency: row.currency, amountNano: row.high * HALF + row.low,
+    entries: Number(row.entries),
   }));
 }
 

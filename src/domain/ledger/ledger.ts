@@ -56,8 +56,12 @@ export interface MovementRequest {
 }
 
 export type MovementResult =
-  | { readonly posted: true; readonly movement: Movement; /** True when the key had been used with the same input. */ readonly replayed: boolean }
-  | { readonly posted: false; readonly because: 'idempotency-mismatch' | 'unbalanced' | 'out-of-range' | 'insufficient' | 'unavailable' };
+  /** `replayed`: the key had been used with the same input, and this is the movement of then. */
+  | { readonly posted: true; readonly movement: Movement; readonly replayed: boolean }
+  | {
+      readonly posted: false;
+      readonly because: 'idempotency-mismatch' | 'unbalanced' | 'out-of-range' | 'insufficient' | 'unavailable';
+    };
 
 /** Closing data: the usage record as the pipeline made it, before the ledger has split charge and loss. */
 export type Closing = Omit<UsageRecord, 'lossNano' | 'heldNano'>;
@@ -93,6 +97,9 @@ export interface Ledger {
   readonly available: boolean;
   /** Waits until everything that is durable can also be read from the store (usage records, movements). */
   settled(): Promise<void>;
-  /** Writes what is queued, stops the loader, releases the lock. Open holds stay open and are recovered at the next start. */
+  /**
+   * Writes what is queued, stops the loader, releases the lock. Open holds stay open and are recovered at the
+   * next start.
+   */
   shutDown(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import {
   fieldsOf, flagOf, integerOf, listOf, nanoOf, numberOf, optionalNanoOf, optionalNumberOf, optionalTextOf, parseFields,
   StoredFieldError, textOf, type Fields,
 } from '../../store/json-fields.ts';
+import type { EntryRow } from '../../store/schema/ledger.ts';
 import { outcomes } from './charge-table.ts';
 import type {
   Attempt, Hold, LedgerAddress, LedgerEntry, Movement, MovementKind, PinnedTerms, UsageRecord,
@@ -24,7 +25,7 @@ function amountText(amount: bigint): string {
   return Number.isSafeInteger(number) ? `${number}` : `${amount}`;
 }
 
-/** Terms are values: the hold and its closing carry the same, and so may all requests of one price version and group. */
+/** Terms are values: a hold and its closing carry the same, and so may all requests of a price version. */
 const plainTerms = new WeakMap<PinnedTerms, object>();
 
 function termsFields(terms: PinnedTerms): object {
@@ -51,7 +52,8 @@ function attemptFields(attempt: Attempt): object {
   return {
     upstream: attempt.upstream, provider: attempt.provider, model: attempt.model, startedAt: attempt.startedAt,
     durationMs: attempt.durationMs, status: attempt.status, fault: attempt.fault,
-    costNano: attempt.costNano === undefined ? undefined : amountText(attempt.costNano), costCurrency: attempt.costCurrency,
+    costNano: attempt.costNano === undefined ? undefined : amountText(attempt.costNano),
+    costCurrency: attempt.costCurrency,
   };
 }
 
@@ -59,7 +61,8 @@ function attemptFields(attempt: Attempt): object {
 export function holdJson(hold: Hold, amountNano: Nano = hold.amountNano): string {
   return JSON.stringify({
     requestId: hold.requestId, accountId: hold.accountId, apiKeyId: hold.apiKeyId, amountNano: amountText(amountNano),
-    terms: termsFields(hold.terms), placedAt: hold.placedAt, expiresAt: hold.expiresAt, operation: hold.operation, model: hold.model,
+    terms: termsFields(hold.terms), placedAt: hold.placedAt, expiresAt: hold.expiresAt,
+    operation: hold.operation, model: hold.model,
   });
 }
 
@@ -68,10 +71,12 @@ export function usageRecordJson(closing: Closing, heldNano: Nano, lossNano: Nano
     requestId: closing.requestId, accountId: closing.accountId, apiKeyId: closing.apiKeyId, userId: closing.userId,
     group: closing.group, admittedAt: closing.admittedAt, endedAt: closing.endedAt, firstByteMs: closing.firstByteMs,
     operation: closing.operation, protocol: closing.protocol, model: closing.model, stream: closing.stream,
-    status: closing.status, outcome: closing.outcome, upstream: closing.upstream, attempts: closing.attempts.map(attemptFields),
+    status: closing.status, outcome: closing.outcome, upstream: closing.upstream,
+    attempts: closing.attempts.map(attemptFields),
     usage: closing.usage, usageSource: closing.usageSource, flags: closing.flags, usageText: closing.usageText,
     terms: termsFields(closing.terms), lines: closing.lines.map(lineFields), heldNano: amountText(heldNano),
-    chargeNano: amountText(closing.chargeNano), lossNano: amountText(lossNano), address: closing.address, country: closing.country,
+    chargeNano: amountText(closing.chargeNano), lossNano: amountText(lossNano), address: closing.address,
+    country: closing.country,
   });
 }
 
@@ -114,7 +119,8 @@ function readUsage(fields: Fields): UsageParts {
 
 function readTerms(fields: Fields): PinnedTerms {
   return {
-    priceVersionId: idOf(fields, 'priceVersionId', 'prc'), rule: textOf(fields, 'rule'), currency: textOf(fields, 'currency'),
+    priceVersionId: idOf(fields, 'priceVersionId', 'prc'), rule: textOf(fields, 'rule'),
+    currency: textOf(fields, 'currency'),
     rates: readRates(fieldsOf(fields['rates'], 'rates')), perCallNano: nanoOf(fields, 'perCallNano'),
     multipliers: listOf(fields, 'multipliers').map((item) => {
       const multiplier = fieldsOf(item, 'a multiplier');
@@ -128,7 +134,9 @@ function readLine(item: unknown): ChargeLine {
   if (line['kind'] === 'per-call') return { kind: 'per-call', amountNano: nanoOf(line, 'amountNano') };
   const rate = textOf(line, 'rate');
   if (line['kind'] !== 'quantity' || !/^\d{1,40}$/.test(rate)) throw new StoredFieldError('lines', 'charge lines');
-  return { kind: 'quantity', part: oneOf(line, 'part', usageParts), quantity: integerOf(line, 'quantity'), rate: BigInt(rate) };
+  return {
+    kind: 'quantity', part: oneOf(line, 'part', usageParts), quantity: integerOf(line, 'quantity'), rate: BigInt(rate),
+  };
 }
 
 function readAttempt(item: unknown): Attempt {
@@ -147,7 +155,8 @@ export function readHold(json: string): Hold {
     requestId: idOf(fields, 'requestId', 'req'), accountId: idOf(fields, 'accountId', 'acc'),
     apiKeyId: idOf(fields, 'apiKeyId', 'key'), amountNano: nanoOf(fields, 'amountNano'),
     terms: readTerms(fieldsOf(fields['terms'], 'terms')), placedAt: integerOf(fields, 'placedAt'),
-    expiresAt: integerOf(fields, 'expiresAt'), operation: oneOf(fields, 'operation', operations), model: textOf(fields, 'model'),
+    expiresAt: integerOf(fields, 'expiresAt'), operation: oneOf(fields, 'operation', operations),
+    model: textOf(fields, 'model'),
   };
 }
 
@@ -156,16 +165,21 @@ export function readUsageRecord(json: string): UsageRecord {
   return {
     requestId: idOf(fields, 'requestId', 'req'), accountId: idOf(fields, 'accountId', 'acc'),
     apiKeyId: idOf(fields, 'apiKeyId', 'key'),
-    userId: fields['userId'] === undefined ? undefined : idOf(fields, 'userId', 'usr'), group: optionalTextOf(fields, 'group'),
+    userId: fields['userId'] === undefined ? undefined : idOf(fields, 'userId', 'usr'),
+    group: optionalTextOf(fields, 'group'),
     admittedAt: integerOf(fields, 'admittedAt'), endedAt: integerOf(fields, 'endedAt'),
     firstByteMs: optionalNumberOf(fields, 'firstByteMs'), operation: oneOf(fields, 'operation', operations),
-    protocol: oneOf(fields, 'protocol', protocolNames), model: textOf(fields, 'model'), stream: flagOf(fields, 'stream'),
-    status: integerOf(fields, 'status'), outcome: oneOf(fields, 'outcome', outcomes), upstream: optionalTextOf(fields, 'upstream'),
+    protocol: oneOf(fields, 'protocol', protocolNames), model: textOf(fields, 'model'),
+    stream: flagOf(fields, 'stream'),
+    status: integerOf(fields, 'status'), outcome: oneOf(fields, 'outcome', outcomes),
+    upstream: optionalTextOf(fields, 'upstream'),
     attempts: listOf(fields, 'attempts').map(readAttempt), usage: readUsage(fieldsOf(fields['usage'], 'usage')),
     usageSource: oneOf(fields, 'usageSource', ['upstream', 'estimated', 'none']),
-    flags: listOf(fields, 'flags').map((flag) => textOf({ flag }, 'flag')), usageText: optionalTextOf(fields, 'usageText'),
+    flags: listOf(fields, 'flags').map((flag) => textOf({ flag }, 'flag')),
+    usageText: optionalTextOf(fields, 'usageText'),
     terms: readTerms(fieldsOf(fields['terms'], 'terms')), lines: listOf(fields, 'lines').map(readLine),
-    heldNano: nanoOf(fields, 'heldNano'), chargeNano: nanoOf(fields, 'chargeNano'), lossNano: nanoOf(fields, 'lossNano'),
+    heldNano: nanoOf(fields, 'heldNano'), chargeNano: nanoOf(fields, 'chargeNano'),
+    lossNano: nanoOf(fields, 'lossNano'),
     address: textOf(fields, 'address'), country: textOf(fields, 'country'),
   };
 }
@@ -190,7 +204,7 @@ export function readMovement(row: {
   };
 }
 
-export function readEntry(row: { readonly address: string; readonly currency: string; readonly amount_nano: bigint }): LedgerEntry {
+export function readEntry(row: Pick<EntryRow, 'address' | 'currency' | 'amount_nano'>): LedgerEntry {
   if (!isLedgerAddress(row.address)) throw new StoredFieldError('address', 'a ledger address');
   return { address: row.address, currency: row.currency, amountNano: row.amount_nano };
 }

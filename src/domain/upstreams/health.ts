@@ -32,8 +32,11 @@ export interface UpstreamHealth {
   failed(upstream: Upstream, fault: FaultClass | 'transport' | 'usage', retryAfterMs: number | undefined): void;
   /** The attempt says nothing about the upstream: the request was wrong, or the client left. */
   neutral(upstream: Upstream): void;
-  /** Marks an upstream down beside an attempt that served: its usage block was not to be believed. */
-  marked(upstream: Upstream): void;
+  /**
+   * Marks an upstream down beside an attempt that served: its usage block was not to be believed, or its stream broke
+   * off or fell silent after output had begun.
+   */
+  marked(upstream: Upstream, fault: 'usage' | 'broken-off' | 'timed-out'): void;
   states(): readonly { readonly name: string; readonly health: UpstreamView['health']; readonly faultRate: number; readonly inFlight: number; readonly lastFault: string | undefined }[];
 }
 
@@ -99,8 +102,8 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
     neutral(upstream) {
       stateOf(upstream).inFlight -= 1;
     },
-    marked(upstream) {
-      fault(stateOf(upstream), 'usage');
+    marked(upstream, kind) {
+      fault(stateOf(upstream), kind);
     },
     states: () => [...states].map(([name, state]) => ({
       name, health: healthOf(state), faultRate: state.faultRate, inFlight: state.inFlight, lastFault: state.lastFault,

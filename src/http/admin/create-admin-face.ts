@@ -2,6 +2,8 @@
 // client requests before an operator asks one.
 
 import type { IdSource } from '../../core/ids.ts';
+import type { AuditReader } from '../../domain/audit/audit-store.ts';
+import type { CatalogService } from '../../domain/catalog/open-catalog.ts';
 import type { Accounts } from '../../domain/accounts/open-accounts.ts';
 import type { EmbeddedLedger } from '../../domain/ledger/embedded-ledger.ts';
 import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
@@ -15,10 +17,14 @@ import type { OperatorKeys } from './guard.ts';
 import { memoryIdempotencyStore } from './idempotency.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeysRoutes } from './routes/api-keys.ts';
+import { auditRoutes } from './routes/audit-events.ts';
 import { groupsRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
+import { modelsRoutes } from './routes/models.ts';
+import { pricesRoutes } from './routes/prices.ts';
 import { termsAdminRoutes } from './routes/terms.ts';
+import { upstreamsRoutes } from './routes/upstreams.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { usersRoutes } from './routes/users.ts';
 import { adminApp } from './shell.ts';
@@ -30,6 +36,8 @@ export interface AdminFaceParts {
   readonly running: RunningRequests;
   readonly controls: ControlRegistry;
   readonly accounts: Accounts;
+  readonly catalog: CatalogService;
+  readonly audit: AuditReader;
   readonly ledger: EmbeddedLedger;
   readonly terms: Terms;
   readonly movements: MovementReader;
@@ -40,7 +48,7 @@ export interface AdminFaceParts {
 
 /** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
-  const { version, operatorKeys, services, running, controls, accounts, ledger, terms, movements, usage, ids, addressOf } = parts;
+  const { version, operatorKeys, services, running, controls, accounts, catalog, audit, ledger, terms, movements, usage, ids, addressOf } = parts;
   const { clock, log } = services;
   const app = adminApp({
     routes: [
@@ -48,6 +56,10 @@ export function createAdminFace(parts: AdminFaceParts) {
       usersRoutes({ users: accounts.users }),
       groupsRoutes({ groups: accounts.groups }),
       apiKeysRoutes({ apiKeys: accounts.apiKeys }),
+      upstreamsRoutes({ upstreams: catalog.upstreams }),
+      modelsRoutes({ models: catalog.models }),
+      pricesRoutes({ prices: catalog.prices }),
+      auditRoutes({ audit }),
       ledgerRoutes({ ledger, movements }),
       usageRoutes({ usage }),
       termsAdminRoutes({ terms, controls, clock }),

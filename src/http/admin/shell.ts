@@ -96,13 +96,17 @@ function refuseRepeatedQuery(url: string): void {
   throw new TollgateError('invalid_request', { message: 'The query names a field twice; name each once.' });
 }
 
-/** What is declared nowhere fails closed: a route without the guard would be served to anybody. */
+/** What cannot be guarded fails closed, at the start: it would be served to anybody. */
 function refuseUnguarded(app: AnyElysia, authorise: unknown): void {
+  if ((app.event.request ?? []).length > 0) {
+    throw new Error(
+      'a resource of the admin API has an onRequest hook: it would run, and could answer, before the guard',
+    );
+  }
   for (const { method, path, hooks } of app.routes) {
     const transforms: unknown = Reflect.get(hooks, 'transform');
     const guarded = Array.isArray(transforms) && transforms.some((hook: unknown) => hookFunction(hook) === authorise);
-    if (!guarded)
-      throw new Error(`${method} ${path} is not guarded; hand its app to adminApp without \`as\` scopes of its own`);
+    if (!guarded || method === 'WS') throw new Error(`${method} ${path} cannot be guarded by the admin shell`);
   }
 }
 
@@ -110,9 +114,10 @@ const hookFunction = (hook: unknown): unknown =>
   typeof hook === 'object' && hook !== null && 'fn' in hook ? hook.fn : hook;
 
 function allowedMethods(app: AnyElysia, path: string): readonly string[] {
-  return listRoutes(app)
+  const methods = listRoutes(app)
     .filter((route) => route.matches(path))
     .map((route) => route.method);
+  return methods.includes('GET') ? [...methods, 'HEAD'] : methods;
 }
 
 /** Routes whose service keeps idempotency keys itself, durably, say so: `detail: { 'x-idempotency': 'own' }`. */

@@ -20,7 +20,8 @@ const RESERVED = new Set([
 ]);
 
 /**
- * What stands in the way of sending the request; `undefined` if nothing does. Names fields, never their values.
+ * What stands in the way of sending the request; `undefined` if nothing does. Names fields, never their
+ * values.
  */
 export function requestProblem(request: UpstreamRequest): string | undefined {
   return pathProblem(request.path) ?? headersProblem(request.headers);
@@ -57,14 +58,17 @@ interface ComposedHeaders {
   readonly text: string;
 }
 
-/** Most requests to an upstream carry one of few lists of headers, by operation and model: these are remembered. */
+/**
+ * Most requests to an upstream carry one of few lists of headers, by operation and model: these are
+ * remembered.
+ */
 const COMPOSED_MAX = 8;
 
 /** Writes the heads of one upstream's requests. */
 export class RequestHeadComposer {
   readonly #composed: ComposedHeaders[] = [];
   #next = 0;
-  #checkedPath = '';
+  #checkedPath: string | undefined;
 
   compose(request: UpstreamRequest, host: string): RequestHead {
     const { path, headers, method, body } = request;

@@ -152,7 +152,8 @@ export const ledgerMigrations: readonly Migration[] = [{
       account_id TEXT NOT NULL, api_key_id TEXT NOT NULL, user_id TEXT, group_name TEXT,
       admitted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, operation TEXT NOT NULL, model TEXT NOT NULL,
       upstream TEXT, stream INTEGER NOT NULL CHECK (stream IN (0, 1)), status INTEGER NOT NULL, outcome TEXT NOT NULL,
-      input_tokens INTEGER NOT NULL CHECK (input_tokens >= 0), output_tokens INTEGER NOT NULL CHECK (output_tokens >= 0),
+      input_tokens INTEGER NOT NULL CHECK (input_tokens >= 0),
+        output_tokens INTEGER NOT NULL CHECK (output_tokens >= 0),
       currency TEXT NOT NULL, held_nano INTEGER NOT NULL CHECK (held_nano >= 0),
       charge_nano INTEGER NOT NULL CHECK (charge_nano >= 0),
       loss_nano INTEGER NOT NULL CHECK (loss_nano BETWEEN 0 AND charge_nano), detail TEXT NOT NULL
@@ -168,7 +169,8 @@ export const ledgerMigrations: readonly Migration[] = [{
     `CREATE TABLE spend (
       scope TEXT NOT NULL CHECK (scope IN ('key', 'account')), scope_id TEXT NOT NULL,
       window_name TEXT NOT NULL CHECK (window_name IN ('day', 'month', 'total')), period INTEGER NOT NULL,
-      charge_nano TEXT NOT NULL CHECK (charge_nano NOT GLOB '*[^0-9]*'), PRIMARY KEY (scope, scope_id, window_name, period)
+      charge_nano TEXT NOT NULL CHECK (charge_nano NOT GLOB '*[^0-9]*'),
+        PRIMARY KEY (scope, scope_id, window_name, period)
     ) STRICT, WITHOUT ROWID`,
     ...immutable('movement'), ...immutable('entry'), ...immutable('usage'),
   ],

@@ -20,7 +20,8 @@ describe('who pays', () => {
   });
 
   test('the client left: input and what was produced, reported or not', () => {
-    expect([chargedFor('client-left', true, true), chargedFor('client-left', false, true)]).toEqual(['delivered', 'delivered']);
+    expect([chargedFor('client-left', true, true), chargedFor('client-left', false, true)])
+      .toEqual(['delivered', 'delivered']);
     expect(chargedFor('client-left', false, false)).toBe('delivered');
   });
 

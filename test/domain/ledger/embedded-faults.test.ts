@@ -34,7 +34,8 @@ function outcomesIn(folder: string): string[] {
   const database = openLedgerForReading(folder);
   const rows = database.query<{ detail: string }, []>('SELECT detail FROM usage ORDER BY position').all();
   database.close();
-  return rows.map((row) => readUsageRecord(row.detail)).map(({ requestId, outcome, chargeNano, heldNano }) => `${requestId} ${outcome} ${chargeNano} of ${heldNano}`);
+  return rows.map((row) => readUsageRecord(row.detail)).map(({ requestId, outcome, chargeNano, heldNano }) =>
+    `${requestId} ${outcome} ${chargeNano} of ${heldNano}`);
 }
 
 describe('the journal of a request', () => {
@@ -65,7 +66,8 @@ describe('the journal of a request', () => {
     expect(recovered.ledger.openHolds.size).toBe(0);
     expect(await recovered.ledger.balance(accountId('a'))).toMatchObject({ postedNano: 9_995n, heldNano: 0n });
     expect(await recovered.stopAndVerify()).toEqual([]);
-    expect(outcomesIn(copy)).toEqual(['req_short finished 5 of 10', 'req_asked recovered 0 of 40', 'req_lasting recovered 0 of 20']);
+    expect(outcomesIn(copy)).toEqual(['req_short finished 5 of 10', 'req_asked recovered 0 of 40',
+      'req_lasting recovered 0 of 20']);
   });
 
   test('holds are swept by themselves within a moment', async () => {
@@ -117,7 +119,8 @@ describe('a failing disk', () => {
       files.fail = fail;
       await expect(ledger.close(sampleClosing(lost, 50n))).rejects.toMatchObject({ code: 'money_unavailable' });
       expect(ledger.available).toBe(false);
-      expect(await ledger.placeHold(sampleHold('next', 1n), [], 'now')).toEqual({ placed: false, because: 'unavailable' });
+      expect(await ledger.placeHold(sampleHold('next', 1n), [], 'now'))
+        .toEqual({ placed: false, because: 'unavailable' });
       expect(await ledger.post(topUp(account, 1n))).toEqual({ posted: false, because: 'unavailable' });
       expect(await ledger.balance(account)).toBeDefined();
       await ledger.settled();
@@ -180,7 +183,8 @@ describe('a failing loader', () => {
     return () => {
       if (left-- <= 0) return startLoaderThread();
       const thread: LoaderThread = {
-        postMessage: () => queueMicrotask(() => (left % 2 === 0 ? thread.onclose?.() : thread.onerror?.({ message: 'injected' }))),
+        postMessage: () => queueMicrotask(() => (left % 2 === 0 ? thread.onclose?.()
+        : thread.onerror?.({ message: 'injected' }))),
         terminate: () => undefined, onmessage: null, onerror: null, onclose: null,
       };
       return thread;
@@ -196,7 +200,8 @@ describe('a failing loader', () => {
   });
 
   test('that stays dead is said so, money goes on, and the next start loads the rest', async () => {
-    const { ledger, warnings, stopAndVerify } = await embeddedHarness(scratch(), { startThread: mortal(Number.POSITIVE_INFINITY) });
+    const { ledger, warnings, stopAndVerify } = await embeddedHarness(scratch(),
+      { startThread: mortal(Number.POSITIVE_INFINITY) });
     await opened(ledger, 1_000n);
     await expect(ledger.settled()).rejects.toMatchObject({ code: 'internal_error' });
     const hold = sampleHold(1, 10n);

@@ -16,8 +16,14 @@ const names = ['a', 'b'] as const;
 
 type Command =
   | { readonly kind: 'open'; readonly account: number; readonly overdraft: Nano }
-  | { readonly kind: 'post'; readonly account: number; readonly amount: Nano; readonly key: number | undefined; readonly input: number }
-  | { readonly kind: 'place'; readonly account: number; readonly amount: Nano; readonly day: number; readonly durable: 'now' | 'later'; readonly cap: Nano | undefined; readonly window: BudgetWindow }
+  | {
+      readonly kind: 'post'; readonly account: number; readonly amount: Nano; readonly key: number | undefined;
+      readonly input: number;
+    }
+  | {
+      readonly kind: 'place'; readonly account: number; readonly amount: Nano; readonly day: number;
+      readonly durable: 'now' | 'later'; readonly cap: Nano | undefined; readonly window: BudgetWindow;
+    }
   | { readonly kind: 'durable' | 'twice'; readonly pick: number }
   | { readonly kind: 'extend'; readonly pick: number; readonly amount: Nano }
   | { readonly kind: 'close'; readonly pick: number; readonly charge: Nano }
@@ -30,11 +36,16 @@ const amount = fc.oneof(
 const account = fc.nat(names.length - 1);
 const pick = fc.nat(50);
 const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ kind: fc.constant('open' as const), account, overdraft: fc.oneof(fc.constantFrom(0n, 500n, NANO_MAX), amount) }),
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('post' as const), account, amount: fc.oneof(amount, amount.map((value) => -value)), key: fc.option(fc.nat(3), { nil: undefined }), input: fc.nat(1) }) },
+  fc.record({ kind: fc.constant('open' as const), account, overdraft: fc.oneof(fc.constantFrom(0n, 500n,
+    NANO_MAX), amount) }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('post' as const), account,
+    amount: fc.oneof(amount, amount.map((value) => -value)), key: fc.option(fc.nat(3), { nil: undefined }),
+    input: fc.nat(1) }) },
   { weight: 6, arbitrary: fc.record({
-    kind: fc.constant('place' as const), account, amount, day: fc.integer({ min: -40, max: 1 }), durable: fc.constantFrom('now' as const, 'later' as const),
-    cap: fc.option(amount, { nil: undefined, freq: 3 }), window: fc.constantFrom('day' as const, 'month' as const, 'total' as const),
+    kind: fc.constant('place' as const), account, amount, day: fc.integer({ min: -40, max: 1 }),
+    durable: fc.constantFrom('now' as const, 'later' as const),
+    cap: fc.option(amount, { nil: undefined, freq: 3 }), window: fc.constantFrom('day' as const,
+    'month' as const, 'total' as const),
   }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('durable' as const, 'twice' as const), pick }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('extend' as const), pick, amount }) },
@@ -43,7 +54,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 interface ModelAccount { posted: Nano; overdraft: Nano }
-interface ModelHold { readonly account: AccountId; readonly at: number; readonly cap: { readonly nano: Nano; readonly window: BudgetWindow } | undefined; amount: Nano }
+interface ModelCap { readonly nano: Nano; readonly window: BudgetWindow }
+interface ModelHold {
+  readonly account: AccountId;
+  readonly at: number;
+  readonly cap: ModelCap | undefined;
+  amount: Nano;
+}
 
 class Model {
   readonly accounts = new Map<AccountId, ModelAccount>();
@@ -60,8 +77,10 @@ class Model {
   spent(id: AccountId, window: BudgetWindow, at: number): Nano {
     const month = (ms: number): string => new Date(ms).toISOString().slice(0, 7);
     const inWindow = (ms: number): boolean =>
-      window === 'total' || (window === 'month' ? month(ms) === month(at) : Math.floor(ms / DAY_MS) === Math.floor(at / DAY_MS));
-    return this.charges.filter((item) => item.account === id && inWindow(item.at)).reduce((sum, item) => sum + item.charge, 0n);
+      window === 'total' || (window === 'month' ? month(ms) === month(at)
+        : Math.floor(ms / DAY_MS) === Math.floor(at / DAY_MS));
+    return this.charges.filter((item) => item.account === id && inWindow(item.at))
+      .reduce((sum, item) => sum + item.charge, 0n);
   }
 
   carries(id: AccountId, extra: Nano, at: number, cap: ModelHold['cap']): 'yes' | 'budget' | 'balance' | 'currency' {
@@ -91,14 +110,17 @@ class Run {
       }
       case 'twice': {
         const id = model.closed[command.pick % Math.max(1, model.closed.length)];
-        if (id !== undefined) expect(await harness.ledger.close(sampleClosing(sampleHold(id, 0n), 5n))).toEqual({ closed: false });
+        if (id !== undefined) {
+          expect(await harness.ledger.close(sampleClosing(sampleHold(id, 0n), 5n))).toEqual({ closed: false });
+        }
         return;
       }
       case 'extend': {
         const id = this.picked(command.pick);
         const hold = id === undefined ? undefined : model.holds.get(id);
         if (id === undefined || hold === undefined) return;
-        const fits = hold.amount + command.amount <= NANO_MAX && model.carries(hold.account, command.amount, hold.at, hold.cap) === 'yes';
+        const fits = hold.amount + command.amount <= NANO_MAX && model.carries(hold.account, command.amount,
+          hold.at, hold.cap) === 'yes';
         expect(await harness.ledger.extendHold(requestId(id), command.amount)).toBe(fits);
         if (fits) hold.amount += command.amount;
         return;
@@ -135,7 +157,8 @@ class Run {
     const id = accountId(names[account] ?? 'a');
     const inputSha256 = `${input}:${account}:${amount}`;
     const idempotencyKey = key === undefined ? undefined : `key-${key}`;
-    const posting = this.harness.ledger.post(topUp(id, amount, { kind: amount < 0n ? 'refund' : 'top-up', idempotencyKey, inputSha256 }));
+    const posting = this.harness.ledger.post(topUp(id, amount, { kind: amount < 0n ? 'refund' : 'top-up',
+      idempotencyKey, inputSha256 }));
     const before = idempotencyKey === undefined ? undefined : model.keys.get(idempotencyKey);
     if (before !== undefined) {
       const result: MovementResult = await posting;
@@ -146,8 +169,12 @@ class Run {
     const known = model.accounts.get(id);
     if (known === undefined) return expect(posting).rejects.toMatchObject({ code: 'not_found' });
     const result = await posting;
-    if (known.posted + amount + known.overdraft > NANO_MAX) return expect(result).toEqual({ posted: false, because: 'out-of-range' });
-    if (amount < 0n && known.posted - model.held(id) + known.overdraft + amount < 0n) return expect(result).toEqual({ posted: false, because: 'insufficient' });
+    if (known.posted + amount + known.overdraft > NANO_MAX) {
+      return expect(result).toEqual({ posted: false, because: 'out-of-range' });
+    }
+    if (amount < 0n && known.posted - model.held(id) + known.overdraft + amount < 0n) {
+      return expect(result).toEqual({ posted: false, because: 'insufficient' });
+    }
     if (!result.posted) throw new Error(`not posted: ${result.because}`);
     known.posted += amount;
     if (idempotencyKey !== undefined) model.keys.set(idempotencyKey, { input: inputSha256, id: result.movement.id });
@@ -160,7 +187,8 @@ class Run {
     const at = noon + day * DAY_MS;
     const limit = cap === undefined ? undefined : { nano: cap, window };
     const caps: BudgetCap[] = cap === undefined ? [] : [{ scope: 'key', scopeId: keyOf(id), window, capNano: cap }];
-    const hold = sampleHold(name, amount, { accountId: id, apiKeyId: keyOf(id), placedAt: at, expiresAt: at + 3_600_000 });
+    const hold = sampleHold(name, amount, { accountId: id, apiKeyId: keyOf(id), placedAt: at,
+      expiresAt: at + 3_600_000 });
     const outcome: HoldOutcome = await this.harness.ledger.placeHold(hold, caps, durable);
     const expected = model.carries(id, amount, at, limit);
     if (expected !== 'yes') return expect(outcome).toMatchObject({ placed: false, because: expected });
@@ -174,7 +202,8 @@ class Run {
     const hold = name === undefined ? undefined : model.holds.get(name);
     const account = hold === undefined ? undefined : model.accounts.get(hold.account);
     if (name === undefined || hold === undefined || account === undefined) return;
-    const closing = sampleClosing(sampleHold(name, 0n, { accountId: hold.account, apiKeyId: keyOf(hold.account), placedAt: hold.at }), charge);
+    const closing = sampleClosing(sampleHold(name, 0n, { accountId: hold.account,
+      apiKeyId: keyOf(hold.account), placedAt: hold.at }), charge);
     const [first, second] = await Promise.all([this.harness.ledger.close(closing), this.harness.ledger.close(closing)]);
     const carried = account.posted + account.overdraft;
     const paid = carried <= 0n ? 0n : charge < carried ? charge : carried;
@@ -190,7 +219,8 @@ class Run {
     for (const [id, { posted, overdraft }] of model.accounts) {
       const heldNano = model.held(id);
       expect(await ledger.balance(id)).toEqual({
-        accountId: id, currency: 'USD', postedNano: posted, heldNano, overdraftNano: overdraft, availableNano: posted - heldNano + overdraft,
+        accountId: id, currency: 'USD', postedNano: posted, heldNano, overdraftNano: overdraft,
+        availableNano: posted - heldNano + overdraft,
       });
       for (const window of ['day', 'month', 'total'] as const) {
         for (const at of [noon, noon - DAY_MS, noon - 30 * DAY_MS]) {
@@ -199,7 +229,8 @@ class Run {
         }
       }
     }
-    expect([...ledger.openHolds.keys()].toSorted()).toEqual([...model.holds.keys()].map((name) => requestId(name)).toSorted());
+    expect([...ledger.openHolds.keys()].toSorted()).toEqual([...model.holds.keys()].map((name) =>
+      requestId(name)).toSorted());
   }
 }
 
@@ -208,7 +239,8 @@ describe('embedded ledger against its model', () => {
   const numRuns = Number(process.env['TOLLGATE_MODEL_RUNS'] ?? 25);
 
   test('any sequence of commands', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 60, size: 'max' }), async (commands) => {
+    await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 60, size: 'max' }),
+      async (commands) => {
       const run = new Run(await embeddedHarness(scratch(), { segmentBytes: 4_000 }));
       try {
         await run.step({ kind: 'open', account: 0, overdraft: 0n });

@@ -27,18 +27,22 @@ describe('usage reader', () => {
     const name = (index: number): RequestId => requestId(String(index).padStart(3, '0'));
     for (let index = 0; index < 30; index++) {
       const hold = sampleHold(String(index).padStart(3, '0'), 10n, {
-        accountId: index % 3 === 0 ? b : a, apiKeyId: apiKeyId(index % 2), model: index % 5 === 0 ? 'large' : 'small', placedAt: noon + index,
+        accountId: index % 3 === 0 ? b : a, apiKeyId: apiKeyId(index % 2), model: index % 5 === 0 ? 'large'
+        : 'small', placedAt: noon + index,
       });
       await harness.ledger.placeHold(hold, [], 'later');
       const free = index % 10 === 9;
-      await harness.ledger.close(sampleClosing(hold, free ? 0n : 7n, free ? { outcome: 'upstream-failed', upstream: undefined } : {}));
+      await harness.ledger.close(sampleClosing(hold, free ? 0n : 7n, free
+        ? { outcome: 'upstream-failed', upstream: undefined } : {}));
     }
     const ids = async (filter: UsageFilter, limit = 100, before?: RequestId) =>
       (await usage.list(filter, limit, before)).map(({ record }) => record.requestId);
-    const expected = (keep: (index: number) => boolean) => Array.from({ length: 30 }, (_, index) => index).filter(keep).toReversed().map(name);
+    const expected = (keep: (index: number) => boolean) => Array.from({ length: 30 }, (_, index) => index)
+      .filter(keep).toReversed().map(name);
     expect(await ids({})).toEqual(expected(() => true));
     expect(await ids({ accountId: b })).toEqual(expected((index) => index % 3 === 0));
-    expect(await ids({ apiKeyId: apiKeyId(1), model: 'large' })).toEqual(expected((index) => index % 2 === 1 && index % 5 === 0));
+    expect(await ids({ apiKeyId: apiKeyId(1), model: 'large' }))
+      .toEqual(expected((index) => index % 2 === 1 && index % 5 === 0));
     expect(await ids({ outcome: 'upstream-failed' })).toEqual(expected((index) => index % 10 === 9));
     expect(await ids({ upstream: 'up' })).toEqual(expected((index) => index % 10 !== 9));
     expect(await ids({ since: noon + 5, until: noon + 8 })).toEqual([name(7), name(6), name(5)]);
@@ -50,7 +54,8 @@ describe('usage reader', () => {
     const second = await ids({ accountId: a }, 4, first.at(-1));
     expect([...first, ...second]).toEqual(expected((index) => index % 3 !== 0).slice(0, 8));
     const one = await usage.get(name(1));
-    expect(one?.record).toMatchObject({ requestId: name(1), chargeNano: 7n, heldNano: 10n, lossNano: 0n, outcome: 'finished' });
+    expect(one?.record).toMatchObject({ requestId: name(1), chargeNano: 7n, heldNano: 10n, lossNano: 0n,
+      outcome: 'finished' });
     expect(one?.movementId).toStartWith('mov_');
     expect(await usage.get(name(9))).toMatchObject({ movementId: undefined });
     expect(await usage.get(requestId('unknown'))).toBeUndefined();
@@ -65,7 +70,8 @@ describe('movement reader', () => {
     const b = await opened(harness.ledger, 2n ** 62n, 0n, 'b');
     const c = await opened(harness.ledger, 2n ** 62n, 0n, 'c');
     await harness.ledger.post(topUp(a, 5n, { kind: 'adjustment', entries: [
-      { address: `account/${a}`, currency: 'USD', amountNano: 5n }, { address: 'house/promotion', currency: 'USD', amountNano: -5n },
+      { address: `account/${a}`, currency: 'USD', amountNano: 5n },
+        { address: 'house/promotion', currency: 'USD', amountNano: -5n },
     ] }));
     for (const account of [a, b, c]) {
       const hold = sampleHold(account, 2n ** 61n, { accountId: account });
@@ -74,7 +80,8 @@ describe('movement reader', () => {
     }
     const rows = await movements.trialBalance();
     expect(rows.map((row) => row.address)).toEqual([
-      'account/*', 'house/cash/test', 'house/promotion', 'house/revenue', 'house/upstream-cost/up', 'house/upstream-payable/up',
+      'account/*', 'house/cash/test', 'house/promotion', 'house/revenue', 'house/upstream-cost/up',
+        'house/upstream-payable/up',
     ]);
     expect(rows.reduce((sum, row) => sum + row.amountNano, 0n)).toBe(0n);
     expect(rows.find((row) => row.address === 'house/cash/test')?.amountNano).toBe(-3n * 2n ** 62n);
@@ -85,7 +92,8 @@ describe('movement reader', () => {
     for (const movement of all) expect(movement.entries.reduce((sum, entry) => sum + entry.amountNano, 0n)).toBe(0n);
     const ofB = await movements.list({ address: `account/${b}` }, 100, undefined);
     expect(ofB.map((movement) => movement.kind).toSorted()).toEqual(['charges', 'top-up']);
-    expect(await movements.list({ kind: 'adjustment' }, 100, undefined)).toMatchObject([{ kind: 'adjustment', entries: [{ amountNano: 5n }, { address: 'house/promotion' }] }]);
+    expect(await movements.list({ kind: 'adjustment' }, 100, undefined))
+      .toMatchObject([{ kind: 'adjustment', entries: [{ amountNano: 5n }, { address: 'house/promotion' }] }]);
     const [newest, ...older] = all;
     expect(await movements.list({}, 2, newest?.id)).toEqual(older.slice(0, 2));
     expect(await movements.list({ since: Date.now() + 30 * 86_400_000 }, 10, undefined)).toEqual([]);

@@ -11,20 +11,25 @@ import { operations, protocolNames } from '../../../src/plugin/operations.ts';
 import type { ChargeLine } from '../../../src/plugin/billing.ts';
 import { usageParts, type UsageParts } from '../../../src/plugin/usage.ts';
 
-const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('"', '\\', '\n\u2028', '\ud800', 'gpt-5', ''));
-const nano = fc.oneof(fc.bigInt({ min: 0n, max: NANO_MAX }), fc.bigInt({ min: 0n, max: 1_000_000n }), fc.constant(2n ** 53n), fc.constant(2n ** 53n - 1n));
+const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('"', '\\', '\n\u2028',
+  '\ud800', 'gpt-5', ''));
+const nano = fc.oneof(fc.bigInt({ min: 0n, max: NANO_MAX }), fc.bigInt({ min: 0n, max: 1_000_000n }),
+  fc.constant(2n ** 53n), fc.constant(2n ** 53n - 1n));
 const rate = fc.oneof(nano, fc.constant(10n ** 30n));
 const moment = fc.integer({ min: 0, max: 4_000_000_000_000 });
 const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
-const id = <P extends string>(prefix: P) => fc.stringMatching(/^[0-9a-f]{1,32}$/).map((digits): `${P}_${string}` => `${prefix}_${digits}`);
+const id = <P extends string>(prefix: P) => fc.stringMatching(/^[0-9a-f]{1,32}$/)
+  .map((digits): `${P}_${string}` => `${prefix}_${digits}`);
 const ordered = <T>(values: readonly (T | undefined)[]) =>
   Object.fromEntries(usageParts.flatMap((part, index) => (values[index] === undefined ? [] : [[part, values[index]]])));
 
-const usage: fc.Arbitrary<UsageParts> = fc.array(maybe(count), { minLength: usageParts.length, maxLength: usageParts.length }).map(ordered);
+const usage: fc.Arbitrary<UsageParts> = fc.array(maybe(count), { minLength: usageParts.length,
+  maxLength: usageParts.length }).map(ordered);
 const terms: fc.Arbitrary<PinnedTerms> = fc.record({
   priceVersionId: id('prc'), rule: text, currency: fc.constantFrom('USD', 'EUR'),
-  rates: fc.array(maybe(rate), { minLength: usageParts.length, maxLength: usageParts.length }).map(ordered), perCallNano: nano,
+  rates: fc.array(maybe(rate), { minLength: usageParts.length, maxLength: usageParts.length }).map(ordered),
+  perCallNano: nano,
   multipliers: fc.array(fc.record({ of: text, ppm: count }), { maxLength: 3 }),
 });
 const line: fc.Arbitrary<ChargeLine> = fc.oneof(
@@ -32,19 +37,24 @@ const line: fc.Arbitrary<ChargeLine> = fc.oneof(
   fc.record({ kind: fc.constant('per-call' as const), amountNano: nano }),
 );
 const attempt: fc.Arbitrary<Attempt> = fc.record({
-  upstream: text, provider: text, model: text, startedAt: moment, durationMs: fc.double({ min: 0, max: 1e7, noNaN: true }).map((value) => (value === 0 ? 0 : value)),
-  status: maybe(fc.nat(999)), fault: maybe(text), costNano: maybe(nano), costCurrency: maybe(fc.constantFrom('USD', 'EUR')),
+  upstream: text, provider: text, model: text, startedAt: moment,
+  durationMs: fc.double({ min: 0, max: 1e7, noNaN: true }).map((value) => (value === 0 ? 0 : value)),
+  status: maybe(fc.nat(999)), fault: maybe(text), costNano: maybe(nano),
+  costCurrency: maybe(fc.constantFrom('USD', 'EUR')),
 });
 const closing: fc.Arbitrary<Closing> = fc.record({
   requestId: id('req'), accountId: id('acc'), apiKeyId: id('key'), userId: maybe(id('usr')), group: maybe(text),
   admittedAt: moment, endedAt: moment, firstByteMs: maybe(fc.nat()), operation: fc.constantFrom(...operations),
   protocol: fc.constantFrom(...protocolNames), model: text, stream: fc.boolean(), status: fc.nat(999),
   outcome: fc.constantFrom(...outcomes), upstream: maybe(text), attempts: fc.array(attempt, { maxLength: 3 }), usage,
-  usageSource: fc.constantFrom('upstream' as const, 'estimated' as const, 'none' as const), flags: fc.array(text, { maxLength: 3 }),
-  usageText: maybe(text), terms, lines: fc.array(line, { maxLength: 4 }), chargeNano: nano, address: text, country: text,
+  usageSource: fc.constantFrom('upstream' as const, 'estimated' as const, 'none' as const),
+  flags: fc.array(text, { maxLength: 3 }),
+  usageText: maybe(text), terms, lines: fc.array(line, { maxLength: 4 }), chargeNano: nano, address: text,
+  country: text,
 });
 const hold: fc.Arbitrary<Hold> = fc.record({
-  requestId: id('req'), accountId: id('acc'), apiKeyId: id('key'), amountNano: nano, terms, placedAt: moment, expiresAt: moment,
+  requestId: id('req'), accountId: id('acc'), apiKeyId: id('key'), amountNano: nano, terms, placedAt: moment,
+  expiresAt: moment,
   operation: fc.constantFrom(...operations), model: text,
 });
 
@@ -76,7 +86,8 @@ describe('records as JSON', () => {
     const [sample] = fc.sample(closing, { numRuns: 1, seed: 7 });
     if (sample === undefined) throw new Error('no sample');
     const json = usageRecordJson(sample, 0n, 0n);
-    expect(() => readUsageRecord(json.replace(`"chargeNano":"${sample.chargeNano}"`, '"chargeNano":1.5'))).toThrow('chargeNano');
+    expect(() => readUsageRecord(json.replace(`"chargeNano":"${sample.chargeNano}"`, '"chargeNano":1.5')))
+      .toThrow('chargeNano');
     expect(() => readUsageRecord(json.replace('"outcome":', '"outcame":'))).toThrow('outcome');
     expect(() => readUsageRecord('[]')).toThrow('the record must be an object');
   });

@@ -15,7 +15,8 @@ export const noon = 1_795_348_800_000;
 
 /** One nano for each piece of input: a charge of n nano is n tokens. */
 export const sampleTerms: PinnedTerms = {
-  priceVersionId, rule: 'standard', currency: 'USD', rates: { input: 1_000n, output: 1_000n }, perCallNano: 0n, multipliers: [],
+  priceVersionId, rule: 'standard', currency: 'USD', rates: { input: 1_000n, output: 1_000n },
+  perCallNano: 0n, multipliers: [],
 };
 
 export function sampleHold(request: string | number, amountNano: Nano, over: Partial<Hold> = {}): Hold {
@@ -31,7 +32,8 @@ export function sampleClosing(hold: Hold, chargeNano: Nano, over: Partial<Closin
   const usage = exact ? { input: Number(chargeNano) } : {};
   return {
     requestId: hold.requestId, accountId: hold.accountId, apiKeyId: hold.apiKeyId, userId: undefined, group: undefined,
-    admittedAt: hold.placedAt, endedAt: hold.placedAt + 500, firstByteMs: 120, operation: hold.operation, protocol: 'openai-chat',
+    admittedAt: hold.placedAt, endedAt: hold.placedAt + 500, firstByteMs: 120, operation: hold.operation,
+    protocol: 'openai-chat',
     model: hold.model, stream: false, status: 200, outcome: 'finished', upstream: 'up',
     attempts: [{
       upstream: 'up', provider: 'simulator', model: 'small-1', startedAt: hold.placedAt, durationMs: 480, status: 200,

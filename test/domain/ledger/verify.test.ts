@@ -34,19 +34,23 @@ function tampered(statement: string): VerifyReport {
   const folder = scratch();
   cpSync(books, folder, { recursive: true });
   const database = new Database(join(folder, 'ledger.db'));
-  for (const table of ['movement', 'entry', 'usage']) for (const verb of ['update', 'delete']) database.run(`DROP TRIGGER ${table}_no_${verb}`);
+  for (const table of ['movement', 'entry', 'usage']) {
+    for (const verb of ['update', 'delete']) database.run(`DROP TRIGGER ${table}_no_${verb}`);
+  }
   database.run('PRAGMA foreign_keys = OFF');
   expect(database.run(statement).changes).toBeGreaterThan(0);
   database.close();
   return verifyLedger({ folder, chargeOf: chargeOfLines });
 }
 
-const found = (report: VerifyReport): string[] => [...new Set(report.faults.map((fault) => `${fault.invariant} ${fault.id}`))];
+const found = (report: VerifyReport): string[] => [...new Set(report.faults.map((fault) =>
+  `${fault.invariant} ${fault.id}`))];
 
 describe('verify', () => {
   test('good books are in order, and the report counts them', () => {
     const report = verifyLedger({ folder: books, chargeOf: chargeOfLines });
-    expect(report).toMatchObject({ ok: true, usageRecords: 3, openHolds: 0, unloadedRecords: 0, faults: [], unknownRules: [] });
+    expect(report).toMatchObject({ ok: true, usageRecords: 3, openHolds: 0, unloadedRecords: 0, faults: [],
+      unknownRules: [] });
     const text = formatVerifyReport(report);
     expect(text).toContain('3 usage records');
     expect(text).toEndWith('the books are in order');
@@ -68,34 +72,55 @@ describe('verify', () => {
   const cases: readonly (readonly [what: string, sql: string, expected: readonly string[]])[] = [
     ['a charge column', "UPDATE usage SET charge_nano = 60 WHERE request_id = 'req_1'", ['columns req_1']],
     ['a query column', "UPDATE usage SET model = 'large' WHERE request_id = 'req_1'", ['columns req_1']],
-    ['the quantity in a record', `UPDATE usage SET detail = replace(detail, '"quantity":70', '"quantity":71') WHERE request_id = 'req_1'`, ['I7 req_1', 'I14']],
-    ['words in a record that no column has', `UPDATE usage SET detail = replace(detail, '127.0.0.1', '127.0.0.2') WHERE request_id = 'req_3'`, ['I14']],
-    ['a free outcome that is charged', `UPDATE usage SET outcome = 'upstream-failed', detail = replace(detail, '"finished"', '"upstream-failed"') WHERE request_id = 'req_1'`, ['I16 req_1', 'I14']],
-    ['a record and its charge together', `UPDATE usage SET charge_nano = 71, input_tokens = 71, detail = replace(replace(replace(detail, '"quantity":70', '"quantity":71'), '"input":70', '"input":71'), '"chargeNano":"70"', '"chargeNano":"71"') WHERE request_id = 'req_1'`, ['I15', 'I14', 'spend acc_a', 'spend key_k']],
-    ['a removed record', "DELETE FROM usage WHERE request_id = 'req_1'", ['I15', 'I13 house/upstream-cost/up', 'I14', 'spend acc_a', 'spend key_k']],
-    ['a record named to another movement', "UPDATE usage SET movement_position = (SELECT movement_position FROM usage WHERE request_id = 'req_2') WHERE request_id = 'req_1'", ['I15 req_2', 'I15', 'I14']],
-    ['one leg of a movement', "UPDATE entry SET amount_nano = amount_nano + 1 WHERE address = 'account/acc_a' AND amount_nano = 1000", ['I1', 'I14', 'I2 account/acc_a']],
-    ['both legs of a top-up', "UPDATE entry SET amount_nano = amount_nano * 2 WHERE movement_position = 1", ['I14', 'I2 account/acc_a', 'I2 house/cash/test']],
+    ['the quantity in a record',
+      `UPDATE usage SET detail = replace(detail, '"quantity":70', '"quantity":71') WHERE request_id = 'req_1'`, ['I7 req_1', 'I14']],
+    ['words in a record that no column has',
+      `UPDATE usage SET detail = replace(detail, '127.0.0.1', '127.0.0.2') WHERE request_id = 'req_3'`, ['I14']],
+    ['a free outcome that is charged',
+      `UPDATE usage SET outcome = 'upstream-failed', detail = replace(detail, '"finished"', '"upstream-failed"')
+        WHERE request_id = 'req_1'`,
+      ['I16 req_1', 'I14']],
+    ['a record and its charge together',
+      `UPDATE usage SET charge_nano = 71, input_tokens = 71, detail = replace(replace(replace(detail,
+        '"quantity":70', '"quantity":71'), '"input":70', '"input":71'), '"chargeNano":"70"', '"chargeNano":"71"')
+        WHERE request_id = 'req_1'`,
+      ['I15', 'I14', 'spend acc_a', 'spend key_k']],
+    ['a removed record', "DELETE FROM usage WHERE request_id = 'req_1'",
+      ['I15', 'I13 house/upstream-cost/up', 'I14', 'spend acc_a', 'spend key_k']],
+    ['a record named to another movement',
+      `UPDATE usage SET movement_position = (SELECT movement_position FROM usage WHERE request_id = 'req_2')
+        WHERE request_id = 'req_1'`,
+      ['I15 req_2', 'I15', 'I14']],
+    ['one leg of a movement',
+      "UPDATE entry SET amount_nano = amount_nano + 1 WHERE address = 'account/acc_a' AND amount_nano = 1000", ['I1', 'I14', 'I2 account/acc_a']],
+    ['both legs of a top-up', "UPDATE entry SET amount_nano = amount_nano * 2 WHERE movement_position = 1",
+      ['I14', 'I2 account/acc_a', 'I2 house/cash/test']],
     ['a reason', "UPDATE movement SET reason = 'nothing to see' WHERE reason = 'goodwill'", ['I14']],
-    ['a removed movement at the end', 'DELETE FROM movement WHERE position = (SELECT max(position) FROM movement)', ['I14 ledger_state', 'I1', 'I2 account/acc_a']],
+    ['a removed movement at the end',
+      'DELETE FROM movement WHERE position = (SELECT max(position) FROM movement)',
+      ['I14 ledger_state', 'I1', 'I2 account/acc_a']],
     ['a balance', "UPDATE balance SET posted_nano = '1' WHERE address = 'account/acc_b'", ['I2 account/acc_b']],
     ['a removed balance', "DELETE FROM balance WHERE address = 'house/revenue'", ['I2 house/revenue']],
-    ['a spending counter', "UPDATE spend SET charge_nano = '1' WHERE window_name = 'month' AND scope = 'key'", ['spend key_k']],
-    ['the head of the chain', "UPDATE ledger_state SET head_hash = replace(head_hash, substr(head_hash, 1, 4), 'ffff')", ['I14 ledger_state']],
+    ['a spending counter',
+      "UPDATE spend SET charge_nano = '1' WHERE window_name = 'month' AND scope = 'key'", ['spend key_k']],
+    ['the head of the chain',
+      "UPDATE ledger_state SET head_hash = replace(head_hash, substr(head_hash, 1, 4), 'ffff')", ['I14 ledger_state']],
     ['an open hold of a closed request', "INSERT INTO open_hold VALUES ('req_1', '{}', '0')", ['I5 req_1']],
   ];
   for (const [what, sql, expected] of cases) {
     test(`finds ${what}`, () => {
       const report = tampered(sql);
       expect(report.ok).toBe(false);
-      const missing = expected.filter((mark) => !found(report).some((line) => line === mark || line.startsWith(`${mark} `)));
+      const missing = expected.filter((mark) => !found(report)
+        .some((line) => line === mark || line.startsWith(`${mark} `)));
       expect({ missing, found: missing.length > 0 ? found(report) : [] }).toEqual({ missing: [], found: [] });
       expect(formatVerifyReport(report)).toContain('NOT in order');
     });
   }
 
   test('names what no rule can recompute, and a rule that now charges otherwise', () => {
-    expect(verifyLedger({ folder: books, chargeOf: () => undefined })).toMatchObject({ ok: true, unknownRules: ['standard'] });
+    expect(verifyLedger({ folder: books, chargeOf: () => undefined }))
+      .toMatchObject({ ok: true, unknownRules: ['standard'] });
     const report = verifyLedger({ folder: books, chargeOf: (record) => (chargeOfLines(record) ?? 0n) + 1n });
     expect(found(report)).toEqual(['I7 req_1', 'I7 req_2', 'I7 req_3']);
   });
@@ -113,7 +138,8 @@ describe('verify', () => {
     expect(report).toMatchObject({ ok: true, unloadedRecords: 2 });
     const bytes = readFileSync(path);
     writeFileSync(path, Buffer.from(bytes).fill(0x20, 30, 33));
-    expect(found(verifyLedger({ folder: copy, chargeOf: chargeOfLines }))).toEqual([`journal ${join(copy, 'journal')}`]);
+    expect(found(verifyLedger({ folder: copy, chargeOf: chargeOfLines })))
+      .toEqual([`journal ${join(copy, 'journal')}`]);
   });
 
   test('a folder without a ledger is an error that names it, and stays as it was', () => {
@@ -124,7 +150,8 @@ describe('verify', () => {
 
   test('the sample has a loss, so the cases above cover it', () => {
     const database = new Database(join(books, 'ledger.db'), { readonly: true });
-    expect(database.query('SELECT loss_nano AS loss FROM usage WHERE account_id = ?').get(accountId('b'))).toEqual({ loss: 30 });
+    expect(database.query('SELECT loss_nano AS loss FROM usage WHERE account_id = ?').get(accountId('b')))
+      .toEqual({ loss: 30 });
     database.close();
   });
 });

@@ -29,8 +29,7 @@ export async function accountsApp(options: { readonly configGroups?: readonly Gr
     routes: [accountsRoutes(rig), usersRoutes(rig), groupsRoutes(rig), apiKeysRoutes(rig)],
     services: {
       operatorKeys: {
-        find: (sha256) =>
-          sha256 === sha256Hex(operatorKey) ? { id: operatorId, scopes: ['admin'] } : undefined,
+        find: (sha256) => (sha256 === sha256Hex(operatorKey) ? { id: operatorId, scopes: ['admin'] } : undefined),
       },
       clock,
       addressOf: () => '192.0.2.1',

@@ -63,15 +63,7 @@ describe('/accounts', () => {
     expect((await call('GET', '/accounts?group=friends')).get('items')).toMatchObject([{ id: ids[1] }]);
     await call('PATCH', `/accounts/${ids[0]}`, { status: 'suspended' });
     expect((await call('GET', '/accounts?status=suspended')).get('items')).toMatchObject([{ id: ids[0] }]);
-    for (const query of [
-      'limit=0',
-      'limit=201',
-      'limit=1e2',
-      'cursor=x',
-      'status=gone',
-      'sort=name',
-      'cursor=',
-    ]) {
+    for (const query of ['limit=0', 'limit=201', 'limit=1e2', 'cursor=x', 'status=gone', 'sort=name', 'cursor=']) {
       expect((await call('GET', `/accounts?${query}`)).status).toBe(400);
     }
   });
@@ -135,9 +127,9 @@ describe('/groups', () => {
       { name: 'team', source: 'admin', multiplierPpm: 1_000_000 },
     ]);
     const paged = await call('GET', '/groups?limit=1');
-    expect(
-      (await call('GET', `/groups?cursor=${String(paged.get('nextCursor'))}`)).get('items'),
-    ).toMatchObject([{ name: 'team' }]);
+    expect((await call('GET', `/groups?cursor=${String(paged.get('nextCursor'))}`)).get('items')).toMatchObject([
+      { name: 'team' },
+    ]);
     for (const refused of [
       await call('PATCH', '/groups/friends', { multiplierPpm: 5 }),
       await call('DELETE', '/groups/friends'),
@@ -146,9 +138,7 @@ describe('/groups', () => {
       expect(refused.get('detail')).toContain('config');
     }
     expect(
-      (await call('PATCH', '/groups/team', { multiplierPpm: 0, limits: { requestsPerMinute: null } })).get(
-        'limits',
-      ),
+      (await call('PATCH', '/groups/team', { multiplierPpm: 0, limits: { requestsPerMinute: null } })).get('limits'),
     ).toEqual(noLimits);
     expect((await call('DELETE', '/groups/team')).get('multiplierPpm')).toBe(0);
     expect((await call('GET', '/groups/team')).status).toBe(404);
@@ -178,9 +168,7 @@ describe('/api-keys', () => {
     for (const read of [made, ...reads]) expect(read.text).not.toContain(sha256Hex(key));
     for (const read of reads) expect(read.text).not.toContain(key.slice(3, 35));
     expect(reads[2]?.get('expiresAt')).toBe('2027-01-01T00:00:00.000Z');
-    expect(
-      (await call('PATCH', `/api-keys/${id}`, { expiresAt: null, addresses: null })).get('addresses'),
-    ).toBeNull();
+    expect((await call('PATCH', `/api-keys/${id}`, { expiresAt: null, addresses: null })).get('addresses')).toBeNull();
   });
 
   test('rotates with and without a body, deletes at once, and lists by account', async () => {
@@ -194,9 +182,7 @@ describe('/api-keys', () => {
     expect((await call('GET', `/api-keys/${idOf(old)}`)).get('expiresAt')).toBe('2026-01-16T12:00:00.000Z');
     const last = await call('POST', `/api-keys/${idOf(fresh)}/rotate`, { overlapSeconds: 0 });
     expect(directory.keyBySha256(sha256Hex(String(fresh.get('key'))))).toBeUndefined();
-    expect((await call('DELETE', `/api-keys/${idOf(last)}`)).get('revokedAt')).toBe(
-      '2026-01-15T12:00:00.000Z',
-    );
+    expect((await call('DELETE', `/api-keys/${idOf(last)}`)).get('revokedAt')).toBe('2026-01-15T12:00:00.000Z');
     expect(directory.keyBySha256(sha256Hex(String(last.get('key'))))).toBeUndefined();
     expect((await call('DELETE', `/api-keys/${idOf(last)}`)).status).toBe(200);
     const listed = (await call('GET', `/api-keys?accountId=${account}`)).get('items');

@@ -1,4 +1,7 @@
 import { createFetchTransport } from '../../../src/pipeline/transport/fetch-transport.ts';
+import { describeUnderPressure } from './pressure-suite.ts';
 import { describeTransport } from './transport-suite.ts';
 
-describeTransport('fetch', createFetchTransport, { namesFraming: false, seesConnect: false });
+const able = { namesFraming: false, seesConnect: false };
+describeTransport('fetch', createFetchTransport, able);
+describeUnderPressure('fetch', createFetchTransport, able);

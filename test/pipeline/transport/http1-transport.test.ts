@@ -4,9 +4,13 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { createHttp1Transport, type Http1Transport } from '../../../src/pipeline/transport/http1-transport.ts';
 import type { UpstreamTarget } from '../../../src/pipeline/transport/transport.ts';
 import { RecordingSink, until, type UpstreamSocket } from './fake-upstream.ts';
-import { createBench, describeTransport, relaxed, requestTo } from './transport-suite.ts';
+import { describeUnderPressure } from './pressure-suite.ts';
+import { createBench, relaxed, requestTo } from './transport-bench.ts';
+import { describeTransport } from './transport-suite.ts';
 
-describeTransport('http1', createHttp1Transport, { namesFraming: true, seesConnect: true });
+const able = { namesFraming: true, seesConnect: true };
+describeTransport('http1', createHttp1Transport, able);
+describeUnderPressure('http1', createHttp1Transport, able);
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello';
 const bench = createBench(createHttp1Transport);
