@@ -31,13 +31,14 @@ import type { UsageReader } from './domain/usage/usage-reader.ts';
 import { createUsageReader } from './domain/usage/usage-store.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
 import { publicHealthRoutes } from './http/health.ts';
-import { proxyRoutes } from './http/proxy/proxy-routes.ts';
+import { proxyRoutes, servedPaths } from './http/proxy/proxy-routes.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createRunningRequests } from './pipeline/running.ts';
 import type { PipelineServices } from './pipeline/services.ts';
+import { createSlowBodies } from './pipeline/slow-bodies.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
 import type { JournalFiles } from './store/journal-files.ts';
@@ -173,6 +174,7 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
     health: createUpstreamHealth(clock),
     retryBudget: createRetryBudget(clock),
     transport: parts.transport,
+    slowBodies: createSlowBodies(clock),
     clientAddress: trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
     bodyArrived: settings.bodyArrived,
     replyEnds: settings.replyEnds ?? (() => {}),
@@ -202,7 +204,10 @@ function createFaces(
   },
 ): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;
-  const proxy = proxyRoutes({ pipeline: createPipeline(services, running), models: createModelList(services), peerOf });
+  const pipeline = createPipeline(services, running);
+  const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
+  const served = new Map([...servedPaths].map(([path, protocol]) =>
+    [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const));
   const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
   const controls = createControlRegistry();
   controls.registerControls(builtInControls);
@@ -219,6 +224,7 @@ function createFaces(
   return {
     faces: {
       client: (request) => proxy.handle(request),
+      servedBy: (path) => served.get(path),
       public: (request) => health.handle(request),
       admin: async () => (await admin()).face,
       terms: async () => (await terms()).face,

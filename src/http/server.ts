@@ -12,6 +12,11 @@ export type Face = (request: Request) => Response | Promise<Response>;
 export interface Faces {
   /** `/v1` and its aliases. */
   readonly client: Face;
+  /**
+   * The short way of `/v1`: the very handler that the routes of `client` call for a POST to this path, without the
+   * router. Undefined for any other path.
+   */
+  readonly servedBy: (path: string) => ((request: Request, peer: string) => Promise<Response>) | undefined;
   /** `/admin`: made when it is first asked for, since most requests never do. */
   readonly admin: () => Promise<Face>;
   /** `/terms`. */
@@ -70,7 +75,10 @@ export function startServer(options: ServerOptions): RunningServer {
       if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
       const expectation = request.headers.get('expect');
       if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
-      peers.set(request, normalised(self.requestIP(request)?.address));
+      const peer = normalised(self.requestIP(request)?.address);
+      const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
+      if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
+      peers.set(request, peer);
       return faceOf(faces, path, request);
     },
     error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),

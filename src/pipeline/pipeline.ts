@@ -79,21 +79,17 @@ function createCloser(services: PipelineServices, reserved: Parameters<typeof ro
 }
 
 async function open(services: PipelineServices, running: RunningRequests, routed: Routed, closer: Closer): Promise<Response> {
-  const { signal } = routed.request;
-  // It may have left while its request was read, admitted or held.
-  const leaving: Leaving = { left: signal.aborted, running: undefined };
+  const leaving: Leaving = { left: false, running: undefined };
   const leave = () => {
     leaving.left = true;
     leaving.running?.abandon();
   };
-  signal.addEventListener('abort', leave, { once: true });
-  const entry = running.enter(leave);
+  const entry = running.enter(routed.request, leave);
   try {
     const dispatched = await dispatch(services, routed, leaving);
     return await answer(services, running, routed, closer, dispatched, leaving);
   } finally {
     running.leave(entry);
-    signal.removeEventListener('abort', leave);
   }
 }
 

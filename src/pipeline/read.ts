@@ -7,22 +7,13 @@ import type { PipelineServices } from './services.ts';
 
 export async function read(services: PipelineServices, authenticated: Authenticated): Promise<Read> {
   const { request, protocol } = authenticated;
-  const body = await withinDeadline(boundedBody(request), services.deadlines.requestBodyMs);
+  const deadlineMs = services.deadlines.requestBodyMs;
+  const body = await services.slowBodies.within(boundedBody(request), deadlineMs, tooSlow(deadlineMs));
   return { ...authenticated, body, facts: protocol.readRequest(body) };
 }
 
-/** A body that drips in slower than this is given up: a connection and its memory are not held for ever. */
-async function withinDeadline(body: Promise<Uint8Array>, deadlineMs: number): Promise<Uint8Array> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new TollgateError('invalid_request', { message: `The request body did not arrive within ${deadlineMs / 1000} seconds.` }));
-  }, deadlineMs);
-  try {
-    return await Promise.race([body, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const tooSlow = (deadlineMs: number) => () =>
+  new TollgateError('invalid_request', { message: `The request body did not arrive within ${deadlineMs / 1000} seconds.` });
 
 async function boundedBody(request: Request): Promise<Uint8Array> {
   const length = request.headers.get('content-length');

@@ -5,13 +5,26 @@ import type { Deadlines } from '../core/bounds.ts';
 import type { StreamRelay } from './stream-relay.ts';
 
 const SWEEP_EVERY_MS = 1_000;
+/**
+ * A request that is not answered within one to two of these is watched for its client's leaving. Asking every request
+ * for its signal at once would cost more than all that the quick ones could lose.
+ */
+const WATCH_EVERY_MS = 40;
+
+/** A request that is being opened. */
+export interface Opening {
+  readonly request: Request;
+  /** The client left, or we shut down: let the upstream go. */
+  readonly leave: () => void;
+  sweeps: number;
+}
 
 export interface RunningRequests {
   /** No new request is taken any more. */
   readonly stopping: boolean;
   readonly count: number;
-  enter(leave: () => void): object;
-  leave(entry: object): void;
+  enter(request: Request, leave: () => void): Opening;
+  leave(entry: Opening): void;
   enterStream(relay: StreamRelay): void;
   leaveStream(relay: StreamRelay): void;
   /** Refuses new requests, waits for the running ones, and after the deadline ends them as shut down. */
@@ -19,7 +32,7 @@ export interface RunningRequests {
 }
 
 export function createRunningRequests(clock: Clock, deadlines: Deadlines): RunningRequests {
-  const opening = new Map<object, () => void>();
+  const opening = new Set<Opening>();
   const streams = new Set<StreamRelay>();
   let stopping = false;
   let empty: (() => void) | undefined;
@@ -27,6 +40,19 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
     for (const relay of streams) relay.sweep(deadlines);
   }, SWEEP_EVERY_MS);
   sweep.unref();
+  let watcher: ReturnType<typeof setInterval> | undefined;
+  const watch = () => {
+    for (const entry of opening) {
+      entry.sweeps += 1;
+      if (entry.sweeps !== 2) continue;
+      const { signal } = entry.request;
+      if (signal.aborted) entry.leave();
+      else signal.addEventListener('abort', entry.leave, { once: true });
+    }
+    if (opening.size > 0) return;
+    clearInterval(watcher);
+    watcher = undefined;
+  };
   const left = () => {
     if (opening.size + streams.size === 0) empty?.();
   };
@@ -37,13 +63,15 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
     get count() {
       return opening.size + streams.size;
     },
-    enter(leave) {
-      const entry = {};
-      opening.set(entry, leave);
+    enter(request, leave) {
+      const entry: Opening = { request, leave, sweeps: 0 };
+      opening.add(entry);
+      watcher ??= setInterval(watch, WATCH_EVERY_MS);
       return entry;
     },
     leave(entry) {
       opening.delete(entry);
+      if (entry.sweeps >= 2) entry.request.signal.removeEventListener('abort', entry.leave);
       if (stopping) left();
     },
     enterStream: (relay) => void streams.add(relay),
@@ -58,13 +86,14 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
         const { promise, resolve } = Promise.withResolvers<void>();
         empty = resolve;
         const timer = setTimeout(() => {
-          for (const leave of opening.values()) leave();
+          for (const entry of opening) entry.leave();
           for (const relay of streams) relay.cut('shut-down');
         }, Math.max(0, untilMs - clock.monotonicMs()));
         await promise;
         clearTimeout(timer);
       }
       clearInterval(sweep);
+      clearInterval(watcher);
     },
   };
 }

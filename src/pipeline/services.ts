@@ -11,6 +11,7 @@ import type { UpstreamHealth } from '../domain/upstreams/health.ts';
 import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
 import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
 import type { Authenticated } from './exchange.ts';
+import type { SlowBodies } from './slow-bodies.ts';
 import type { UpstreamTransport } from './transport/transport.ts';
 
 /** The compliance engine as the pipeline sees it. */
@@ -41,6 +42,7 @@ export interface PipelineServices {
   readonly health: UpstreamHealth;
   readonly retryBudget: RetryBudget;
   readonly transport: UpstreamTransport;
+  readonly slowBodies: SlowBodies;
   clientAddress(peer: string, headers: Headers): string;
   /** The request is admitted: from here on its connection may be quiet, and our own deadlines hold. */
   bodyArrived(request: Request): void;

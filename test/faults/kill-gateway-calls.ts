@@ -90,7 +90,8 @@ function draftCall(chance: Chance, serial: number, tight: boolean): Draft {
   }
   if (dice < 0.69) return { ...base, model: 'gpt-4o-mini', text: `refuse ${filler}`, output: 0, ending: 'refused' };
   if (dice < 0.72) {
-    return { ...base, stream: true, model: 'gpt-4o-mini', text: `cut 8 gap 3 ${filler}`, output: 8, limit: 8, ending: 'cut' };
+    const eight = { stream: true, output: 8, limit: 8 };
+    return { ...base, ...eight, model: 'gpt-4o-mini', text: `cut 8 gap 3 ${filler}`, ending: 'cut' };
   }
   return { ...base, model: 'gpt-4o-mini', text: `give ${output} gap ${within(chance, 0, 6)} ${filler}` };
 }
@@ -149,7 +150,9 @@ export async function sendCall(origin: string, call: Call, events: CallEvents): 
   }
 }
 
-async function readStream(response: Response, call: Call, leaving: AbortController, events: CallEvents): Promise<void> {
+async function readStream(
+  response: Response, call: Call, leaving: AbortController, events: CallEvents,
+): Promise<void> {
   if (response.body === null) return;
   for await (const chunk of response.body) {
     if (call.text === '') events.firstByte();
@@ -167,6 +170,8 @@ export function statedTokens(call: Call): Tokens | undefined {
   if (at < 0) return undefined;
   const usage = call.text.slice(at);
   return {
-    input: countOf(usage, 'prompt_tokens'), cached: countOf(usage, 'cached_tokens'), output: countOf(usage, 'completion_tokens'),
+    input: countOf(usage, 'prompt_tokens'),
+    cached: countOf(usage, 'cached_tokens'),
+    output: countOf(usage, 'completion_tokens'),
   };
 }

@@ -47,7 +47,8 @@ const commandOf = (executable: string | undefined): readonly string[] =>
 
 function environmentOf(launch: Launch): Record<string, string | undefined> {
   return {
-    ...process.env, TOLLGATE_OPERATOR_KEY: operatorKey, OPENAI_API_KEY: 'sk-upstream', OPENAI_BASE_URL: launch.upstreamUrl,
+    ...process.env,
+    TOLLGATE_OPERATOR_KEY: operatorKey, OPENAI_API_KEY: 'sk-upstream', OPENAI_BASE_URL: launch.upstreamUrl,
   };
 }
 

@@ -16,7 +16,7 @@ export interface LoadOptions {
   readonly notes: RoundNotes;
   /** Names the round in idempotency keys. */
   readonly round: string;
-  /** Whether accounts with hardly any money call too: their refusals need the tokenizer, which takes its time to load. */
+  /** Whether accounts with hardly any money call too. Their refusals need the tokenizer, which is slow to load. */
   readonly tight: boolean;
   /** Called in the very turn in which the driver sees it. */
   readonly saw: (moment: Moment) => void;

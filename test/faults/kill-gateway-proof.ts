@@ -68,13 +68,15 @@ async function sendTopUpsAgain({ origin, books, notes, chance, counts, wrong }: 
   }
   const last = notes.topUps.at(-1);
   if (last !== undefined) again.add(last);
-  const any = all[Math.floor(chance() * all.length)];
-  if (any !== undefined) again.add(any);
+  const ofAnyRound = all[Math.floor(chance() * all.length)];
+  if (ofAnyRound !== undefined) again.add(ofAnyRound);
   await Promise.all([...again].map(async (topUp) => {
     const acknowledged = topUp.movementId !== undefined;
     const answer = await sendTopUp(origin, topUp, books, wrong);
     counts.topUpsSentAgain += 1;
-    if (acknowledged && !answer.replayed) wrong.push(`top-up ${topUp.idempotencyKey} was acknowledged and is booked anew`);
+    if (acknowledged && !answer.replayed) {
+      wrong.push(`top-up ${topUp.idempotencyKey} was acknowledged and is booked anew`);
+    }
   }));
 }
 
@@ -118,7 +120,8 @@ function proveTopUps(database: Database, { books, notes, read, wrong }: Proof): 
     const expected = topUp?.movementId === row.id && topUp.amountNano === row.amount_nano
       && row.address === `account/${topUp.accountId}`;
     if (!expected || found.has(key)) {
-      wrong.push(`movement ${row.id} (${key}, ${row.amount_nano} to ${row.address}) is not a top-up that was acknowledged once`);
+      const about = `${row.id} (${key}, ${row.amount_nano} to ${row.address})`;
+      wrong.push(`movement ${about} is not a top-up that was acknowledged once`);
     }
     found.add(key);
   }
@@ -144,7 +147,9 @@ function proveUsage(database: Database, proof: Proof): void {
     const budget = books.budgets.get(apiKeyId);
     if (budget === undefined) continue;
     budget.chargedNano += chargeNano;
-    if (budget.chargedNano > budget.capNano) wrong.push(`${apiKeyId} was charged ${budget.chargedNano} of ${budget.capNano}`);
+    if (budget.chargedNano > budget.capNano) {
+      wrong.push(`${apiKeyId} was charged ${budget.chargedNano} of ${budget.capNano}`);
+    }
   }
 }
 
@@ -156,6 +161,7 @@ async function proveBalances({ origin, books, wrong }: Proof): Promise<void> {
       wrong.push(`${account.id} has ${posted}, top-ups less charges are ${account.balanceNano}`);
     }
     if (posted < 0n) wrong.push(`${account.id} is at ${posted}, below zero without an overdraft`);
-    if (textIn(answer, 'heldNano') !== '0') wrong.push(`${account.id} holds ${textIn(answer, 'heldNano')} without a request`);
+    const held = textIn(answer, 'heldNano');
+    if (held !== '0') wrong.push(`${account.id} holds ${held} without a request`);
   }));
 }

@@ -1,5 +1,5 @@
-// An upstream that lives on when the gateway dies, as a vendor's does. It speaks OpenAI's chat protocol and reports usage
-// that the driver can foretell. What a call is to get stands in its last message: `give 5 gap 3`, `refuse`, `cut`.
+// An upstream that lives on when the gateway dies, as a vendor's does. It speaks OpenAI's chat protocol and reports
+// usage that the driver can foretell. What a call is to get stands in its message: `give 5 gap 3`, `refuse`, `cut`.
 
 export interface KillUpstream {
   readonly url: string;

@@ -88,7 +88,9 @@ function judgeSeen(
   if (call.status !== 200) {
     counts.refused += 1;
     if (call.status === 500) wrong.push(`${about}: the gateway has a defect: ${call.text.slice(0, 200)}`);
-    if (record !== undefined && record.charge_nano !== 0n) wrong.push(`${about} was refused and charged: ${named(record)}`);
+    if (record !== undefined && record.charge_nano !== 0n) {
+      wrong.push(`${about} was refused and charged: ${named(record)}`);
+    }
     return 0n;
   }
   // A hold is durable before the first byte of a stream, a settlement before the status line of a whole reply.
@@ -137,16 +139,20 @@ const sameCall = (call: Call, record: UsageFound): boolean =>
 /** A record without a reply: it must belong to one call of which nothing was seen, and to no other. */
 function judgeUnseen(record: UsageFound, unseen: Call[], counts: CallCounts, wrong: string[]): Charged {
   const exact = record.outcome === 'finished';
-  const at = unseen.findIndex((call) => sameCall(call, record) && mayEndAs(call, record)
-    && (!exact || (BigInt(call.tokens.input) === record.input_tokens && BigInt(call.tokens.output) === record.output_tokens)));
+  const at = unseen.findIndex((call) =>
+    sameCall(call, record) && mayEndAs(call, record) && (!exact || sameTokens(call, record)));
   const [call] = at < 0 ? [] : unseen.splice(at, 1);
   if (call === undefined) wrong.push(`${named(record)} belongs to no call that was sent`);
   else if (exact && record.charge_nano !== chargeOf(call.model, call.tokens)) {
     wrong.push(`${named(record)} finished unseen and costs ${chargeOf(call.model, call.tokens)}`);
   }
   if (record.charge_nano > 0n) counts.chargedUnseen += 1;
-  return { accountId: record.account_id, apiKeyId: record.api_key_id, chargeNano: record.charge_nano - record.loss_nano };
+  const chargeNano = record.charge_nano - record.loss_nano;
+  return { accountId: record.account_id, apiKeyId: record.api_key_id, chargeNano };
 }
+
+const sameTokens = ({ tokens }: Call, record: UsageFound): boolean =>
+  BigInt(tokens.input) === record.input_tokens && BigInt(tokens.output) === record.output_tokens;
 
 function mayEndAs(call: Call, record: UsageFound): boolean {
   switch (record.outcome) {

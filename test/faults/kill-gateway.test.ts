@@ -5,7 +5,7 @@ const rounds = Number(process.env['TOLLGATE_KILL_ROUNDS'] ?? 12);
 /** No round begins after that: a slow machine runs fewer of them. */
 const timeMaxMs = 20_000 + Math.max(0, rounds - 12) * 2_000;
 
-test('kill -9 of the whole gateway under load loses nothing that a client saw complete, and doubles nothing', async () => {
+test('kill -9 of the whole gateway under load loses nothing that a client saw, and doubles nothing', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   console.log(`kill-gateway: seed ${seed}`);
   const report = await killGateway({ rounds, seed, executable: undefined, verifyEvery: 6, timeMaxMs });

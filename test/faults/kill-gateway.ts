@@ -108,8 +108,15 @@ async function loadAndKill(rounds: Rounds, child: GatewayChild, origin: string, 
 
 const median = (figures: readonly number[]): number => figures.toSorted((a, b) => a - b)[figures.length >> 1] ?? 0;
 
-/** Starts it, up to three times killed on the way, as if an operator were unlucky. */
-async function startAgain(rounds: Rounds, launch: Launch, killsMax: number): Promise<{ child: GatewayChild; origin: string; kills: number }> {
+interface Started {
+  readonly child: GatewayChild;
+  readonly origin: string;
+  /** Times that it was killed before it could serve. */
+  readonly kills: number;
+}
+
+/** Starts it, killed on the way as often as chance has it. */
+async function startAgain(rounds: Rounds, launch: Launch, killsMax: number): Promise<Started> {
   const { chance, report } = rounds;
   const usualMs = report.startsMs.length === 0 ? 200 : median(report.startsMs.slice(-20));
   let kills = 0;
@@ -163,7 +170,9 @@ async function runRounds(rounds: Rounds, workFolder: string): Promise<void> {
     report.wrong.push(...wrong);
     const last = report.rounds === options.rounds || performance.now() >= endAtMs || wrong.length > 0;
     if (last || report.rounds % options.verifyEvery === 0) await verify(rounds, launch, 'after the start', true);
-    if (round % FIRST_START_EVERY === FIRST_START_EVERY - 1) await killFirstStart(rounds, join(workFolder, `empty-${round}`));
+    if (round % FIRST_START_EVERY === FIRST_START_EVERY - 1) {
+      await killFirstStart(rounds, join(workFolder, `empty-${round}`));
+    }
   }
   child.kill();
   await child.exited;
@@ -178,8 +187,9 @@ const newReport = (): KillGatewayReport => ({
 
 /** Defects and failed settlements that the gateway itself logged. */
 function loggedErrors(logFile: string): readonly string[] {
-  const lines = readFileSync(logFile, 'utf8').split('\n').filter((line) => line.includes('"level":"error"') || /^\w*Error: /.test(line));
-  return lines.slice(0, 5).map((line) => `the gateway logged: ${line.slice(0, 500)}`);
+  const lines = readFileSync(logFile, 'utf8').split('\n');
+  return lines.filter((line) => line.includes('"level":"error"') || /^\w*Error: /.test(line)).slice(0, 5)
+    .map((line) => `the gateway logged: ${line.slice(0, 500)}`);
 }
 
 export async function killGateway(options: KillGatewayOptions): Promise<KillGatewayReport> {
@@ -192,7 +202,8 @@ export async function killGateway(options: KillGatewayOptions): Promise<KillGate
   const report = newReport();
   try {
     await runRounds(
-      { options, chance: chanceFrom(options.seed), launch, books: newBooks(), read: newReadSoFar(), report }, workFolder,
+      { options, chance: chanceFrom(options.seed), launch, books: newBooks(), read: newReadSoFar(), report },
+      workFolder,
     );
     report.wrong.push(...loggedErrors(launch.logFile));
   } catch (error) {
@@ -211,8 +222,8 @@ export function summaryOf(report: KillGatewayReport): string {
   const aimText = Object.entries(aimed).map(([aim, count]) => `${aim} ${count}`).join(', ');
   return `${report.rounds} rounds (killed at: ${aimText}), ${report.killsAtStart} more kills during a start, `
     + `${report.killsOfFirstStarts} during a first start; ${report.calls} calls, ${report.complete} complete replies `
-    + `checked (${report.stated} stated usage), ${report.refused} refused, ${report.begun} begun, ${report.unseen} unseen; `
-    + `${report.records} usage records, ${report.charged} charged, ${report.chargedUnseen} of them not seen complete, `
+    + `checked (${report.stated} stated usage), ${report.refused} refused, ${report.begun} begun, `
+    + `${report.unseen} unseen; ${report.records} usage records, ${report.charged} charged, ${report.chargedUnseen} of them not seen complete, `
     + `${report.recovered} recovered; top-ups: ${report.topUpsAcknowledged} acknowledged, ${report.topUpsUnanswered} `
     + `unanswered, ${report.topUpsSentAgain} sent again; ${report.keys} keys, ${report.accounts} accounts; `
     + `${report.verifies} x verify; start: median ${Math.round(median(startsMs))} ms, longest `

@@ -51,6 +51,7 @@ export class VerifyWalk {
   #usageRecords = 0;
   #movements = 0;
   #entries = 0;
+  #addresses = 0;
   #headHash = genesisHash;
 
   constructor(database: Database, chargeOf: ChargeOf, findings: Findings) {
@@ -65,7 +66,7 @@ export class VerifyWalk {
   totals(): WalkTotals {
     return {
       usageRecords: this.#usageRecords, movements: this.#movements, entries: this.#entries,
-        addresses: this.#balances.size,
+        addresses: this.#addresses,
       unknownRules: [...this.#unknownRules].toSorted(), headHash: this.#headHash,
     };
   }
@@ -244,6 +245,7 @@ export class VerifyWalk {
   }
 
   #checkBalances(): void {
+    this.#addresses = this.#balances.size;
     for (const row of this.#database.query<BalanceRow, []>('SELECT * FROM balance').all()) {
       const key = `${row.address}\0${row.currency}`;
       const sum = this.#balances.get(key) ?? 0n;

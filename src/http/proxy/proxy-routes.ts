@@ -5,6 +5,7 @@ import { TollgateError } from '../../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Protocol } from '../../plugin/protocol.ts';
 import { protocolOf } from '../../protocols/protocols.ts';
 import type { ModelList } from '../../pipeline/model-list.ts';
 
@@ -22,14 +23,22 @@ const embeddings = protocolOf('openai-embeddings');
 /** Some clients put their own prefix before /v1: groq-sdk asks /openai/v1. */
 const prefixes = ['/v1', '/openai/v1'] as const;
 
+/**
+ * The calls that the pipeline serves, by path. The routes below are made from it, and so is the short way that the
+ * server takes for them: a test holds that both answer alike.
+ */
+export const servedPaths: ReadonlyMap<string, Protocol> = new Map(prefixes.flatMap((prefix): [string, Protocol][] => [
+  [`${prefix}/chat/completions`, chat], [`${prefix}/completions`, completions], [`${prefix}/embeddings`, embeddings],
+]));
+
 export function proxyRoutes(services: ProxyServices) {
   const { pipeline, models, peerOf } = services;
   const app = new Elysia({ name: 'proxy' });
+  for (const [path, protocol] of servedPaths) {
+    app.post(path, ({ request }) => pipeline.serve(request, protocol, peerOf(request)), { parse: 'none' });
+  }
   for (const prefix of prefixes) {
     app
-      .post(`${prefix}/chat/completions`, ({ request }) => pipeline.serve(request, chat, peerOf(request)), { parse: 'none' })
-      .post(`${prefix}/completions`, ({ request }) => pipeline.serve(request, completions, peerOf(request)), { parse: 'none' })
-      .post(`${prefix}/embeddings`, ({ request }) => pipeline.serve(request, embeddings, peerOf(request)), { parse: 'none' })
       .get(`${prefix}/models`, ({ request }) => answered(() => models.list(request, peerOf(request))))
       .get(`${prefix}/models/*`, ({ request, params }) => answered(() => models.one(request, peerOf(request), decoded(params['*']))));
   }
