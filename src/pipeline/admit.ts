@@ -12,8 +12,10 @@ import type { PipelineServices } from './services.ts';
 export async function admit(services: PipelineServices, read: Read): Promise<Admitted> {
   const country = services.compliance.countryOf(read.address, read.peer, read.request.headers);
   if (services.compliance.asks('use', 'request')) {
-    const verdict = services.compliance.judge('request', useFacts(services, read, country, undefined));
-    await obey(services, read, country, verdict instanceof Promise ? await verdict : verdict);
+    const answer = services.compliance.judge('request', useFacts(services, read, country, undefined));
+    const decision = answer instanceof Promise ? await answer : answer;
+    if (decision.verdict === 'deny') throw refusal(services, decision);
+    for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
   }
   const model = permittedModel(services, read);
   return { ...read, country, model, terms: pinTerms(services, read, model) };
@@ -38,15 +40,12 @@ export function useFacts(
   };
 }
 
-async function obey(services: PipelineServices, read: Read, country: string, decision: Decision): Promise<void> {
-  if (decision.verdict === 'deny') {
-    throw new TollgateError(decision.code, {
-      message: `${decision.message} ${decision.remedy}`.trim(),
-      clause: decision.clause,
-      ...(decision.link === undefined ? {} : { link: services.absolute(decision.link) }),
-    });
-  }
-  for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
+function refusal(services: PipelineServices, denial: Extract<Decision, { verdict: 'deny' }>): TollgateError {
+  return new TollgateError(denial.code, {
+    message: `${denial.message} ${denial.remedy}`.trim(),
+    clause: denial.clause,
+    ...(denial.link === undefined ? {} : { link: services.absolute(denial.link) }),
+  });
 }
 
 /** Whether an account of that group, with that key, may see and use the model. */

@@ -51,7 +51,8 @@ async function reservedOnwards(
 ): Promise<Response> {
   const closer = createCloser(services, reserved);
   try {
-    const routed = await route(services, reserved);
+    const plan = route(services, reserved);
+    const routed = plan instanceof Promise ? await plan : plan;
     return await open(services, running, routed, closer);
   } catch (error) {
     // Refused after the hold, or a defect: free, and recorded as such.

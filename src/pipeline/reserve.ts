@@ -44,30 +44,37 @@ function usageBound(services: PipelineServices, admitted: Admitted): UsageParts 
   return { input, output: facts.stream ? Math.min(whole, services.streamHoldTokens * facts.choices) : whole };
 }
 
+const noMultipliers: readonly number[] = [];
+
 export function priceTermsOf(terms: Hold['terms']): PriceTerms {
   return {
     priceVersionId: terms.priceVersionId, currency: terms.currency, rates: terms.rates, perCallNano: terms.perCallNano,
-    multipliersPpm: terms.multipliers.map((multiplier) => multiplier.ppm),
+    multipliersPpm: terms.multipliers.length === 0 ? noMultipliers : terms.multipliers.map((multiplier) => multiplier.ppm),
   };
 }
 
-async function placeHold(services: PipelineServices, admitted: Admitted, bound: UsageParts): Promise<{ hold: Hold; held: UsageParts }> {
+interface Held {
+  readonly hold: Hold;
+  readonly held: UsageParts;
+}
+
+/** Places the hold for the bound by bytes; nearly always that is all. */
+async function placeHold(services: PipelineServices, admitted: Admitted, bound: UsageParts): Promise<Held> {
   const budgets = budgetsOf(admitted);
-  const attempt = async (usage: UsageParts) => {
-    const hold = holdFor(services, admitted, usage);
-    return { hold, held: usage, outcome: await services.ledger.placeHold(hold, budgets, admitted.facts.stream ? 'now' : 'later') };
-  };
-  const first = await attempt(bound);
-  if (first.outcome.placed) return first;
-  if (first.outcome.because === 'currency' || first.outcome.because === 'unavailable') throw refusal(admitted, first.outcome, undefined);
+  const durable = admitted.facts.stream ? 'now' : 'later';
+  const hold = holdFor(services, admitted, bound);
+  const outcome = await services.ledger.placeHold(hold, budgets, durable);
+  if (outcome.placed) return { hold, held: bound };
+  if (outcome.because === 'currency' || outcome.because === 'unavailable') throw refusal(admitted, outcome, undefined);
   // The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to.
   const countable = admitted.facts.inputBound !== undefined;
   const counted = countable ? { ...bound, input: await countTokens(admitted.body, bound.input ?? 0) } : bound;
   if ((counted.input ?? 0) < (bound.input ?? 0)) {
-    const second = await attempt(counted);
-    if (second.outcome.placed) return second;
+    const smaller = holdFor(services, admitted, counted);
+    const second = await services.ledger.placeHold(smaller, budgets, durable);
+    if (second.placed) return { hold: smaller, held: counted };
   }
-  throw refusal(admitted, first.outcome, largestLimit(admitted, counted, first.outcome));
+  throw refusal(admitted, outcome, largestLimit(admitted, counted, outcome));
 }
 
 function holdFor(services: PipelineServices, admitted: Admitted, usage: UsageParts): Hold {

@@ -8,8 +8,21 @@ import { useFacts } from './admit.ts';
 import type { Reserved, Routed } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
-export async function route(services: PipelineServices, reserved: Reserved): Promise<Routed> {
-  const offers = await permitted(services, reserved);
+/** Waits only where a policy has to be asked about upstreams. */
+export function route(services: PipelineServices, reserved: Reserved): Routed | Promise<Routed> {
+  const offers = speaking(reserved);
+  if (!services.compliance.asks('use', 'upstream')) return planned(services, reserved, offers);
+  return permitted(services, reserved, offers).then((allowed) => planned(services, reserved, allowed));
+}
+
+/** Offers whose upstream is on and speaks the client's protocol. */
+function speaking({ model, protocol }: Reserved): readonly Offer[] {
+  return model.offers.filter(
+    ({ upstream }) => upstream.enabled && (upstream.provider.speaks[protocol.operation]?.includes(protocol.name) ?? false),
+  );
+}
+
+function planned(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): Routed {
   const only = offers[0];
   if (offers.length === 1 && only !== undefined) return { ...reserved, plan: offers };
   const plan = rank(services, reserved, offers);
@@ -19,12 +32,7 @@ export async function route(services: PipelineServices, reserved: Reserved): Pro
   return { ...reserved, plan };
 }
 
-async function permitted(services: PipelineServices, reserved: Reserved): Promise<readonly Offer[]> {
-  const { operation } = reserved.protocol;
-  const offers = reserved.model.offers.filter(
-    (offer) => offer.upstream.enabled && (offer.upstream.provider.speaks[operation]?.includes(reserved.protocol.name) ?? false),
-  );
-  if (!services.compliance.asks('use', 'upstream')) return offers;
+async function permitted(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): Promise<readonly Offer[]> {
   const allowed: Offer[] = [];
   for (const offer of offers) {
     const about = { name: offer.upstream.name, provider: offer.upstream.providerName, model: offer.model };

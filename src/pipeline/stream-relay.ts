@@ -100,7 +100,8 @@ export class StreamRelay {
     else if ((fault !== undefined && fault !== 'error-event') || this.#totalBytes > bounds.streamBytes) {
       if (this.#begun) this.#end('broken-off');
     } else this.#watched(chunk.byteLength);
-    return goOn;
+    // Once it has ended nobody would resume it, and its connection has a framing to finish.
+    return goOn || this.#outcome !== undefined;
   }
 
   /** Something is on its way to the client: it is too late for another upstream. */
