@@ -1,6 +1,7 @@
 // attempt: one try at one upstream, up to the first byte that can be passed on. Attempts never charge: they report.
 
 import { bounds } from '../core/bounds.ts';
+import { errorTable } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Attempt } from '../domain/ledger/records.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
@@ -24,7 +25,8 @@ export type AttemptResult =
   | {
       readonly kind: 'failed';
       readonly record: AttemptRecord;
-      readonly fault: FaultClass | 'transport' | 'timeout';
+      /** `loop`: a gateway further on has seen this request before. */
+      readonly fault: FaultClass | 'transport' | 'timeout' | 'loop';
       readonly retryAfterMs: number | undefined;
       /** The same upstream may be asked again: the request did not reach it, or it said that it is busy. */
       readonly again: boolean;
@@ -213,6 +215,10 @@ class AttemptRun implements UpstreamSink {
   }
 
   #classified(status: number, body: Uint8Array): void {
+    if (status === errorTable.loop_detected.status) {
+      this.#failed('loop', undefined, false);
+      return;
+    }
     const headers = this.#headers;
     const retryAfterMs = retryAfterOf(headers?.get('retry-after'), this.#services.clock.now());
     let fault: FaultClass = 'unavailable';
@@ -234,12 +240,12 @@ class AttemptRun implements UpstreamSink {
     this.result.resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
   }
 
-  #failed(fault: FaultClass | 'transport' | 'timeout', retryAfterMs: number | undefined, again: boolean, name: string = fault): void {
+  #failed(fault: FaultClass | 'transport' | 'timeout' | 'loop', retryAfterMs: number | undefined, again: boolean, name: string = fault): void {
     if (this.#over) return;
     this.#over = true;
     this.#exchange?.abort();
     if (this.#exchange !== undefined) {
-      this.#services.health.failed(this.#offer.upstream, fault === 'timeout' ? 'transport' : fault, retryAfterMs);
+      this.#services.health.failed(this.#offer.upstream, fault === 'timeout' || fault === 'loop' ? 'transport' : fault, retryAfterMs);
     }
     this.result.resolve({ kind: 'failed', record: this.#record(name), fault, retryAfterMs, again });
   }

@@ -56,7 +56,7 @@ function candidates(plan: readonly Offer[]): readonly Offer[] {
 }
 
 function mayRetry(services: PipelineServices, last: Extract<AttemptResult, { kind: 'failed' }> | undefined, same: boolean): boolean {
-  if (last === undefined || last.fault === 'timeout') return false;
+  if (last === undefined || last.fault === 'timeout' || last.fault === 'loop') return false;
   if (same && !last.again) return false;
   return services.retryBudget.take();
 }
@@ -66,6 +66,8 @@ function failure(last: Extract<AttemptResult, { kind: 'failed' }>): { code: Erro
   switch (last.fault) {
     case 'timeout':
       return { code: 'upstream_timeout', details: { message: 'The upstream did not answer in time. Nothing was charged.' } };
+    case 'loop':
+      return { code: 'loop_detected', details: { message: 'An upstream of this model points back at a gateway that this request has passed already. Nothing was charged.' } };
     case 'rate-limit': {
       const seconds = Math.min(RETRY_AFTER_MAX_SECONDS, Math.ceil((last.retryAfterMs ?? 5_000) / 1000));
       return {

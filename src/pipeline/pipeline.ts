@@ -115,7 +115,7 @@ async function answer(
   switch (given.kind) {
     case 'refused':
       await closer.close({ outcome: 'upstream-refused', status: refusedStatus(given), attempts, served: undefined, firstByteMs });
-      return refusedReply(routed, given);
+      return refusedReply(routed, given, offer.upstream.credential);
     case 'reply': {
       const { reading } = given;
       await closer.close({ outcome: completeOutcome(routed, reading), status: 200, attempts, served: { offer, reading }, firstByteMs });

@@ -23,16 +23,26 @@ export function refusedStatus(given: Given<'refused'>): number {
   return status >= 400 ? status : 400;
 }
 
-/** The upstream's own error body, in the protocol that both speak. What is not JSON is replaced: it may be a web page. */
-export function refusedReply(routed: Routed, given: Given<'refused'>): Response {
+/**
+ * The upstream's own error body, in the protocol that both speak. What is not JSON is replaced, because it may be a web
+ * page, and so is what repeats our credential.
+ */
+export function refusedReply(routed: Routed, given: Given<'refused'>, credential: string | undefined): Response {
   const status = refusedStatus(given);
-  if (!isJson(given.body)) {
+  if (!isJson(given.body) || repeats(given.body, credential)) {
     const { body } = routed.protocol.renderError('invalid_request', {
       message: `The upstream refused this request with status ${status} and gave no reason that can be passed on.`,
     }, routed.requestId);
     return new Response(body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
   }
   return new Response(given.body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
+}
+
+/** As it is, and as JSON writes it. */
+function repeats(body: Uint8Array, secret: string | undefined): boolean {
+  if (secret === undefined) return false;
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return bytes.includes(secret) || bytes.includes(JSON.stringify(secret).slice(1, -1));
 }
 
 function isJson(body: Uint8Array): boolean {

@@ -288,7 +288,7 @@ describe('A14: loops', () => {
       ends['one'] = { url: one.url, key: one.apiKey };
       ends['two'] = { url: two.url, key: two.apiKey };
       const answer = await one.client('/chat/completions', JSON.parse(chatBody('round')));
-      expect([502, 508]).toContain(answer.status);
+      expect(answer.status).toBe(508);
       // Three gateways, of which each may ask once more.
       expect(passed).toBeLessThanOrEqual(14);
       for (const gateway of [one, two]) {
