@@ -30,10 +30,10 @@ import { createRetryBudget } from './domain/upstreams/retry-budget.ts';
 import type { UsageReader } from './domain/usage/usage-reader.ts';
 import { createUsageReader } from './domain/usage/usage-store.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
-import { publicHealthRoutes } from './http/health.ts';
-import { proxyRoutes, servedPaths } from './http/proxy/proxy-routes.ts';
+import { servedPaths } from './http/proxy/served-paths.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
+import { createTokenCounter, type TokenCounter } from './pipeline/count-tokens.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createRunningRequests } from './pipeline/running.ts';
@@ -116,7 +116,8 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const transport = settings.transport ?? createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines);
-    const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines });
+    const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
+    const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens });
     const settled = () => ledger.settled();
     const { faces, describedApps } = createFaces(settings, services, running, {
       accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
@@ -126,6 +127,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       async close() {
         await running.drain();
         transport.close();
+        tokens.close();
         await records.destroy();
         await ledger.shutDown();
         await nouns.destroy();
@@ -147,6 +149,7 @@ interface Parts {
   readonly terms: Terms;
   readonly transport: UpstreamTransport;
   readonly deadlines: Deadlines;
+  readonly tokens: TokenCounter;
 }
 
 function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServices {
@@ -174,6 +177,7 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
     health: createUpstreamHealth(clock),
     retryBudget: createRetryBudget(clock),
     transport: parts.transport,
+    tokens: parts.tokens,
     slowBodies: createSlowBodies(clock),
     clientAddress: trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
     bodyArrived: settings.bodyArrived,
@@ -205,10 +209,18 @@ function createFaces(
 ): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;
   const pipeline = createPipeline(services, running);
-  const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
+  const client = once(async () => {
+    const { proxyRoutes } = await import('./http/proxy/proxy-routes.ts');
+    const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
+    return (request: Request) => proxy.handle(request);
+  });
   const served = new Map([...servedPaths].map(([path, protocol]) =>
     [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const));
-  const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
+  const open = once(async () => {
+    const { publicHealthRoutes } = await import('./http/health.ts');
+    const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
+    return (request: Request) => health.handle(request);
+  });
   const controls = createControlRegistry();
   controls.registerControls(builtInControls);
   controls.registerControls(policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))));
@@ -223,9 +235,9 @@ function createFaces(
   });
   return {
     faces: {
-      client: (request) => proxy.handle(request),
+      client,
       servedBy: (path) => served.get(path),
-      public: (request) => health.handle(request),
+      public: open,
       admin: async () => (await admin()).face,
       terms: async () => (await terms()).face,
     },

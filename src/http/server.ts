@@ -4,25 +4,25 @@
 import { bounds } from '../core/bounds.ts';
 import { normaliseAddress } from '../core/addresses.ts';
 import { createHostCheck, pathOf } from './host-check.ts';
-import { clientError } from './proxy/proxy-routes.ts';
+import { clientError } from './client-error.ts';
 
 /** One face: an application that answers a request. */
 export type Face = (request: Request) => Response | Promise<Response>;
 
 export interface Faces {
-  /** `/v1` and its aliases. */
-  readonly client: Face;
+  /** `/v1` and its aliases. Each face is made when it is first asked for: a router costs a start more than all else. */
+  readonly client: () => Promise<Face>;
   /**
    * The short way of `/v1`: the very handler that the routes of `client` call for a POST to this path, without the
    * router. Undefined for any other path.
    */
   readonly servedBy: (path: string) => ((request: Request, peer: string) => Promise<Response>) | undefined;
-  /** `/admin`: made when it is first asked for, since most requests never do. */
+  /** `/admin`. */
   readonly admin: () => Promise<Face>;
   /** `/terms`. */
   readonly terms: () => Promise<Face>;
   /** Everything else: health, status. */
-  readonly public: Face;
+  readonly public: () => Promise<Face>;
 }
 
 export interface ServerOptions {
@@ -111,11 +111,11 @@ function normalised(address: string | undefined): string {
 function faceOf(faces: Faces, path: string, request: Request): Response | Promise<Response> {
   if (path.startsWith('/v1/') || path.startsWith('/openai/')) {
     if (request.headers.get('upgrade') !== null) return clientError('upgrade_required', { message: 'upgrade: websockets are not served here; send the request by HTTP.', field: 'upgrade' });
-    return faces.client(request);
+    return faces.client().then((face) => face(request));
   }
   if (path === '/admin' || path.startsWith('/admin/')) return faces.admin().then((face) => face(request));
   if (path === '/terms' || path.startsWith('/terms/')) return faces.terms().then((face) => face(request));
-  return faces.public(request);
+  return faces.public().then((face) => face(request));
 }
 
 /** What we do not promise to meet is refused (RFC 9110 section 10.1.1): a proxy before us may read it otherwise. */

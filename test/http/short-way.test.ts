@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { servedPaths } from '../../src/http/proxy/proxy-routes.ts';
+import { servedPaths } from '../../src/http/proxy/served-paths.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ for (const path of servedPaths.keys()) {
     });
     const serve = faces.servedBy(path);
     if (serve === undefined) throw new Error(`${path} has no short way`);
-    const [short, routed] = [await serve(request(), '127.0.0.1'), await faces.client(request())];
+    const [short, routed] = [await serve(request(), '127.0.0.1'), await (await faces.client())(request())];
     const shown = async (response: Response) => {
       const headers = Object.fromEntries(response.headers);
       expect(headers['x-request-id']).toStartWith('req_');

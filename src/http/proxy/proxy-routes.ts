@@ -2,11 +2,9 @@
 
 import { Elysia } from 'elysia';
 import { TollgateError } from '../../core/errors.ts';
-import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
-import { newId } from '../../core/ids.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { Protocol } from '../../plugin/protocol.ts';
-import { protocolOf } from '../../protocols/protocols.ts';
+import { clientError } from '../client-error.ts';
+import { prefixes, servedPaths } from './served-paths.ts';
 import type { ModelList } from '../../pipeline/model-list.ts';
 
 export interface ProxyServices {
@@ -15,21 +13,6 @@ export interface ProxyServices {
   /** The socket peer's address, normalised. */
   peerOf(request: Request): string;
 }
-
-const chat = protocolOf('openai-chat');
-const completions = protocolOf('openai-completions');
-const embeddings = protocolOf('openai-embeddings');
-
-/** Some clients put their own prefix before /v1: groq-sdk asks /openai/v1. */
-const prefixes = ['/v1', '/openai/v1'] as const;
-
-/**
- * The calls that the pipeline serves, by path. The routes below are made from it, and so is the short way that the
- * server takes for them: a test holds that both answer alike.
- */
-export const servedPaths: ReadonlyMap<string, Protocol> = new Map(prefixes.flatMap((prefix): [string, Protocol][] => [
-  [`${prefix}/chat/completions`, chat], [`${prefix}/completions`, completions], [`${prefix}/embeddings`, embeddings],
-]));
 
 export function proxyRoutes(services: ProxyServices) {
   const { pipeline, models, peerOf } = services;
@@ -64,13 +47,4 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** An error of a request that no protocol has claimed: OpenAI's shape, which the clients of /v1 read. */
-export function clientError(code: ErrorCode, details: ErrorDetails): Response {
-  const requestId = newId('req');
-  const error = chat.renderError(code, details, requestId);
-  const headers = new Headers({ 'content-type': 'application/json', 'x-request-id': requestId });
-  for (const [name, value] of error.headers) headers.set(name, value);
-  return new Response(error.body, { status: error.status, headers });
 }
