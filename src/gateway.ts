@@ -3,7 +3,7 @@
 
 import { newId, type IdSource } from './core/ids.ts';
 import { deadlines as defaultDeadlines, type Deadlines } from './core/bounds.ts';
-import type { Chance, Clock } from './core/clock.ts';
+import type { Chance, Clock, EpochMs } from './core/clock.ts';
 import type { Log } from './core/log.ts';
 import { systemRandomBytes, type RandomBytes } from './core/secrets.ts';
 import { parseRanges } from './core/addresses.ts';
@@ -93,6 +93,7 @@ const STREAM_HOLD_TOKENS = 4_096;
 
 export async function createGateway(settings: GatewaySettings): Promise<Gateway> {
   const { resolved, clock, log, dataFolder } = settings;
+  const startedAt = clock.now();
   const ids = settings.newId ?? newId;
   const ledger = await openEmbeddedLedger({
     folder: dataFolder, clock, newId: ids, warn: (message) => log.warn('ledger', { message }),
@@ -120,7 +121,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens });
     const settled = () => ledger.settled();
     const { faces, describedApps } = createFaces(settings, services, running, {
-      accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
+      startedAt, accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
     });
     return {
       faces, describedApps, accounts, ledger, catalog, terms,
@@ -204,7 +205,7 @@ type Running = ReturnType<typeof createRunningRequests>;
 function createFaces(
   settings: GatewaySettings, services: PipelineServices, running: Running,
   parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
-    readonly catalog: CatalogService; readonly audit: AuditReader; readonly movements: MovementReader; readonly usage: UsageReader;
+    readonly startedAt: EpochMs; readonly catalog: CatalogService; readonly audit: AuditReader; readonly movements: MovementReader; readonly usage: UsageReader;
   },
 ): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;

@@ -48,7 +48,10 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
   return problems.length === 0 ? 0 : 1;
 }
 
-/** Without a source of countries a region policy refuses every public address: that is safe, and rarely what was meant. */
+/**
+ * Without a source of countries a region policy refuses every public address: that is safe, and rarely what was
+ * meant.
+ */
 function regionProblems(resolved: ResolvedConfig): readonly string[] {
   const source = resolved.config.country?.kind ?? 'none';
   if (source !== 'none' || !resolved.policies.some(({ name }) => name === 'region')) return [];

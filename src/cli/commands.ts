@@ -13,17 +13,29 @@ interface Entry {
 
 const commands: Readonly<Record<string, Entry>> = {
   serve: { summary: 'serve until a signal (the default)', load: async () => (await import('./serve.ts')).serveCommand },
-  check: { summary: 'show the resolved config and what is wrong with it', load: async () => (await import('./check.ts')).checkCommand },
-  verify: { summary: 'recompute every charge and balance of a data folder', load: async () => (await import('./verify.ts')).verifyCommand },
+  check: {
+    summary: 'show the resolved config and what is wrong with it',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  verify: {
+    summary: 'recompute every charge and balance of a data folder',
+    load: async () => (await import('./verify.ts')).verifyCommand,
+  },
   openapi: { summary: 'write the API descriptions', load: async () => (await import('./describe.ts')).describeCommand },
   upstream: { summary: 'run the simulator alone', load: async () => (await import('./upstream.ts')).upstreamCommand },
 };
 
-const help = () => [
-  `tollgate ${version}`, '',
-  'Commands:', ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`), '',
-  'Flags of serve and check:', serveFlagsHelp, '',
-].join('\n');
+const help = () =>
+  [
+    `tollgate ${version}`,
+    '',
+    'Commands:',
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`),
+    '',
+    'Flags of serve and check:',
+    serveFlagsHelp,
+    '',
+  ].join('\n');
 
 /** Returns the exit code. What the user got wrong is one clear text on standard error, without a stack. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -55,7 +67,13 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 }
 
 /** Errors whose message is written for the person at the terminal. */
-const spokenNames: ReadonlySet<string> = new Set(['DataFolderInUseError', 'JournalDamagedError', 'MasterKeyError', 'NewerSchemaError', 'TermsDocumentsError']);
+const spokenNames: ReadonlySet<string> = new Set([
+  'DataFolderInUseError',
+  'JournalDamagedError',
+  'MasterKeyError',
+  'NewerSchemaError',
+  'TermsDocumentsError',
+]);
 
 function isForTheUser(error: unknown): error is Error {
   if (error instanceof UsageError) return true;

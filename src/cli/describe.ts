@@ -15,20 +15,35 @@ import { resolvedOrRefused, type CommandContext } from './serve.ts';
 import { version } from './version.ts';
 
 export async function describeCommand(argv: readonly string[], context: CommandContext): Promise<number> {
-  const output = { out: (line: string) => context.print(`${line}\n`), error: (line: string) => context.printError(`${line}\n`) };
+  const output = {
+    out: (line: string) => context.print(`${line}\n`),
+    error: (line: string) => context.printError(`${line}\n`),
+  };
   return openapiCommand(argv, await openApiTexts(context.builtIn, context), output);
 }
 
 /** File name to the file's whole text. */
-export async function openApiTexts(config: GatewayConfig, context: Pick<CommandContext, 'environment'>): Promise<Readonly<Record<string, string>>> {
+export async function openApiTexts(
+  config: GatewayConfig,
+  context: Pick<CommandContext, 'environment'>,
+): Promise<Readonly<Record<string, string>>> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-openapi-'));
   const gateway = await createGateway({
     resolved: resolvedOrRefused(offline(config), { preset: undefined }, context.environment),
-    dataFolder, version,
+    dataFolder,
+    version,
     operatorKeys: { find: () => undefined },
-    publicUrl: () => '', trustedProxies: [], clock: systemClock, chance: Math.random,
-    log: createLog(systemClock, () => {}, (text) => text),
-    peerOf: () => 'unknown', bodyArrived: () => {},
+    publicUrl: () => '',
+    trustedProxies: [],
+    clock: systemClock,
+    chance: Math.random,
+    log: createLog(
+      systemClock,
+      () => {},
+      (text) => text,
+    ),
+    peerOf: () => 'unknown',
+    bodyArrived: () => {},
   });
   try {
     const apps = await gateway.describedApps();

@@ -9,26 +9,39 @@ import { UsageError } from './arguments.ts';
 /** Modules that a config file may import by name, as functions so that nothing is loaded before it is asked for. */
 export type HostModules = Readonly<Record<string, () => Promise<Record<string, unknown>>>>;
 
-export async function loadConfig(file: string | undefined, builtIn: GatewayConfig, modules: HostModules): Promise<GatewayConfig> {
+export async function loadConfig(
+  file: string | undefined,
+  builtIn: GatewayConfig,
+  modules: HostModules,
+): Promise<GatewayConfig> {
   if (file === undefined) return builtIn;
   const path = resolve(file);
   if (!(await Bun.file(path).exists())) throw new UsageError(`--config: there is no file ${path}`);
   for (const [name, load] of Object.entries(modules)) {
     const exports = await load();
-    Bun.plugin({ name: `tollgate host module ${name}`, setup: (build) => void build.module(name, () => ({ exports, loader: 'object' })) });
+    Bun.plugin({
+      name: `tollgate host module ${name}`,
+      setup: (build) => void build.module(name, () => ({ exports, loader: 'object' })),
+    });
   }
   let loaded: unknown;
   try {
     loaded = await import(pathToFileURL(path).href);
   } catch (error) {
-    throw new UsageError(`--config: ${path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(
+      `--config: ${path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
-  const config: unknown = typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined;
-  if (!isConfig(config)) throw new UsageError(`--config: ${path} has no default export; write: export default defineGateway({ ... })`);
+  const config: unknown =
+    typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined;
+  if (!isConfig(config))
+    throw new UsageError(`--config: ${path} has no default export; write: export default defineGateway({ ... })`);
   return config;
 }
 
-/** Only whether it is an object at all: `resolveConfig` checks every part of it and reports each error with its path. */
+/**
+ * Only whether it is an object at all: `resolveConfig` checks every part of it and reports each error with its path.
+ */
 function isConfig(value: unknown): value is GatewayConfig {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

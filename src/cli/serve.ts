@@ -83,7 +83,7 @@ async function start(
   try {
     operator = operatorKey(dataFolder, context.environment.operatorKey);
     redactor.register(operator.key);
-    const first = await firstStart(gateway);
+    const first = await firstStart(gateway, dataFolder);
     const running = startServer({ host: settings.host, port: settings.port, hostNames: settings.hostNames, faces: gateway.faces });
     server = running;
     return {
@@ -143,6 +143,7 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
 export async function serveCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const serving = await serve(argv, context);
   context.print(greeting(serving));
+  serving.firstStart?.printed();
   const { promise, resolve: stopped } = Promise.withResolvers<number>();
   let asked = false;
   const onSignal = () => {

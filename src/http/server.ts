@@ -38,7 +38,10 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly port: number;
   readonly url: string;
-  /** The request's body has arrived: a quiet stream is not an idle connection, and our own deadlines hold from here on. */
+  /**
+   * The request's body has arrived: a quiet stream is not an idle connection, and our own deadlines hold from here
+   * on.
+   */
   bodyArrived(request: Request): void;
   /** Its reply is about to end: a connection on which nothing more comes is closed, as one is on which nothing came. */
   replyEnds(request: Request): void;
@@ -110,7 +113,11 @@ function normalised(address: string | undefined): string {
 
 function faceOf(faces: Faces, path: string, request: Request): Response | Promise<Response> {
   if (path.startsWith('/v1/') || path.startsWith('/openai/')) {
-    if (request.headers.get('upgrade') !== null) return clientError('upgrade_required', { message: 'upgrade: websockets are not served here; send the request by HTTP.', field: 'upgrade' });
+    if (request.headers.get('upgrade') !== null)
+      return clientError('upgrade_required', {
+        message: 'upgrade: websockets are not served here; send the request by HTTP.',
+        field: 'upgrade',
+      });
     return faces.client().then((face) => face(request));
   }
   if (path === '/admin' || path.startsWith('/admin/')) return faces.admin().then((face) => face(request));
@@ -121,11 +128,16 @@ function faceOf(faces: Faces, path: string, request: Request): Response | Promis
 /** What we do not promise to meet is refused (RFC 9110 section 10.1.1): a proxy before us may read it otherwise. */
 const refusedExpectation = (): Response =>
   clientError('invalid_request', {
-    message: 'expect: only `100-continue` is met; leave the header out.', field: 'expect',
+    message: 'expect: only `100-continue` is met; leave the header out.',
+    field: 'expect',
   });
 
 function refusedHost(verdict: 'invalid' | 'unknown'): Response {
   return verdict === 'invalid'
     ? clientError('invalid_host', { message: 'host: send one host name or address of this gateway.', field: 'host' })
-    : clientError('unknown_host', { message: 'host: this gateway does not answer to that name. Its operator allows names with --allowed-hosts or --public-url.', field: 'host' });
+    : clientError('unknown_host', {
+        message:
+          'host: this gateway does not answer to that name. Its operator allows names with --allowed-hosts or --public-url.',
+        field: 'host',
+      });
 }

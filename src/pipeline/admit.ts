@@ -23,7 +23,10 @@ export async function admit(services: PipelineServices, read: Read): Promise<Adm
 
 /** The facts of the gate `use`, for the request or for one upstream of its plan. */
 export function useFacts(
-  services: PipelineServices, read: Read, country: string, upstream: PolicyFacts['upstream'],
+  services: PipelineServices,
+  read: Read,
+  country: string,
+  upstream: PolicyFacts['upstream'],
 ): PolicyFacts {
   const groupName = read.group?.name;
   return {
@@ -60,14 +63,21 @@ function permittedModel(services: PipelineServices, read: Read): Model {
   // Hidden from this group and unknown look alike: the answer tells nobody what others may use.
   if (model === undefined || !mayUse(model, group?.name, undefined)) {
     throw new TollgateError('model_not_found', {
-      message: 'model: no such model here, or not for this account. GET /v1/models lists those that you may use.', field: 'model',
+      message: 'model: no such model here, or not for this account. GET /v1/models lists those that you may use.',
+      field: 'model',
     });
   }
   if (!mayUse(model, group?.name, apiKey.models)) {
-    throw new TollgateError('model_not_allowed', { message: 'model: this API key may not use this model; its model list says which.', field: 'model' });
+    throw new TollgateError('model_not_allowed', {
+      message: 'model: this API key may not use this model; its model list says which.',
+      field: 'model',
+    });
   }
   if (!model.operations.includes(protocol.operation)) {
-    throw new TollgateError('invalid_request', { message: `model: this model does not serve ${protocol.operation}.`, field: 'model' });
+    throw new TollgateError('invalid_request', {
+      message: `model: this model does not serve ${protocol.operation}.`,
+      field: 'model',
+    });
   }
   return model;
 }
@@ -75,7 +85,10 @@ function permittedModel(services: PipelineServices, read: Read): Model {
 function pinTerms(services: PipelineServices, read: Read, model: Model): PinnedTerms {
   const price = services.catalog.priceAt(model.name, read.admittedAt);
   if (price === undefined) {
-    throw new TollgateError('model_not_found', { message: 'model: this model has no price in force, so it is not served.', field: 'model' });
+    throw new TollgateError('model_not_found', {
+      message: 'model: this model has no price in force, so it is not served.',
+      field: 'model',
+    });
   }
   const multipliers = [];
   if (model.multiplierPpm !== PPM_ONE) multipliers.push({ of: `model:${model.name}`, ppm: model.multiplierPpm });
@@ -83,6 +96,11 @@ function pinTerms(services: PipelineServices, read: Read, model: Model): PinnedT
     multipliers.push({ of: `group:${read.group.name}`, ppm: read.group.multiplierPpm });
   }
   return {
-    priceVersionId: price.id, rule: model.ruleName, currency: price.currency, rates: price.rates, perCallNano: price.perCallNano, multipliers,
+    priceVersionId: price.id,
+    rule: model.ruleName,
+    currency: price.currency,
+    rates: price.rates,
+    perCallNano: price.perCallNano,
+    multipliers,
   };
 }

@@ -5,9 +5,9 @@ import { errorTable } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Attempt } from '../domain/ledger/records.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
-import type { FaultClass, UpstreamAddressing } from '../plugin/provider.ts';
-import type { Operation } from '../plugin/operations.ts';
+import type { FaultClass } from '../plugin/provider.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
+import { addressingOf, relayedHeaders, retryAfterOf, type CachedAddressing } from './addressing.ts';
 import type { Routed } from './exchange.ts';
 import { hopsHeader } from './receive.ts';
 import type { PipelineServices } from './services.ts';
@@ -18,10 +18,28 @@ import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } 
 export type AttemptRecord = Omit<Attempt, 'costNano' | 'costCurrency'>;
 
 export type AttemptResult =
-  | { readonly kind: 'reply'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array; readonly reading: ReplyReading; readonly firstByteMs: number }
-  | { readonly kind: 'stream'; readonly record: AttemptRecord; readonly contentType: string; readonly relay: StreamRelay; readonly firstByteMs: number }
+  | {
+      readonly kind: 'reply';
+      readonly record: AttemptRecord;
+      readonly contentType: string;
+      readonly body: Uint8Array;
+      readonly reading: ReplyReading;
+      readonly firstByteMs: number;
+    }
+  | {
+      readonly kind: 'stream';
+      readonly record: AttemptRecord;
+      readonly contentType: string;
+      readonly relay: StreamRelay;
+      readonly firstByteMs: number;
+    }
   /** The upstream says that the request itself is wrong: its answer goes to the client. */
-  | { readonly kind: 'refused'; readonly record: AttemptRecord; readonly contentType: string; readonly body: Uint8Array }
+  | {
+      readonly kind: 'refused';
+      readonly record: AttemptRecord;
+      readonly contentType: string;
+      readonly body: Uint8Array;
+    }
   | {
       readonly kind: 'failed';
       readonly record: AttemptRecord;
@@ -45,7 +63,11 @@ export function startAttempt(services: PipelineServices, routed: Routed, offer: 
   return { result: run.result.promise, abandon: () => run.abandon() };
 }
 
-const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set(['head-timeout', 'silence-timeout', 'total-timeout']);
+const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set([
+  'head-timeout',
+  'silence-timeout',
+  'total-timeout',
+]);
 
 class AttemptRun implements UpstreamSink {
   readonly result = Promise.withResolvers<AttemptResult>();
@@ -85,7 +107,8 @@ class AttemptRun implements UpstreamSink {
       return;
     }
     const edits = [];
-    if (this.#offer.model !== facts.model) edits.push({ span: facts.modelSpan, text: JSON.stringify(this.#offer.model) });
+    if (this.#offer.model !== facts.model)
+      edits.push({ span: facts.modelSpan, text: JSON.stringify(this.#offer.model) });
     if (facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request') edits.push(facts.forceUsage);
     const relayed = relayedHeaders(this.#routed.request.headers);
     this.#services.health.started(upstream);
@@ -94,7 +117,10 @@ class AttemptRun implements UpstreamSink {
         target: addressing.target,
         path: addressing.path,
         method: 'POST',
-        headers: relayed.length === 0 && hops === 0 ? addressing.headers : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
+        headers:
+          relayed.length === 0 && hops === 0
+            ? addressing.headers
+            : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
         body: edits.length === 0 ? [body] : rewriteBody(body, edits),
         deadlines: this.#services.deadlines,
       },
@@ -167,7 +193,10 @@ class AttemptRun implements UpstreamSink {
       return;
     }
     this.#services.log.warn('attempt-failed', {
-      request: this.#routed.requestId, upstream: this.#offer.upstream.name, fault: fault.kind, detail: fault.detail,
+      request: this.#routed.requestId,
+      upstream: this.#offer.upstream.name,
+      fault: fault.kind,
+      detail: fault.detail,
     });
     this.#failed(timeoutFaults.has(fault.kind) ? 'timeout' : 'transport', undefined, !fault.sent, fault.kind);
   }
@@ -190,7 +219,10 @@ class AttemptRun implements UpstreamSink {
     this.#over = true;
     this.#services.health.served(this.#offer.upstream, this.#firstByteMs ?? this.#elapsedMs());
     this.result.resolve({
-      kind: 'stream', record: this.#record(undefined), contentType: this.#contentType, relay,
+      kind: 'stream',
+      record: this.#record(undefined),
+      contentType: this.#contentType,
+      relay,
       firstByteMs: this.#firstByteMs ?? this.#elapsedMs(),
     });
   }
@@ -207,7 +239,14 @@ class AttemptRun implements UpstreamSink {
       this.#over = true;
       const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
       this.#services.health.served(this.#offer.upstream, firstByteMs);
-      this.result.resolve({ kind: 'reply', record: this.#record(undefined), contentType: this.#contentType, body, reading, firstByteMs });
+      this.result.resolve({
+        kind: 'reply',
+        record: this.#record(undefined),
+        contentType: this.#contentType,
+        body,
+        reading,
+        firstByteMs,
+      });
       return;
     }
     // Also a 2xx that holds no answer: vendors put their errors there, and the error says whom to blame.
@@ -224,7 +263,9 @@ class AttemptRun implements UpstreamSink {
     let fault: FaultClass = 'unavailable';
     try {
       fault = this.#offer.upstream.provider.classify({
-        status, headers: new Map(headers?.entries()), body: new TextDecoder().decode(body.subarray(0, bounds.errorBodyBytes)),
+        status,
+        headers: new Map(headers?.entries()),
+        body: new TextDecoder().decode(body.subarray(0, bounds.errorBodyBytes)),
       });
     } catch (error) {
       this.#services.log.error('plugin-fault', { plugin: this.#offer.upstream.providerName, detail: String(error) });
@@ -232,7 +273,12 @@ class AttemptRun implements UpstreamSink {
     if (fault !== 'request') {
       const ok = status >= 200 && status < 300;
       // What called itself a success may have been billed: the same upstream is not asked twice.
-      this.#failed(fault, retryAfterMs, fault === 'unavailable' && !ok, ok && fault === 'unavailable' ? 'not-an-answer' : fault);
+      this.#failed(
+        fault,
+        retryAfterMs,
+        fault === 'unavailable' && !ok,
+        ok && fault === 'unavailable' ? 'not-an-answer' : fault,
+      );
       return;
     }
     this.#over = true;
@@ -240,12 +286,21 @@ class AttemptRun implements UpstreamSink {
     this.result.resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
   }
 
-  #failed(fault: FaultClass | 'transport' | 'timeout' | 'loop', retryAfterMs: number | undefined, again: boolean, name: string = fault): void {
+  #failed(
+    fault: FaultClass | 'transport' | 'timeout' | 'loop',
+    retryAfterMs: number | undefined,
+    again: boolean,
+    name: string = fault,
+  ): void {
     if (this.#over) return;
     this.#over = true;
     this.#exchange?.abort();
     if (this.#exchange !== undefined) {
-      this.#services.health.failed(this.#offer.upstream, fault === 'timeout' || fault === 'loop' ? 'transport' : fault, retryAfterMs);
+      this.#services.health.failed(
+        this.#offer.upstream,
+        fault === 'timeout' || fault === 'loop' ? 'transport' : fault,
+        retryAfterMs,
+      );
     }
     this.result.resolve({ kind: 'failed', record: this.#record(name), fault, retryAfterMs, again });
   }
@@ -267,7 +322,9 @@ class AttemptRun implements UpstreamSink {
   }
 }
 
-/** A reply whose reading says nothing must at least be a JSON object with something in it: cut and empty ones are not. */
+/**
+ * A reply whose reading says nothing must at least be a JSON object with something in it: cut and empty ones are not.
+ */
 function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
   if (reading.failed) return false;
   if (reading.usage !== undefined || reading.contentEvents > 0) return true;
@@ -282,67 +339,4 @@ function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
 function isEncoded(headers: UpstreamHeaders): boolean {
   const encoding = headers.get('content-encoding');
   return encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity';
-}
-
-interface CachedAddressing {
-  readonly target: { readonly url: URL; readonly addresses: 'public' | 'any' };
-  readonly path: string;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly headersWithoutHops: readonly (readonly [string, string])[];
-}
-
-/** Providers answer once for each combination; the catalog makes new offers when anything about an upstream changes. */
-const addressings = new WeakMap<Offer, Map<string, CachedAddressing>>();
-
-function addressingOf(
-  offer: Offer, operation: Operation, protocol: Routed['protocol']['name'], stream: boolean, credential: string | undefined,
-): CachedAddressing {
-  let known = addressings.get(offer);
-  if (known === undefined) addressings.set(offer, (known = new Map()));
-  const key = stream ? `${operation} stream` : operation;
-  let cached = known.get(key);
-  if (cached === undefined) {
-    cached = resolveAddressing(offer, offer.upstream.provider.address({ operation, protocol, model: offer.model, stream }, credential), stream);
-    known.set(key, cached);
-  }
-  return cached;
-}
-
-function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream: boolean): CachedAddressing {
-  const { baseUrl, addresses } = offer.upstream;
-  const base = baseUrl.pathname.replace(/\/+$/, '');
-  const headersWithoutHops = [
-    ...addressing.headers,
-    ['content-type', 'application/json'] as const,
-    ['accept', stream ? 'text/event-stream' : 'application/json'] as const,
-    ['accept-encoding', 'identity'] as const,
-    ['user-agent', 'tollgate'] as const,
-  ];
-  return {
-    target: { url: baseUrl, addresses },
-    path: `${base}${addressing.path}${addressing.query === '' ? '' : `?${addressing.query}`}`,
-    headers: [...headersWithoutHops, [hopsHeader, '1'] as const],
-    headersWithoutHops,
-  };
-}
-
-/** Headers of the protocol itself that go on to an upstream of the same protocol. Credentials and all else stay here. */
-const relayedNames = ['openai-beta'] as const;
-
-function relayedHeaders(headers: Headers): readonly (readonly [string, string])[] {
-  const relayed: (readonly [string, string])[] = [];
-  for (const name of relayedNames) {
-    const value = headers.get(name);
-    if (value !== null && value.length <= bounds.headerLength) relayed.push([name, value]);
-  }
-  return relayed;
-}
-
-/** Seconds or a date, as RFC 9110 section 10.2.3 has it. Undefined when absent or unreadable. */
-export function retryAfterOf(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
-  // Date.parse makes a date of almost anything, `-5` included: only what begins with a day's name is one here.
-  const at = /^\s*[A-Z][a-z]{2,8}, /.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }

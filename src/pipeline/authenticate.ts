@@ -9,10 +9,12 @@ export function authenticate(services: PipelineServices, received: Received): Au
   const { credential } = received;
   if (credential === undefined) {
     throw new TollgateError('unauthenticated', {
-      message: 'No API key was sent. Send one as `Authorization: Bearer <API key>`.', field: 'authorization',
+      message: 'No API key was sent. Send one as `Authorization: Bearer <API key>`.',
+      field: 'authorization',
     });
   }
-  const apiKey = checkKeyFormat(credential) === 'api-key' ? services.accounts.keyBySha256(sha256Hex(credential)) : undefined;
+  const apiKey =
+    checkKeyFormat(credential) === 'api-key' ? services.accounts.keyBySha256(sha256Hex(credential)) : undefined;
   if (apiKey === undefined || apiKey.revokedAt !== undefined) throw refusal();
   if (apiKey.expiresAt !== undefined && apiKey.expiresAt <= received.admittedAt) throw refusal();
   const account = services.accounts.account(apiKey.accountId);
@@ -23,16 +25,23 @@ export function authenticate(services: PipelineServices, received: Received): Au
     });
   }
   if (apiKey.addresses !== undefined && !services.addressIn(apiKey.addresses, received.address)) {
-    throw new TollgateError('forbidden', { message: 'This API key may not be used from your address; its address list says from where.' });
+    throw new TollgateError('forbidden', {
+      message: 'This API key may not be used from your address; its address list says from where.',
+    });
   }
   const groupName = apiKey.group ?? account.group;
   const group = groupName === undefined ? undefined : services.accounts.group(groupName);
   // Its multiplier and limits are not known: serving it would charge a price that nobody set.
   if (groupName !== undefined && group === undefined) {
-    throw new TollgateError('account_restricted', { message: 'The group of this API key does not exist any more. Ask the operator of this gateway.' });
+    throw new TollgateError('account_restricted', {
+      message: 'The group of this API key does not exist any more. Ask the operator of this gateway.',
+    });
   }
   return { ...received, apiKey, account, group };
 }
 
 const refusal = () =>
-  new TollgateError('unauthenticated', { message: 'This API key is not valid. Check it, or create another one.', field: 'authorization' });
+  new TollgateError('unauthenticated', {
+    message: 'This API key is not valid. Check it, or create another one.',
+    field: 'authorization',
+  });

@@ -16,8 +16,18 @@ const RETRY_AFTER_MAX_SECONDS = 300;
 type Answer = Extract<AttemptResult, { kind: 'reply' | 'stream' | 'refused' }>;
 
 export type Dispatched =
-  | { readonly kind: 'answered'; readonly answer: Answer; readonly offer: Offer; readonly attempts: readonly AttemptRecord[] }
-  | { readonly kind: 'failed'; readonly attempts: readonly AttemptRecord[]; readonly code: ErrorCode; readonly details: ErrorDetails }
+  | {
+      readonly kind: 'answered';
+      readonly answer: Answer;
+      readonly offer: Offer;
+      readonly attempts: readonly AttemptRecord[];
+    }
+  | {
+      readonly kind: 'failed';
+      readonly attempts: readonly AttemptRecord[];
+      readonly code: ErrorCode;
+      readonly details: ErrorDetails;
+    }
   /** `offer`: the one that was being asked; undefined if none was, so that nothing was caused there. */
   | { readonly kind: 'client-left'; readonly attempts: readonly AttemptRecord[]; readonly offer: Offer | undefined };
 
@@ -55,7 +65,11 @@ function candidates(plan: readonly Offer[]): readonly Offer[] {
   return plan.length === 1 && only !== undefined ? [only, only] : plan.slice(0, bounds.attemptsMax);
 }
 
-function mayRetry(services: PipelineServices, last: Extract<AttemptResult, { kind: 'failed' }> | undefined, same: boolean): boolean {
+function mayRetry(
+  services: PipelineServices,
+  last: Extract<AttemptResult, { kind: 'failed' }> | undefined,
+  same: boolean,
+): boolean {
   if (last === undefined || last.fault === 'timeout' || last.fault === 'loop') return false;
   if (same && !last.again) return false;
   return services.retryBudget.take();
@@ -65,22 +79,43 @@ function mayRetry(services: PipelineServices, last: Extract<AttemptResult, { kin
 function failure(last: Extract<AttemptResult, { kind: 'failed' }>): { code: ErrorCode; details: ErrorDetails } {
   switch (last.fault) {
     case 'timeout':
-      return { code: 'upstream_timeout', details: { message: 'The upstream did not answer in time. Nothing was charged.' } };
+      return {
+        code: 'upstream_timeout',
+        details: { message: 'The upstream did not answer in time. Nothing was charged.' },
+      };
     case 'loop':
-      return { code: 'loop_detected', details: { message: 'An upstream of this model points back at a gateway that this request has passed already. Nothing was charged.' } };
+      return {
+        code: 'loop_detected',
+        details: {
+          message:
+            'An upstream of this model points back at a gateway that this request has passed already. Nothing was charged.',
+        },
+      };
     case 'rate-limit': {
       const seconds = Math.min(RETRY_AFTER_MAX_SECONDS, Math.ceil((last.retryAfterMs ?? 5_000) / 1000));
       return {
         code: 'no_upstream',
-        details: { message: 'The upstreams of this model are at their limits. Nothing was charged; try again later.', retryAfterSeconds: Math.max(1, seconds) },
+        details: {
+          message: 'The upstreams of this model are at their limits. Nothing was charged; try again later.',
+          retryAfterSeconds: Math.max(1, seconds),
+        },
       };
     }
     case 'credential':
     case 'model':
-      return { code: 'no_upstream', details: { message: 'No upstream can serve this model at the moment. Nothing was charged.', retryAfterSeconds: 60 } };
+      return {
+        code: 'no_upstream',
+        details: {
+          message: 'No upstream can serve this model at the moment. Nothing was charged.',
+          retryAfterSeconds: 60,
+        },
+      };
     case 'request':
     case 'unavailable':
     case 'transport':
-      return { code: 'upstream_failed', details: { message: 'The upstream failed before it answered. Nothing was charged; try again.' } };
+      return {
+        code: 'upstream_failed',
+        details: { message: 'The upstream failed before it answered. Nothing was charged; try again.' },
+      };
   }
 }

@@ -1,5 +1,5 @@
-// meter: what a reply consumed, in disjoint parts, within what is physically possible. The upstream's own block decides;
-// where it is missing or not to be believed, the produced bytes do, and the record says so.
+// meter: what a reply consumed, in disjoint parts, within what is physically possible. The upstream's own block
+// decides; where it is missing or not to be believed, the produced bytes do, and the record says so.
 
 import type { Model, Offer } from '../domain/catalog/catalog.ts';
 import { parentPart, usageParts } from '../plugin/usage.ts';
@@ -17,12 +17,27 @@ export interface Metered {
 
 /** Bytes of text in a token, for estimates: a quarter of the bytes, rounded up. */
 const BYTES_PER_TOKEN = 4;
-/** A reported output this many times below the delivered bytes cannot be true: no tokenizer averages 64 bytes a token. */
+/**
+ * A reported output this many times below the delivered bytes cannot be true: no tokenizer averages 64 bytes a token.
+ */
 const IMPLAUSIBLE_BYTES_PER_TOKEN = 64;
 
-const inputParts: ReadonlySet<UsagePart> = new Set(['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'imageInput', 'audioInput']);
+const inputParts: ReadonlySet<UsagePart> = new Set([
+  'input',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'imageInput',
+  'audioInput',
+]);
 const outputParts: ReadonlySet<UsagePart> = new Set(['output', 'reasoning', 'imageOutput', 'audioOutput']);
-const distrusted: ReadonlySet<string> = new Set(['negative', 'not-an-integer', 'too-large', 'input-missing', 'output-missing']);
+const distrusted: ReadonlySet<string> = new Set([
+  'negative',
+  'not-an-integer',
+  'too-large',
+  'input-missing',
+  'output-missing',
+]);
 
 export function meter(request: Reserved, offer: Offer, reading: ReplyReading): Metered {
   const { operation } = request.protocol;
@@ -36,7 +51,12 @@ export function meter(request: Reserved, offer: Offer, reading: ReplyReading): M
   const underReported = produced > 0 && output * IMPLAUSIBLE_BYTES_PER_TOKEN < reading.contentBytes;
   if (stated.flags.some((flag) => distrusted.has(flag)) || underReported) {
     if (underReported) flags.push('usage-diverges');
-    return { usage: atLeast(estimate(request, produced), stated, request, flags), source: 'estimated', flags, suspicious: true };
+    return {
+      usage: atLeast(estimate(request, produced), stated, request, flags),
+      source: 'estimated',
+      flags,
+      suspicious: true,
+    };
   }
   const usage = withinBounds(fold(stated.parts, request, flags), request, flags);
   return { usage, source: 'upstream', flags, suspicious: flags.includes('clamped') };
@@ -48,7 +68,10 @@ export function estimate(request: Reserved, produced: number): UsageParts {
   return produced === 0 ? { input } : { input, output: produced };
 }
 
-/** A quarter of the content's bytes, rounded up; in a stream no more than its events, and never more than the model can. */
+/**
+ * A quarter of the content's bytes, rounded up; in a stream no more than its events, and never more than the model
+ * can.
+ */
 export function estimatedOutput(request: Reserved, reading: ReplyReading): number {
   const byBytes = Math.ceil(reading.contentBytes / BYTES_PER_TOKEN);
   const byEvents = request.facts.stream ? Math.min(byBytes, reading.contentEvents) : byBytes;
@@ -65,7 +88,11 @@ function total(parts: UsageParts, which: ReadonlySet<UsagePart>): number {
 
 /** What could be read of a block that is not to be believed still counts where it says more, within the bounds. */
 function atLeast(estimated: UsageParts, stated: UsageReading, request: Reserved, flags: string[]): UsageParts {
-  const within = withinBounds({ input: total(stated.parts, inputParts), output: total(stated.parts, outputParts) }, request, flags);
+  const within = withinBounds(
+    { input: total(stated.parts, inputParts), output: total(stated.parts, outputParts) },
+    request,
+    flags,
+  );
   return {
     input: Math.max(estimated.input ?? 0, within.input ?? 0),
     output: Math.max(estimated.output ?? 0, within.output ?? 0),

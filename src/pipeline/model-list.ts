@@ -16,7 +16,9 @@ export interface ModelList {
 export function createModelList(services: PipelineServices): ModelList {
   const visible = (request: Request, peer: string) => {
     const { group, apiKey } = authenticate(services, receive(services, request, protocolOf('openai-chat'), peer));
-    return (model: Model) => mayUse(model, group?.name, apiKey.models) && services.catalog.priceAt(model.name, services.clock.now()) !== undefined;
+    return (model: Model) =>
+      mayUse(model, group?.name, apiKey.models) &&
+      services.catalog.priceAt(model.name, services.clock.now()) !== undefined;
   };
   return {
     list(request, peer) {
@@ -27,7 +29,10 @@ export function createModelList(services: PipelineServices): ModelList {
       const isVisible = visible(request, peer);
       const model = services.catalog.model(name);
       if (model === undefined || !isVisible(model)) {
-        throw new TollgateError('model_not_found', { message: 'model: no such model here, or not for this API key.', field: 'model' });
+        throw new TollgateError('model_not_found', {
+          message: 'model: no such model here, or not for this API key.',
+          field: 'model',
+        });
       }
       return Response.json(rendered(model));
     },
@@ -35,6 +40,11 @@ export function createModelList(services: PipelineServices): ModelList {
 }
 
 const rendered = (model: Model) => ({
-  id: model.name, object: 'model', created: Math.floor(model.createdAt / 1000), owned_by: 'tollgate',
-  context_length: model.contextTokens, max_output_tokens: model.outputTokensMax, operations: model.operations,
+  id: model.name,
+  object: 'model',
+  created: Math.floor(model.createdAt / 1000),
+  owned_by: 'tollgate',
+  context_length: model.contextTokens,
+  max_output_tokens: model.outputTokensMax,
+  operations: model.operations,
 });

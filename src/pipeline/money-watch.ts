@@ -27,7 +27,11 @@ export function moneyWatch(services: PipelineServices, routed: Routed, relay: St
   const extend = async (produced: number) => {
     try {
       // A whole step beyond what came; where the money does not carry that, the largest half of a half that it does.
-      for (let more = Math.max(0, produced - heldTokens) + step; more >= Math.min(step, EVERY_TOKENS) && !relay.ended; more = Math.floor(more / 2)) {
+      for (
+        let more = Math.max(0, produced - heldTokens) + step;
+        more >= Math.min(step, EVERY_TOKENS) && !relay.ended;
+        more = Math.floor(more / 2)
+      ) {
         const next = Math.min(most, heldTokens + more);
         if (!(await services.ledger.extendHold(routed.requestId, costs(next) - costs(heldTokens)))) continue;
         heldTokens = next;
@@ -35,7 +39,8 @@ export function moneyWatch(services: PipelineServices, routed: Routed, relay: St
       }
       exhausted = true;
     } catch (error) {
-      if (!(error instanceof TollgateError)) services.log.error('hold-not-extended', { request: routed.requestId, detail: String(error) });
+      if (!(error instanceof TollgateError))
+        services.log.error('hold-not-extended', { request: routed.requestId, detail: String(error) });
       relay.cut('money-out');
     } finally {
       asking = false;

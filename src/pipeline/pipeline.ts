@@ -30,7 +30,11 @@ export function createPipeline(services: PipelineServices, running: RunningReque
     async serve(request, protocol, peer) {
       let requestId: string | undefined;
       try {
-        if (running.stopping) throw new TollgateError('shutting_down', { message: 'This gateway is shutting down. Try again.', retryAfterSeconds: 1 });
+        if (running.stopping)
+          throw new TollgateError('shutting_down', {
+            message: 'This gateway is shutting down. Try again.',
+            retryAfterSeconds: 1,
+          });
         const received = receive(services, request, protocol, peer);
         requestId = received.requestId;
         const authenticated = authenticate(services, received);
@@ -47,7 +51,9 @@ export function createPipeline(services: PipelineServices, running: RunningReque
 
 /** From the hold on, every way out leads through `close`. */
 async function reservedOnwards(
-  services: PipelineServices, running: RunningRequests, reserved: Parameters<typeof route>[1],
+  services: PipelineServices,
+  running: RunningRequests,
+  reserved: Parameters<typeof route>[1],
 ): Promise<Response> {
   const closer = createCloser(services, reserved);
   try {
@@ -79,7 +85,12 @@ function createCloser(services: PipelineServices, reserved: Parameters<typeof ro
   };
 }
 
-async function open(services: PipelineServices, running: RunningRequests, routed: Routed, closer: Closer): Promise<Response> {
+async function open(
+  services: PipelineServices,
+  running: RunningRequests,
+  routed: Routed,
+  closer: Closer,
+): Promise<Response> {
   const leaving: Leaving = { left: false, running: undefined };
   const leave = () => {
     leaving.left = true;
@@ -95,13 +106,24 @@ async function open(services: PipelineServices, running: RunningRequests, routed
 }
 
 async function answer(
-  services: PipelineServices, running: RunningRequests, routed: Routed, closer: Closer, dispatched: Dispatched, leaving: Leaving,
+  services: PipelineServices,
+  running: RunningRequests,
+  routed: Routed,
+  closer: Closer,
+  dispatched: Dispatched,
+  leaving: Leaving,
 ): Promise<Response> {
   if (dispatched.kind === 'client-left') {
     const stopped = running.stopping && !routed.request.signal.aborted;
     const outcome: Outcome = stopped ? 'shut-down' : 'client-left';
     const served = dispatched.offer === undefined ? undefined : { offer: dispatched.offer, reading: emptyReading };
-    await closer.close({ outcome, status: stopped ? errorTable.shutting_down.status : 499, attempts: dispatched.attempts, served, firstByteMs: undefined });
+    await closer.close({
+      outcome,
+      status: stopped ? errorTable.shutting_down.status : 499,
+      attempts: dispatched.attempts,
+      served,
+      firstByteMs: undefined,
+    });
     throw new TollgateError('shutting_down', { message: 'The request was given up before it was answered.' });
   }
   if (dispatched.kind === 'failed') {
@@ -114,11 +136,23 @@ async function answer(
   const firstByteMs = services.clock.monotonicMs() - routed.startedMs;
   switch (given.kind) {
     case 'refused':
-      await closer.close({ outcome: 'upstream-refused', status: refusedStatus(given), attempts, served: undefined, firstByteMs });
+      await closer.close({
+        outcome: 'upstream-refused',
+        status: refusedStatus(given),
+        attempts,
+        served: undefined,
+        firstByteMs,
+      });
       return refusedReply(routed, given, offer.upstream.credential);
     case 'reply': {
       const { reading } = given;
-      await closer.close({ outcome: completeOutcome(routed, reading), status: 200, attempts, served: { offer, reading }, firstByteMs });
+      await closer.close({
+        outcome: completeOutcome(routed, reading),
+        status: 200,
+        attempts,
+        served: { offer, reading },
+        firstByteMs,
+      });
       return wholeReply(routed, given);
     }
     case 'stream': {
@@ -153,7 +187,8 @@ async function answer(
 
 /** A reply that is complete and has nothing in it is free, streamed or not. Embeddings count no content. */
 function completeOutcome(routed: Routed, reading: ReplyReading): Outcome {
-  const empty = reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings';
+  const empty =
+    reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings';
   return empty ? 'empty' : 'finished';
 }
 

@@ -13,7 +13,9 @@ export async function read(services: PipelineServices, authenticated: Authentica
 }
 
 const tooSlow = (deadlineMs: number) => () =>
-  new TollgateError('invalid_request', { message: `The request body did not arrive within ${deadlineMs / 1000} seconds.` });
+  new TollgateError('invalid_request', {
+    message: `The request body did not arrive within ${deadlineMs / 1000} seconds.`,
+  });
 
 async function boundedBody(request: Request): Promise<Uint8Array> {
   const length = request.headers.get('content-length');
@@ -41,5 +43,4 @@ async function boundedBody(request: Request): Promise<Uint8Array> {
 const tooLarge = () =>
   new TollgateError('body_too_large', { message: `The request body is larger than ${bounds.requestBodyBytes} bytes.` });
 
-const brokenOff = () =>
-  new TollgateError('invalid_request', { message: 'The request body broke off before its end.' });
+const brokenOff = () => new TollgateError('invalid_request', { message: 'The request body broke off before its end.' });

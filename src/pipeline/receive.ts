@@ -21,7 +21,8 @@ export function receive(services: PipelineServices, request: Request, protocol: 
   // The server joins a repeated header with a comma: a body that was announced twice is read as neither.
   if (headers.get('content-type')?.includes(',') === true) {
     throw new TollgateError('invalid_request', {
-      message: 'content-type: sent more than once; send `application/json` once.', field: 'content-type',
+      message: 'content-type: sent more than once; send `application/json` once.',
+      field: 'content-type',
     });
   }
   checkRelayed(headers);
@@ -47,12 +48,20 @@ function checkRelayed(headers: Headers): void {
   if (value === null) return;
   if (value.length > bounds.headerLength || !/^[\t\x20-\x7e]*$/.test(value)) {
     throw new TollgateError('invalid_request', {
-      message: `openai-beta: send printable ASCII, at most ${bounds.headerLength} characters.`, field: 'openai-beta',
+      message: `openai-beta: send printable ASCII, at most ${bounds.headerLength} characters.`,
+      field: 'openai-beta',
     });
   }
-  if (headers.get('connection')?.toLowerCase().split(',').some((name) => name.trim() === 'openai-beta') === true) {
+  if (
+    headers
+      .get('connection')
+      ?.toLowerCase()
+      .split(',')
+      .some((name) => name.trim() === 'openai-beta') === true
+  ) {
     throw new TollgateError('invalid_request', {
-      message: 'connection: names openai-beta, which is not for this hop alone.', field: 'connection',
+      message: 'connection: names openai-beta, which is not for this hop alone.',
+      field: 'connection',
     });
   }
 }
@@ -79,11 +88,15 @@ export function credentialOf(request: Request): string | undefined {
   const take = (value: string, place: string) => {
     // The server joins a repeated header with a comma, and no key of ours has one.
     if (value.includes(',')) {
-      throw new TollgateError('ambiguous_credentials', { message: `${place}: sent more than once; send one key.`, field: place });
+      throw new TollgateError('ambiguous_credentials', {
+        message: `${place}: sent more than once; send one key.`,
+        field: place,
+      });
     }
     if (found !== undefined && found !== value) {
       throw new TollgateError('ambiguous_credentials', {
-        message: `${place}: another key than the one sent elsewhere in this request; send one key.`, field: place,
+        message: `${place}: another key than the one sent elsewhere in this request; send one key.`,
+        field: place,
       });
     }
     found = value;
@@ -93,7 +106,8 @@ export function credentialOf(request: Request): string | undefined {
     const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1];
     if (authorization.includes(',') || bearer === undefined) {
       throw new TollgateError(authorization.includes(',') ? 'ambiguous_credentials' : 'unauthenticated', {
-        message: 'authorization: send it once, as `Bearer <API key>`.', field: 'authorization',
+        message: 'authorization: send it once, as `Bearer <API key>`.',
+        field: 'authorization',
       });
     }
     take(bearer.trim(), 'authorization');

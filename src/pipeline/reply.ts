@@ -13,7 +13,8 @@ type Given<K extends AttemptResult['kind']> = Extract<AttemptResult, { kind: K }
 
 export function wholeReply(routed: Routed, given: Given<'reply'>): Response {
   return new Response(given.body, {
-    status: 200, headers: { 'content-type': mediaType(given.contentType, 'application/json'), 'x-request-id': routed.requestId },
+    status: 200,
+    headers: { 'content-type': mediaType(given.contentType, 'application/json'), 'x-request-id': routed.requestId },
   });
 }
 
@@ -30,12 +31,22 @@ export function refusedStatus(given: Given<'refused'>): number {
 export function refusedReply(routed: Routed, given: Given<'refused'>, credential: string | undefined): Response {
   const status = refusedStatus(given);
   if (!isJson(given.body) || repeats(given.body, credential)) {
-    const { body } = routed.protocol.renderError('invalid_request', {
-      message: `The upstream refused this request with status ${status} and gave no reason that can be passed on.`,
-    }, routed.requestId);
-    return new Response(body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
+    const { body } = routed.protocol.renderError(
+      'invalid_request',
+      {
+        message: `The upstream refused this request with status ${status} and gave no reason that can be passed on.`,
+      },
+      routed.requestId,
+    );
+    return new Response(body, {
+      status,
+      headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId },
+    });
   }
-  return new Response(given.body, { status, headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId } });
+  return new Response(given.body, {
+    status,
+    headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId },
+  });
 }
 
 /** As it is, and as JSON writes it. */
@@ -59,18 +70,33 @@ export function failedReply(routed: Routed, code: ErrorCode, details: ErrorDetai
 }
 
 /** Any error at all as an answer. What is not ours is a defect: it is logged, and the client gets a fixed text. */
-export function errorReply(services: PipelineServices, protocol: Protocol, requestId: string, error: unknown): Response {
+export function errorReply(
+  services: PipelineServices,
+  protocol: Protocol,
+  requestId: string,
+  error: unknown,
+): Response {
   if (error instanceof TollgateError) {
-    if (error.details.detail !== undefined) services.log.warn('request-failed', { request: requestId, code: error.code, detail: error.details.detail });
+    if (error.details.detail !== undefined)
+      services.log.warn('request-failed', { request: requestId, code: error.code, detail: error.details.detail });
     return rendered(protocol, requestId, error.code, error.details);
   }
-  services.log.error('defect', { request: requestId, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  return rendered(protocol, requestId, 'internal_error', { message: 'Tollgate failed to serve this request. The operator finds it by its request id.' });
+  services.log.error('defect', {
+    request: requestId,
+    detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+  return rendered(protocol, requestId, 'internal_error', {
+    message: 'Tollgate failed to serve this request. The operator finds it by its request id.',
+  });
 }
 
 export function streamReply(
-  services: PipelineServices, routed: Routed, given: Given<'stream'>,
-  close: (outcome: Outcome) => Promise<void>, watch: StreamWatch | undefined, clientLeft: boolean,
+  services: PipelineServices,
+  routed: Routed,
+  given: Given<'stream'>,
+  close: (outcome: Outcome) => Promise<void>,
+  watch: StreamWatch | undefined,
+  clientLeft: boolean,
 ): Response {
   const { relay } = given;
   const ending = async (outcome: Outcome): Promise<Uint8Array | undefined> => {
@@ -91,7 +117,11 @@ export function streamReply(
   routed.request.signal.addEventListener('abort', () => relay.clientLeft(), { once: true });
   return new Response(relay.attach(ending, watch), {
     status: 200,
-    headers: { 'content-type': mediaType(given.contentType, 'text/event-stream'), 'cache-control': 'no-cache', 'x-request-id': routed.requestId },
+    headers: {
+      'content-type': mediaType(given.contentType, 'text/event-stream'),
+      'cache-control': 'no-cache',
+      'x-request-id': routed.requestId,
+    },
   });
 }
 
@@ -114,7 +144,9 @@ function closingBytes(routed: Routed, given: Given<'stream'>, outcome: Outcome):
     case 'upstream-refused':
     case 'recovered':
       // An error event that the upstream sent itself has gone out already, and all that came after it.
-      return given.relay.tap.fault === 'error-event' ? given.relay.tap.held() : streamError(routed, 'upstream_failed', 'The upstream broke off before the end of its reply.');
+      return given.relay.tap.fault === 'error-event'
+        ? given.relay.tap.held()
+        : streamError(routed, 'upstream_failed', 'The upstream broke off before the end of its reply.');
   }
 }
 

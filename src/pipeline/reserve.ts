@@ -1,7 +1,8 @@
 // reserve: limits, budgets, then a hold for the most that the request can cost. From here on it must be closed.
 //
 // Input is bounded, not counted: a token is at least one byte. Only when that bound does not fit the balance is it
-// counted. A limit that the client set is never changed: what cannot be paid for is refused, and the refusal says what could.
+// counted. A limit that the client set is never changed: what cannot be paid for is refused, and the refusal says
+// what could.
 
 import { TollgateError } from '../core/errors.ts';
 import { formatNano } from '../core/money.ts';
@@ -9,7 +10,6 @@ import type { BudgetCap, HoldOutcome } from '../domain/ledger/ledger.ts';
 import type { Hold } from '../domain/ledger/records.ts';
 import type { PriceTerms } from '../plugin/prices.ts';
 import type { UsageParts } from '../plugin/usage.ts';
-import { countTokens } from './count-tokens.ts';
 import type { Admitted, Reserved } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
@@ -60,7 +60,7 @@ interface Held {
 
 /** Places the hold for the bound by bytes; nearly always that is all. */
 async function placeHold(services: PipelineServices, admitted: Admitted, bound: UsageParts): Promise<Held> {
-  const budgets = budgetsOf(admitted);
+  const budgets = budgetsOf(services, admitted);
   const durable = admitted.facts.stream ? 'now' : 'later';
   const hold = holdFor(services, admitted, bound);
   const outcome = await services.ledger.placeHold(hold, budgets, durable);
@@ -68,7 +68,7 @@ async function placeHold(services: PipelineServices, admitted: Admitted, bound: 
   if (outcome.because === 'currency' || outcome.because === 'unavailable') throw refusal(admitted, outcome, undefined);
   // The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to.
   const countable = admitted.facts.inputBound !== undefined;
-  const counted = countable ? { ...bound, input: await countTokens(admitted.body, bound.input ?? 0) } : bound;
+  const counted = countable ? { ...bound, input: await services.tokens.count(admitted.body, bound.input ?? 0) } : bound;
   if ((counted.input ?? 0) < (bound.input ?? 0)) {
     const smaller = holdFor(services, admitted, counted);
     const second = await services.ledger.placeHold(smaller, budgets, durable);
@@ -88,15 +88,23 @@ function holdFor(services: PipelineServices, admitted: Admitted, usage: UsagePar
     expiresAt: admitted.admittedAt + services.deadlines.totalMs + services.deadlines.drainMs,
     operation: admitted.protocol.operation,
     model: admitted.model.name,
+    protocol: admitted.protocol.name,
+    stream: admitted.facts.stream,
+    userId: admitted.apiKey.userId,
+    group: admitted.group?.name,
+    address: admitted.address,
+    country: admitted.country,
   };
 }
 
 const noBudgets: readonly BudgetCap[] = [];
 
-function budgetsOf({ apiKey, account }: Admitted): readonly BudgetCap[] {
+function budgetsOf({ accounts }: PipelineServices, { apiKey, account }: Admitted): readonly BudgetCap[] {
   if (apiKey.budgets.length === 0 && account.budgets.length === 0) return noBudgets;
+  // A key that is replaced does not get its budget anew.
+  const together = apiKey.budgets.length === 0 ? undefined : accounts.rotationOf(apiKey.id);
   return [
-    ...apiKey.budgets.map((budget): BudgetCap => ({ scope: 'key', scopeId: apiKey.id, ...budget })),
+    ...apiKey.budgets.map((budget): BudgetCap => ({ scope: 'key', scopeId: apiKey.id, together, ...budget })),
     ...account.budgets.map((budget): BudgetCap => ({ scope: 'account', scopeId: account.id, ...budget })),
   ];
 }

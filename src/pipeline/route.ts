@@ -1,4 +1,5 @@
-// route: policies about upstreams have removed what may not serve, the model's strategy ranks the rest, the plan is bounded.
+// route: policies about upstreams have removed what may not serve, the model's strategy ranks the rest, the plan is
+// bounded.
 
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
@@ -18,7 +19,8 @@ export function route(services: PipelineServices, reserved: Reserved): Routed | 
 /** Offers whose upstream is on and speaks the client's protocol. */
 function speaking({ model, protocol }: Reserved): readonly Offer[] {
   return model.offers.filter(
-    ({ upstream }) => upstream.enabled && (upstream.provider.speaks[protocol.operation]?.includes(protocol.name) ?? false),
+    ({ upstream }) =>
+      upstream.enabled && (upstream.provider.speaks[protocol.operation]?.includes(protocol.name) ?? false),
   );
 }
 
@@ -27,12 +29,19 @@ function planned(services: PipelineServices, reserved: Reserved, offers: readonl
   if (offers.length === 1 && only !== undefined) return { ...reserved, plan: offers };
   const plan = rank(services, reserved, offers);
   if (plan.length === 0) {
-    throw new TollgateError('no_upstream', { message: 'No upstream may serve this model at the moment. Try again later.', retryAfterSeconds: 10 });
+    throw new TollgateError('no_upstream', {
+      message: 'No upstream may serve this model at the moment. Try again later.',
+      retryAfterSeconds: 10,
+    });
   }
   return { ...reserved, plan };
 }
 
-async function permitted(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): Promise<readonly Offer[]> {
+async function permitted(
+  services: PipelineServices,
+  reserved: Reserved,
+  offers: readonly Offer[],
+): Promise<readonly Offer[]> {
   const allowed: Offer[] = [];
   for (const offer of offers) {
     const about = { name: offer.upstream.name, provider: offer.upstream.providerName, model: offer.model };
@@ -49,10 +58,13 @@ function rank(services: PipelineServices, reserved: Reserved, offers: readonly O
   try {
     ranked = reserved.model.strategy.rank(
       {
-        operation: reserved.protocol.operation, model: reserved.model.name, stream: reserved.facts.stream,
+        operation: reserved.protocol.operation,
+        model: reserved.model.name,
+        stream: reserved.facts.stream,
         affinityKey: reserved.apiKey.id,
       },
-      views, services.chance,
+      views,
+      services.chance,
     );
   } catch (error) {
     services.log.error('plugin-fault', { plugin: 'routing', model: reserved.model.name, detail: String(error) });

@@ -85,10 +85,13 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
       if (opening.size + streams.size > 0) {
         const { promise, resolve } = Promise.withResolvers<void>();
         empty = resolve;
-        const timer = setTimeout(() => {
-          for (const entry of opening) entry.leave();
-          for (const relay of streams) relay.cut('shut-down');
-        }, Math.max(0, untilMs - clock.monotonicMs()));
+        const timer = setTimeout(
+          () => {
+            for (const entry of opening) entry.leave();
+            for (const relay of streams) relay.cut('shut-down');
+          },
+          Math.max(0, untilMs - clock.monotonicMs()),
+        );
         await promise;
         clearTimeout(timer);
       }

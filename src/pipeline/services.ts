@@ -10,6 +10,7 @@ import type { Ledger } from '../domain/ledger/ledger.ts';
 import type { UpstreamHealth } from '../domain/upstreams/health.ts';
 import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
 import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
+import type { TokenCounter } from './count-tokens.ts';
 import type { Authenticated } from './exchange.ts';
 import type { SlowBodies } from './slow-bodies.ts';
 import type { UpstreamTransport } from './transport/transport.ts';
@@ -43,6 +44,8 @@ export interface PipelineServices {
   readonly retryBudget: RetryBudget;
   readonly transport: UpstreamTransport;
   readonly slowBodies: SlowBodies;
+  /** For a request whose bound by bytes does not fit. */
+  readonly tokens: TokenCounter;
   clientAddress(peer: string, headers: Headers): string;
   /** The request is admitted: from here on its connection may be quiet, and our own deadlines hold. */
   bodyArrived(request: Request): void;

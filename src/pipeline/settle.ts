@@ -59,7 +59,8 @@ export async function settle(services: PipelineServices, request: Reserved, endi
     outcome: ending.outcome,
     upstream: ending.served?.offer.upstream.name,
     attempts: ending.attempts.map((attempt, index) =>
-      withCost(attempt, index === ending.attempts.length - 1 ? ending.served?.offer : undefined, metered.usage)),
+      withCost(attempt, index === ending.attempts.length - 1 ? ending.served?.offer : undefined, metered.usage),
+    ),
     usage: metered.usage,
     usageSource: metered.source,
     flags: charge === undefined ? [...metered.flags, 'charge-failed'] : metered.flags,
@@ -79,15 +80,26 @@ export async function settle(services: PipelineServices, request: Reserved, endi
   return { chargeNano: closing.chargeNano, usage: metered.usage };
 }
 
-/** Undefined where the rule throws or says what no ledger can hold: the house's loss, since the hold must not stay open. */
+/**
+ * Undefined where the rule throws or says what no ledger can hold: the house's loss, since the hold must not stay
+ * open.
+ */
 function chargeOf(services: PipelineServices, request: Reserved, metered: Metered): Charge | undefined {
   try {
     const charge = request.model.rule.charge(priceTermsOf(request.terms), metered.usage);
     checkedNano(charge.totalNano, 'charge');
     if (charge.totalNano >= 0n) return charge;
-    services.log.error('plugin-fault', { plugin: request.terms.rule, request: request.requestId, detail: 'the charge is negative' });
+    services.log.error('plugin-fault', {
+      plugin: request.terms.rule,
+      request: request.requestId,
+      detail: 'the charge is negative',
+    });
   } catch (error) {
-    services.log.error('plugin-fault', { plugin: request.terms.rule, request: request.requestId, detail: String(error) });
+    services.log.error('plugin-fault', {
+      plugin: request.terms.rule,
+      request: request.requestId,
+      detail: String(error),
+    });
   }
   return undefined;
 }
@@ -98,16 +110,30 @@ function owes(ending: Ending, metered: Metered): boolean {
 }
 
 /** A client that left, or a stream that was cut, has usage even where the upstream had no chance to report it. */
-function meteredOf(services: PipelineServices, request: Reserved, outcome: Outcome, served: { offer: Offer; reading: ReplyReading }): Metered {
+function meteredOf(
+  services: PipelineServices,
+  request: Reserved,
+  outcome: Outcome,
+  served: { offer: Offer; reading: ReplyReading },
+): Metered {
   const { offer, reading } = served;
   if (reading.usage !== undefined || outcome === 'finished' || outcome === 'empty') {
     try {
       return meter(request, offer, reading);
     } catch (error) {
-      services.log.error('plugin-fault', { plugin: offer.upstream.providerName, request: request.requestId, detail: String(error) });
+      services.log.error('plugin-fault', {
+        plugin: offer.upstream.providerName,
+        request: request.requestId,
+        detail: String(error),
+      });
     }
   }
-  return { usage: estimate(request, estimatedOutput(request, reading)), source: 'estimated', flags: ['usage-missing'], suspicious: false };
+  return {
+    usage: estimate(request, estimatedOutput(request, reading)),
+    source: 'estimated',
+    flags: ['usage-missing'],
+    suspicious: false,
+  };
 }
 
 /** What we owe the upstream for an attempt: nothing where it failed before output, unknown where it has no price. */

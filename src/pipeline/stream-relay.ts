@@ -252,7 +252,8 @@ export class StreamRelay {
     if (this.#outcome !== undefined) return;
     if (this.#draining) this.#outcome = 'client-left';
     // Clients hang up when they read an error: it is the error that ended the stream.
-    else if (this.tap.fault !== undefined && outcome !== 'money-out' && outcome !== 'shut-down') this.#outcome = 'broken-off';
+    else if (this.tap.fault !== undefined && outcome !== 'money-out' && outcome !== 'shut-down')
+      this.#outcome = 'broken-off';
     else this.#outcome = outcome;
     // After a clean end the connection is left to finish its framing and be used again.
     if (!this.tap.complete) this.#exchange()?.abort();

@@ -1,4 +1,5 @@
-// Billing rule: turns frozen price terms and usage into charge lines. A pure function: the host rounds, holds and books.
+// Billing rule: turns frozen price terms and usage into charge lines. A pure function: the host rounds, holds and
+// books.
 
 import { roundUpToNano } from '../core/money.ts';
 import type { MicroPerMillion, Nano, Pico, Ppm } from '../core/money.ts';

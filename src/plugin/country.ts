@@ -29,7 +29,6 @@ export function countryOfCode(code: string): Country {
   if (code === 'local' || code === 'unknown') return code;
   if (code.length > 6) return 'unknown';
   const capitals = code.toUpperCase();
-  const country =
-    ownCode[capitals] ?? (/^[A-Z]{2}-[A-Z0-9]{1,3}$/.test(capitals) ? capitals.slice(0, 2) : capitals);
+  const country = ownCode[capitals] ?? (/^[A-Z]{2}-[A-Z0-9]{1,3}$/.test(capitals) ? capitals.slice(0, 2) : capitals);
   return ALPHA_2.test(country) && !NO_COUNTRY.test(country) ? country : 'unknown';
 }

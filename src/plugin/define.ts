@@ -76,4 +76,7 @@ export const definePolicy = define('policy');
  * The same entry under another name, for a config that needs a plugin twice with different options:
  * `named('deepseek', openAiCompatible({ baseUrl: … }))`.
  */
-export const named = <K extends PluginKind>(name: string, entry: PluginEntry<K>): PluginEntry<K> => ({ ...entry, name });
+export const named = <K extends PluginKind>(name: string, entry: PluginEntry<K>): PluginEntry<K> => ({
+  ...entry,
+  name,
+});

@@ -37,7 +37,10 @@ export interface UpstreamConfig {
    * sets that may reach this machine's network anyway.
    */
   readonly addresses?: 'public' | 'any';
-  /** On a client's leaving: `cancel` at once, or `drain` to the usage block where the provider bills anyway. Default `cancel`. */
+  /**
+   * On a client's leaving: `cancel` at once, or `drain` to the usage block where the provider bills anyway. Default
+   * `cancel`.
+   */
   readonly onClientLeaving?: 'cancel' | 'drain';
 }
 
@@ -51,11 +54,14 @@ export interface PriceConfig {
 }
 
 /**
- * A price of a list of dated ones. Each holds from its time until the next one's, so that a change is declared before it
- * comes; what was charged before keeps its price.
+ * A price of a list of dated ones. Each holds from its time until the next one's, so that a change is declared before
+ * it comes; what was charged before keeps its price.
  */
 export interface DatedPriceConfig extends PriceConfig {
-  /** ISO 8601 in UTC: `2026-12-01T00:00:00Z`. Only the first of a list may leave it out: in force since it was declared. */
+  /**
+   * ISO 8601 in UTC: `2026-12-01T00:00:00Z`. Only the first of a list may leave it out: in force since it was
+   * declared.
+   */
   readonly from?: string;
 }
 

@@ -33,7 +33,8 @@ export interface PolicyFacts {
   /** The client's address after trusted proxies, normalised; IPv4-mapped IPv6 as IPv4. */
   readonly address: string;
   readonly country: Country;
-  readonly account: { readonly id: string; readonly kind: 'person' | 'company'; readonly groups: readonly string[] } | undefined;
+  readonly account:
+    { readonly id: string; readonly kind: 'person' | 'company'; readonly groups: readonly string[] } | undefined;
   readonly apiKeyId: string | undefined;
   readonly operation: Operation | undefined;
   /** The public model name. */
@@ -44,8 +45,12 @@ export interface PolicyFacts {
 }
 
 /** What an allow demands of the host before the request goes on. Obligations of several policies are united. */
-export type Obligation =
-  | { readonly kind: 'record-acceptance'; readonly document: string; readonly version: string; readonly sha256: string };
+export type Obligation = {
+  readonly kind: 'record-acceptance';
+  readonly document: string;
+  readonly version: string;
+  readonly sha256: string;
+};
 
 export type Decision =
   | { readonly verdict: 'allow'; readonly obligations: readonly Obligation[] }

@@ -1,4 +1,5 @@
-// Prices: immutable and dated. A request pins one version when it is admitted and is charged by it, whatever comes later.
+// Prices: immutable and dated. A request pins one version when it is admitted and is charged by it, whatever comes
+// later.
 
 import type { Currency, MicroPerMillion, Nano, Ppm } from '../core/money.ts';
 import type { UsagePart } from './usage.ts';

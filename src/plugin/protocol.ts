@@ -23,7 +23,8 @@ export interface RequestFacts {
   /**
    * Most tokens that the input can have: a token is at least one byte, so the body bounds it, with an allowance for
    * what vendors put around it (tool templates of their own), unless the body
-   * refers to something outside itself (an image, a file, a stored response). Undefined then: the model's context bounds it.
+   * refers to something outside itself (an image, a file, a stored response). Undefined then: the model's context
+   * bounds it.
    */
   readonly inputBound: number | undefined;
   /** Whether the client asked for the usage chunk of a stream. */

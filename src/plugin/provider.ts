@@ -64,7 +64,10 @@ export interface ProviderModel {
   readonly contextTokens: number;
   readonly outputTokensMax: number;
   /** What the vendor charges us: micro-units per million, by part. */
-  readonly listPrice?: { readonly currency: string; readonly rates: Readonly<Partial<Record<UsagePart, MicroPerMillion>>> };
+  readonly listPrice?: {
+    readonly currency: string;
+    readonly rates: Readonly<Partial<Record<UsagePart, MicroPerMillion>>>;
+  };
 }
 
 export interface Provider {

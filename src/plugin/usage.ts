@@ -5,9 +5,19 @@
  * `seconds` whole seconds of audio or session, `toolCalls` calls of tools that the upstream bills by the call.
  */
 export const usageParts = [
-  'input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'imageInput', 'audioInput',
-  'output', 'reasoning', 'imageOutput', 'audioOutput',
-  'calls', 'seconds', 'toolCalls',
+  'input',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'imageInput',
+  'audioInput',
+  'output',
+  'reasoning',
+  'imageOutput',
+  'audioOutput',
+  'calls',
+  'seconds',
+  'toolCalls',
 ] as const;
 
 export type UsagePart = (typeof usageParts)[number];
@@ -21,8 +31,14 @@ export type UsageParts = Readonly<Partial<Record<UsagePart, number>>>;
  * model never declared, the host folds it into this parent and flags the record `folded:<part>`.
  */
 export const parentPart: Readonly<Partial<Record<UsagePart, UsagePart>>> = {
-  cacheRead: 'input', cacheWrite5m: 'input', cacheWrite1h: 'input', imageInput: 'input', audioInput: 'input',
-  reasoning: 'output', imageOutput: 'output', audioOutput: 'output',
+  cacheRead: 'input',
+  cacheWrite5m: 'input',
+  cacheWrite1h: 'input',
+  imageInput: 'input',
+  audioInput: 'input',
+  reasoning: 'output',
+  imageOutput: 'output',
+  audioOutput: 'output',
 };
 
 /** Where the quantities of a usage record come from. */

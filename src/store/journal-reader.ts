@@ -13,6 +13,19 @@ export interface JournalRecord {
   readonly end: JournalPosition;
 }
 
+/** A record where it was read to: for those who take thousands of them and need no text of most. */
+export interface RawRecord {
+  readonly sequence: number;
+  readonly batch: number;
+  readonly kind: string;
+  /** The whole line without its LF; its JSON begins at `jsonAt`. Valid until the next record is asked for. */
+  readonly bytes: Buffer;
+  readonly jsonAt: number;
+  /** The position right after it: `endOffset` bytes of `segment`. */
+  readonly segment: number;
+  readonly endOffset: number;
+}
+
 /** The journal lost or changed records that had been acknowledged: nobody may guess what they were. */
 export class JournalDamagedError extends Error {
   constructor(readonly file: string, readonly offset: number, what: string) {
@@ -24,44 +37,57 @@ export class JournalDamagedError extends Error {
 const CHUNK_BYTES = 256 * 1024;
 const LF = 10;
 const SPACE = 32;
+const DASH = 45;
+const ZERO = 48;
+const SMALL_A = 97;
+const SMALL_Z = 122;
 const CHECKSUM_LENGTH = 8;
 
 interface Line {
   readonly offset: number;
   /** Valid until the next line is asked for. Without its LF. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** False: the file ends before the LF. */
   readonly whole: boolean;
 }
 
+/** Kept from one reading to the next: a fresh one costs as much as reading a small batch. */
+let spare: Buffer | undefined;
+
 /** Lines of a segment from `offset` up to `limit` bytes. */
-export function* linesOf(files: JournalFiles, file: number, offset: number, limit: number): Generator<Line> {
-  let buffer = new Uint8Array(CHUNK_BYTES);
-  let filled = 0;
-  let bufferAt = offset;
-  for (;;) {
-    let start = 0;
+function* linesOf(files: JournalFiles, file: number, offset: number, limit: number): Generator<Line> {
+  let buffer = spare ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  spare = undefined;
+  try {
+    let filled = 0;
+    let bufferAt = offset;
     for (;;) {
-      const end = buffer.subarray(start, filled).indexOf(LF);
-      if (end < 0) break;
-      yield { offset: bufferAt + start, bytes: buffer.subarray(start, start + end), whole: true };
-      start += end + 1;
+      let start = 0;
+      for (;;) {
+        const end = buffer.indexOf(LF, start);
+        // What is beyond `filled` was read before.
+        if (end < 0 || end >= filled) break;
+        yield { offset: bufferAt + start, bytes: buffer.subarray(start, end), whole: true };
+        start = end + 1;
+      }
+      buffer.copyWithin(0, start, filled);
+      filled -= start;
+      bufferAt += start;
+      if (filled === buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(buffer.length * 2);
+        larger.set(buffer);
+        buffer = larger;
+      }
+      const wanted = Math.min(buffer.length - filled, limit - bufferAt - filled);
+      const count = wanted > 0 ? files.read(file, buffer.subarray(filled, filled + wanted), bufferAt + filled) : 0;
+      if (count === 0) {
+        if (filled > 0) yield { offset: bufferAt, bytes: buffer.subarray(0, filled), whole: false };
+        return;
+      }
+      filled += count;
     }
-    buffer.copyWithin(0, start, filled);
-    filled -= start;
-    bufferAt += start;
-    if (filled === buffer.length) {
-      const larger = new Uint8Array(buffer.length * 2);
-      larger.set(buffer);
-      buffer = larger;
-    }
-    const wanted = Math.min(buffer.length - filled, limit - bufferAt - filled);
-    const count = wanted > 0 ? files.read(file, buffer.subarray(filled, filled + wanted), bufferAt + filled) : 0;
-    if (count === 0) {
-      if (filled > 0) yield { offset: bufferAt, bytes: buffer.subarray(0, filled), whole: false };
-      return;
-    }
-    filled += count;
+  } finally {
+    if (buffer.length === CHUNK_BYTES) spare = buffer;
   }
 }
 
@@ -73,19 +99,71 @@ interface ParsedLine {
   readonly jsonAt: number;
 }
 
-const HEAD = /^([0-9a-f]{8}) ([1-9]\d{0,15}) ([1-9]\d{0,15}) ([a-z][a-z-]{0,30}) /;
-const HEAD_LENGTH_MAX = 80;
+const DIGITS_MAX = 16;
+const KIND_LENGTH_MAX = 31;
 const ascii = new TextDecoder('latin1');
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
+/** The kind of most records needs no new string. */
+const USAGE = new TextEncoder().encode('usage ');
+
 /** Undefined: not a record, or not the one that was written. */
-export function parseLine(bytes: Uint8Array): ParsedLine | undefined {
+function parseLine(bytes: Uint8Array): ParsedLine | undefined {
   if (bytes.length <= CHECKSUM_LENGTH || bytes[CHECKSUM_LENGTH] !== SPACE) return undefined;
-  const head = HEAD.exec(ascii.decode(bytes.subarray(0, HEAD_LENGTH_MAX)));
-  if (head === null) return undefined;
-  const [whole, checksum = '', sequence = '', batch = '', kind = ''] = head;
-  if (Number.parseInt(checksum, 16) !== Bun.hash.crc32(bytes.subarray(CHECKSUM_LENGTH + 1))) return undefined;
-  return { sequence: Number(sequence), batch: Number(batch), kind, jsonAt: whole.length };
+  const sequenceEnd = endOfNumber(bytes, CHECKSUM_LENGTH + 1);
+  const batchEnd = endOfNumber(bytes, sequenceEnd + 1);
+  const kindEnd = sequenceEnd < 0 || batchEnd < 0 ? -1 : endOfKind(bytes, batchEnd + 1);
+  if (kindEnd < 0 || hexOf(bytes) !== Bun.hash.crc32(bytes.subarray(CHECKSUM_LENGTH + 1))) return undefined;
+  return {
+    sequence: numberOf(bytes, CHECKSUM_LENGTH + 1, sequenceEnd), batch: numberOf(bytes, sequenceEnd + 1, batchEnd),
+    kind: kindOf(bytes, batchEnd + 1, kindEnd), jsonAt: kindEnd + 1,
+  };
+}
+
+/** The space after a whole number without leading zeros; -1: there is none. */
+function endOfNumber(bytes: Uint8Array, start: number): number {
+  let at = start;
+  for (; at < bytes.length; at++) {
+    const digit = (bytes[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) break;
+  }
+  return bytes[at] === SPACE && at > start && at - start <= DIGITS_MAX && bytes[start] !== ZERO ? at : -1;
+}
+
+function numberOf(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 10 + (bytes[at] ?? 0) - ZERO;
+  return value;
+}
+
+/** The space after a word of small letters and dashes; -1: there is none. */
+function endOfKind(bytes: Uint8Array, start: number): number {
+  let at = start;
+  for (; at < bytes.length; at++) {
+    const code = bytes[at] ?? 0;
+    const letter = code >= SMALL_A && code <= SMALL_Z;
+    if (!letter && (code !== DASH || at === start)) break;
+  }
+  return bytes[at] === SPACE && at > start && at - start <= KIND_LENGTH_MAX ? at : -1;
+}
+
+function kindOf(bytes: Uint8Array, start: number, end: number): string {
+  for (let index = 0; index < USAGE.length; index++) {
+    if (bytes[start + index] !== USAGE[index]) return ascii.decode(bytes.subarray(start, end));
+  }
+  return 'usage';
+}
+
+/** The checksum; -1: not eight small hexadecimal digits. */
+function hexOf(bytes: Uint8Array): number {
+  let value = 0;
+  for (let at = 0; at < CHECKSUM_LENGTH; at++) {
+    const code = bytes[at] ?? 0;
+    if (code >= ZERO && code < ZERO + 10) value = value * 16 + code - ZERO;
+    else if (code >= SMALL_A && code < SMALL_A + 6) value = value * 16 + code - SMALL_A + 10;
+    else return -1;
+  }
+  return value;
 }
 
 const HEADS = /[0-9a-f]{8} [1-9]\d{0,15} [1-9]\d{0,15} [a-z]/g;
@@ -99,13 +177,25 @@ function recordWithin(bytes: Uint8Array): ParsedLine | undefined {
   return undefined;
 }
 
+/** Records after `from` up to `until`, as `readRaw`, with their text. */
+export function* readJournal(
+  folder: string, from: JournalPosition, until: JournalPosition, files: JournalFiles = diskFiles,
+): Generator<JournalRecord> {
+  for (const { sequence, batch, kind, bytes, jsonAt, segment, endOffset } of readRaw(folder, from, until, files)) {
+    yield {
+      sequence, batch, kind, json: utf8.decode(bytes.subarray(jsonAt)),
+      end: { segment, offset: endOffset, sequence },
+    };
+  }
+}
+
 /**
  * Records after `from` up to `until`, which must both be durable positions. Throws JournalDamagedError at anything
  * that is not the next record.
  */
-export function* readJournal(
+export function* readRaw(
   folder: string, from: JournalPosition, until: JournalPosition, files: JournalFiles = diskFiles,
-): Generator<JournalRecord> {
+): Generator<RawRecord> {
   let expected = from.sequence + 1;
   for (let segment = from.segment; segment <= until.segment && expected <= until.sequence; segment++) {
     const path = segmentPath(folder, segment);
@@ -114,16 +204,14 @@ export function* readJournal(
       const limit = segment === until.segment ? until.offset : files.size(file);
       const offset = segment === from.segment ? from.offset : 0;
       for (const line of linesOf(files, file, offset, limit)) {
-        const parsed = line.whole ? parseLine(line.bytes) : undefined;
+        const { bytes } = line;
+        const parsed = line.whole ? parseLine(bytes) : undefined;
         if (parsed === undefined) {
           throw new JournalDamagedError(path, line.offset, `record ${expected} does not match its checksum`);
         }
-        if (parsed.sequence !== expected) throw gapError(path, line.offset, expected, parsed.sequence);
-        yield {
-          sequence: expected, batch: parsed.batch, kind: parsed.kind,
-          json: utf8.decode(line.bytes.subarray(parsed.jsonAt)),
-          end: { segment, offset: line.offset + line.bytes.length + 1, sequence: expected },
-        };
+        const { sequence, batch, kind, jsonAt } = parsed;
+        if (sequence !== expected) throw gapError(path, line.offset, expected, sequence);
+        yield { sequence, batch, kind, bytes, jsonAt, segment, endOffset: line.offset + bytes.length + 1 };
         expected += 1;
       }
     } finally {

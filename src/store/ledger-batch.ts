@@ -3,15 +3,10 @@
 
 import { NANO_MAX, type Currency, type Nano } from '../core/money.ts';
 import type { IdSource } from '../core/ids.ts';
-import { movementHash, type StoredEntry, type StoredMovement } from './ledger-movement.ts';
+import { ExactSum, type Exact } from './exact-sum.ts';
+import { movementHash, usageHasher, type StoredEntry, type StoredMovement } from './ledger-movement.ts';
 import { dayOf } from './spend-periods.ts';
-import type { UsageFacts } from './usage-facts.ts';
-
-export interface BatchUsage {
-  readonly facts: UsageFacts;
-  readonly detail: string;
-  readonly movementPosition: number;
-}
+import type { UpstreamCost, UsageFacts } from './usage-facts.ts';
 
 export interface ChainedMovement extends StoredMovement {
   readonly previousHash: string;
@@ -23,10 +18,12 @@ interface ChargesGroup {
   readonly id: string;
   readonly accountId: string;
   readonly currency: Currency;
-  readonly details: string[];
+  /** Of the records so far. */
+  readonly hasher: Bun.CryptoHasher;
+  readonly charge: ExactSum;
+  readonly loss: ExactSum;
   at: number;
-  chargeNano: Nano;
-  lossNano: Nano;
+  requests: number;
 }
 
 interface CostsGroup {
@@ -34,9 +31,9 @@ interface CostsGroup {
   readonly id: string;
   readonly upstream: string;
   readonly currency: Currency;
+  readonly cost: ExactSum;
   at: number;
   attempts: number;
-  costNano: Nano;
 }
 
 type Planned =
@@ -44,14 +41,17 @@ type Planned =
   | { readonly kind: 'costs'; readonly group: CostsGroup }
   | { readonly kind: 'single'; readonly movement: StoredMovement };
 
+/** By UTC day. */
+export type DaySums = Map<number, ExactSum>;
+
 export class LedgerBatch {
-  readonly usage: BatchUsage[] = [];
-  /** By `scope NUL id`, by day. */
-  readonly spend = new Map<string, Map<number, Nano>>();
+  /** What was charged, by account or key, by day. */
+  readonly spend = { account: new Map<string, DaySums>(), key: new Map<string, DaySums>() };
   readonly #newId: IdSource;
   readonly #planned: Planned[] = [];
-  readonly #charges = new Map<string, ChargesGroup>();
-  readonly #costs = new Map<string, CostsGroup>();
+  /** The groups that still take records: of an account, one for each currency. */
+  readonly #charges = new Map<string, ChargesGroup[]>();
+  readonly #costs = new Map<string, CostsGroup[]>();
   #head: number;
 
   constructor(headPosition: number, newId: IdSource) {
@@ -59,23 +59,26 @@ export class LedgerBatch {
     this.#newId = newId;
   }
 
-  addUsage(facts: UsageFacts, detail: string): void {
+  /** Returns the position of the movement that will carry its charge. */
+  addUsage(facts: UsageFacts, record: Uint8Array): number {
     const group = this.#chargesGroup(facts);
-    group.chargeNano += facts.chargeNano;
-    group.lossNano += facts.lossNano;
+    group.charge.add(facts.chargeNano);
+    group.loss.add(facts.lossNano);
     group.at = Math.max(group.at, facts.endedAt);
-    group.details.push(detail);
-    this.usage.push({ facts, detail, movementPosition: group.position });
+    group.hasher.update(record);
+    group.requests += 1;
     for (const cost of facts.costs) {
-      const costs = this.#costsGroup(cost.upstream, cost.currency, cost.costNano);
-      costs.costNano += cost.costNano;
+      const costs = this.#costsGroup(cost);
+      costs.cost.add(cost.costNano);
       costs.attempts += 1;
       costs.at = Math.max(costs.at, facts.endedAt);
     }
-    if (facts.chargeNano === 0n) return;
-    const day = dayOf(facts.admittedAt);
-    this.#spent(`account\0${facts.accountId}`, day, facts.chargeNano);
-    this.#spent(`key\0${facts.apiKeyId}`, day, facts.chargeNano);
+    if (facts.chargeNano !== 0 && facts.chargeNano !== 0n) {
+      const day = dayOf(facts.admittedAt);
+      addSpend(this.spend.account, facts.accountId, day, facts.chargeNano);
+      addSpend(this.spend.key, facts.apiKeyId, day, facts.chargeNano);
+    }
+    return group.position;
   }
 
   /** Takes the next position; the caller read the movement from the journal. */
@@ -89,7 +92,8 @@ export class LedgerBatch {
     let previousHash = headHash;
     return this.#planned.map((planned) => {
       const movement = movementOf(planned);
-      const hash = movementHash(previousHash, movement, planned.kind === 'charges' ? planned.group.details : []);
+      const hash = movementHash(previousHash, movement,
+        planned.kind === 'charges' ? planned.group.hasher.digest('hex') : undefined);
       const chained = { ...movement, previousHash, hash };
       previousHash = hash;
       return chained;
@@ -97,38 +101,48 @@ export class LedgerBatch {
   }
 
   /** A group whose sum would leave 64 bits is full: the next record begins another one. */
-  #chargesGroup(facts: UsageFacts): ChargesGroup {
-    const key = `${facts.accountId}\0${facts.currency}`;
-    const known = this.#charges.get(key);
-    if (known !== undefined && known.chargeNano + facts.chargeNano <= NANO_MAX) return known;
+  #chargesGroup({ accountId, currency, chargeNano, endedAt }: UsageFacts): ChargesGroup {
+    const groups = groupsOf(this.#charges, accountId);
+    const index = groups.findIndex((group) => group.currency === currency);
+    const known = groups[index];
+    if (known !== undefined && known.charge.hasRoomFor(chargeNano, NANO_MAX)) return known;
     this.#head += 1;
     const group: ChargesGroup = {
-      position: this.#head, id: this.#newId('mov'), accountId: facts.accountId, currency: facts.currency, details: [],
-      at: facts.endedAt, chargeNano: 0n, lossNano: 0n,
+      position: this.#head, id: this.#newId('mov'), accountId, currency, hasher: usageHasher(),
+      charge: new ExactSum(), loss: new ExactSum(), at: endedAt, requests: 0,
     };
-    this.#charges.set(key, group);
+    groups[index < 0 ? groups.length : index] = group;
     this.#planned.push({ kind: 'charges', group });
     return group;
   }
 
-  #costsGroup(upstream: string, currency: Currency, costNano: Nano): CostsGroup {
-    const key = `${upstream}\0${currency}`;
-    const known = this.#costs.get(key);
-    if (known !== undefined && known.costNano + costNano <= NANO_MAX) return known;
+  #costsGroup({ upstream, currency, costNano }: UpstreamCost): CostsGroup {
+    const groups = groupsOf(this.#costs, upstream);
+    const index = groups.findIndex((group) => group.currency === currency);
+    const known = groups[index];
+    if (known !== undefined && known.cost.hasRoomFor(costNano, NANO_MAX)) return known;
     this.#head += 1;
     const group: CostsGroup = {
-      position: this.#head, id: this.#newId('mov'), upstream, currency, at: 0, attempts: 0, costNano: 0n,
+      position: this.#head, id: this.#newId('mov'), upstream, currency, cost: new ExactSum(), at: 0, attempts: 0,
     };
-    this.#costs.set(key, group);
+    groups[index < 0 ? groups.length : index] = group;
     this.#planned.push({ kind: 'costs', group });
     return group;
   }
+}
 
-  #spent(scope: string, day: number, charge: Nano): void {
-    let days = this.spend.get(scope);
-    if (days === undefined) this.spend.set(scope, (days = new Map()));
-    days.set(day, (days.get(day) ?? 0n) + charge);
-  }
+function groupsOf<Group>(byName: Map<string, Group[]>, name: string): Group[] {
+  let groups = byName.get(name);
+  if (groups === undefined) byName.set(name, (groups = []));
+  return groups;
+}
+
+function addSpend(sums: Map<string, DaySums>, id: string, day: number, charge: Exact): void {
+  let days = sums.get(id);
+  if (days === undefined) sums.set(id, (days = new Map()));
+  let sum = days.get(day);
+  if (sum === undefined) days.set(day, (sum = new ExactSum()));
+  sum.add(charge);
 }
 
 /** The legs of a `charges` movement: revenue is full, the account pays what it can carry, the house loses the rest. */
@@ -158,16 +172,16 @@ function movementOf(planned: Planned): StoredMovement {
   switch (planned.kind) {
     case 'single': return planned.movement;
     case 'charges': {
-      const { position, id, at, accountId, currency, chargeNano, lossNano, details } = planned.group;
-      const entries = chargesEntries(accountId, currency, chargeNano, lossNano);
+      const { position, id, at, accountId, currency, charge, loss, requests } = planned.group;
+      const entries = chargesEntries(accountId, currency, charge.value, loss.value);
       return {
-        position, id, kind: 'charges', at, reason: `charges of ${counted(details.length, 'request')}`,
+        position, id, kind: 'charges', at, reason: `charges of ${counted(requests, 'request')}`,
         entries, ...bySystem,
       };
     }
     case 'costs': {
-      const { position, id, at, upstream, currency, costNano, attempts } = planned.group;
-      const entries = costsEntries(upstream, currency, costNano);
+      const { position, id, at, upstream, currency, cost, attempts } = planned.group;
+      const entries = costsEntries(upstream, currency, cost.value);
       return {
         position, id, kind: 'upstream-costs', at, reason: `costs of ${counted(attempts, 'attempt')}`,
         entries, ...bySystem,

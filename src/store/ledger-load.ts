@@ -1,20 +1,29 @@
 // Loads the journal into `ledger.db`: each batch with its movements, balances, spending and the journal position in one
 // transaction, so that a crash leaves all of it or none. The same code runs in the worker and, at start, in the replay.
+// A power cut may take the last transactions back, from the newest on: the journal still has their records, because the
+// transaction that enters another segment, without which the one before is not forgotten, is synced.
 
 import type { Database, Statement } from 'bun:sqlite';
 import type { IdSource } from '../core/ids.ts';
+import type { Nano } from '../core/money.ts';
 import { diskFiles, type JournalFiles, type JournalPosition } from './journal-files.ts';
-import { readJournal, type JournalRecord } from './journal-reader.ts';
-import { integerOf, nanoOf, parseFields, textOf } from './json-fields.ts';
-import { LedgerBatch, type BatchUsage, type ChainedMovement } from './ledger-batch.ts';
+import { readRaw, type RawRecord } from './journal-reader.ts';
+import { integerOf, nanoOf, parseFields, textOf, type Fields } from './json-fields.ts';
+import { LedgerBatch, type ChainedMovement, type DaySums } from './ledger-batch.ts';
 import { readStoredMovement } from './ledger-movement.ts';
 import { journalFolder, type LedgerStateRow } from './schema/ledger.ts';
 import { monthOfDay } from './spend-periods.ts';
-import { readUsageFacts } from './usage-facts.ts';
+import { readUsageFacts, type UsageFacts } from './usage-facts.ts';
+import { UsageScan } from './usage-scan.ts';
 
 /** Records of one transaction: larger ones are hardly faster by the row, and hold the file longer. */
 const BATCH_RECORDS = 1_000;
-const BATCH_CHARACTERS = 8 * 1024 * 1024;
+const BATCH_BYTES = 8 * 1024 * 1024;
+
+/** Frames of 4 KiB in the write-ahead log before it is copied back: hot pages are then copied once for many batches. */
+const CHECKPOINT_PAGES = 4_000;
+
+const SUMS_KEPT = 20_000;
 
 interface State {
   readonly position: JournalPosition;
@@ -42,7 +51,34 @@ function readState(database: Database): State {
   };
 }
 
-type Binding = string | number | bigint | null;
+type Binding = string | number | bigint | null | Uint8Array;
+
+/** What a batch does to the open holds; a hold that is closed in it leaves no row. */
+interface HoldChanges {
+  readonly opened: Map<string, string>;
+  readonly closed: string[];
+}
+
+/** Sums as the file has them, of whoever was charged lately: this is their only writer, so none is read twice. */
+class KnownSums {
+  readonly #sums = new Map<string, Nano>();
+
+  get(key: string, stored: () => string | undefined): Nano {
+    return this.#sums.get(key) ?? BigInt(stored() ?? 0);
+  }
+
+  /** Returns what is to be stored. */
+  set(key: string, sum: Nano): string {
+    if (this.#sums.size >= SUMS_KEPT) this.#sums.clear();
+    this.#sums.set(key, sum);
+    return sum.toString();
+  }
+
+  /** A batch was rolled back. */
+  forget(): void {
+    this.#sums.clear();
+  }
+}
 
 export class LedgerLoad {
   readonly #database: Database;
@@ -52,6 +88,9 @@ export class LedgerLoad {
   readonly #statements: ReturnType<typeof prepare>;
   /** Request ids in `open_hold`. */
   readonly #openHolds: Set<string>;
+  readonly #scan = new UsageScan();
+  readonly #sums = new KnownSums();
+  #sync: 'NORMAL' | 'FULL' = 'FULL';
   #state: State;
 
   constructor(database: Database, dataFolder: string, newId: IdSource, files: JournalFiles = diskFiles) {
@@ -61,6 +100,7 @@ export class LedgerLoad {
     this.#files = files;
     this.#state = readState(database);
     this.#statements = prepare(database);
+    database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     this.#openHolds = new Set(database.query<{ request_id: string }, []>('SELECT request_id FROM open_hold').all()
       .map((row) => row.request_id));
   }
@@ -71,82 +111,97 @@ export class LedgerLoad {
 
   /** Loads everything up to a durable position. Throws JournalDamagedError; what was committed before stays. */
   load(until: JournalPosition): JournalPosition {
-    if (until.sequence <= this.#state.position.sequence) return this.#state.position;
-    let records: JournalRecord[] = [];
-    let characters = 0;
-    for (const record of readJournal(this.#folder, this.#state.position, until, this.#files)) {
-      records.push(record);
-      characters += record.json.length;
-      if (records.length >= BATCH_RECORDS || characters >= BATCH_CHARACTERS) {
-        this.#commit(records);
-        records = [];
-        characters = 0;
-      }
-    }
-    this.#commit(records);
+    while (until.sequence > this.#state.position.sequence) this.#loadBatch(until);
     return this.#state.position;
   }
 
-  #commit(records: readonly JournalRecord[]): void {
-    const last = records.at(-1);
-    if (last === undefined) return;
+  /** Nothing is looked up to find out whether it is there: the position says what is. What is, breaks a constraint. */
+  #loadBatch(until: JournalPosition): void {
+    try {
+      this.#commitBatch(until, undefined);
+    } catch (error) {
+      this.#sums.forget();
+      if (!isDuplicate(error)) throw error;
+      this.#commitBatch(until, new Set());
+    }
+  }
+
+  #commitBatch(until: JournalPosition, known: Set<string> | undefined): void {
     const before = this.#state;
-    const opened = new Map<string, string>();
-    const closed: string[] = [];
+    const changes: HoldChanges = { opened: new Map(), closed: [] };
+    const sync = until.segment === before.position.segment ? 'NORMAL' : 'FULL';
+    if (sync !== this.#sync) this.#database.run(`PRAGMA synchronous = ${(this.#sync = sync)}`);
     const after = this.#database.transaction((): State => {
       const batch = new LedgerBatch(before.headPosition, this.#newId);
-      const inBatch = new Set<string>();
-      for (const record of records) this.#take(record, batch, inBatch, opened, closed);
-      const movements = batch.chain(before.headHash);
       const number = before.batch + 1;
+      const position = this.#takeAll(until, batch, number, known, changes);
+      const movements = batch.chain(before.headHash);
       this.#writeMovements(movements, number);
-      for (const usage of batch.usage) this.#writeUsage(usage, number);
-      this.#writeSpend(batch);
-      for (const [requestId, detail] of opened) this.#statements.openHold.run(requestId, detail);
+      this.#writeSpend('account', batch.spend.account);
+      this.#writeSpend('key', batch.spend.key);
+      for (const [requestId, detail] of changes.opened) this.#statements.openHold.run(requestId, detail);
       const head = movements.at(-1);
       const state: State = {
-        position: last.end, batch: number, headPosition: head?.position ?? before.headPosition,
+        position, batch: number, headPosition: head?.position ?? before.headPosition,
         headHash: head?.hash ?? before.headHash,
       };
       this.#statements.state.run(
-        last.end.segment, last.end.offset, last.end.sequence, number, state.headPosition, state.headHash,
+        position.segment, position.offset, position.sequence, number, state.headPosition, state.headHash,
       );
       return state;
     }).immediate();
-    for (const requestId of closed) this.#openHolds.delete(requestId);
-    for (const requestId of opened.keys()) this.#openHolds.add(requestId);
+    for (const requestId of changes.closed) this.#openHolds.delete(requestId);
+    for (const requestId of changes.opened.keys()) this.#openHolds.add(requestId);
     this.#state = after;
   }
 
-  /** What was loaded before, under the same request or movement id, is passed over. */
+  /** Takes the records of one transaction, and returns where they end. */
+  #takeAll(
+    until: JournalPosition, batch: LedgerBatch, number: number, known: Set<string> | undefined, changes: HoldChanges,
+  ): JournalPosition {
+    let position = this.#state.position;
+    let records = 0;
+    let bytes = 0;
+    for (const record of readRaw(this.#folder, position, until, this.#files)) {
+      this.#take(record, batch, number, known, changes);
+      records += 1;
+      bytes += record.bytes.length;
+      if (records < BATCH_RECORDS && bytes < BATCH_BYTES && record.sequence < until.sequence) continue;
+      position = { segment: record.segment, offset: record.endOffset, sequence: record.sequence };
+      break;
+    }
+    return position;
+  }
+
+  /** With `known`, what was loaded before under the same request or movement id is passed over. */
   #take(
-    record: JournalRecord, batch: LedgerBatch, inBatch: Set<string>, opened: Map<string, string>, closed: string[],
+    record: RawRecord, batch: LedgerBatch, number: number, known: Set<string> | undefined, changes: HoldChanges,
   ): void {
+    const json = record.bytes.toString('utf8', record.jsonAt);
     switch (record.kind) {
       case 'usage': {
-        const facts = readUsageFacts(record.json);
-        if (!opened.delete(facts.requestId) && this.#openHolds.has(facts.requestId)) {
-          this.#statements.closeHold.run(facts.requestId);
-          closed.push(facts.requestId);
+        const facts = this.#scan.read(json) ?? readUsageFacts(json);
+        const { requestId } = facts;
+        if (!changes.opened.delete(requestId) && this.#openHolds.has(requestId)) {
+          this.#statements.closeHold.run(requestId);
+          changes.closed.push(requestId);
         }
-        if (inBatch.has(facts.requestId) || this.#statements.usageKnown.get(facts.requestId) !== null) return;
-        inBatch.add(facts.requestId);
-        return batch.addUsage(facts, record.json);
+        if (known !== undefined && this.#seen(known, this.#statements.usageKnown, requestId)) return;
+        const detail = record.bytes.subarray(record.jsonAt);
+        return this.#writeUsage(facts, detail, batch.addUsage(facts, detail), number);
       }
       case 'hold': {
-        opened.set(textOf(parseFields(record.json), 'requestId'), record.json);
+        changes.opened.set(textOf(parseFields(json), 'requestId'), json);
         return;
       }
-      case 'extend': return this.#extend(record, opened);
+      case 'extend': return this.#extend(parseFields(json), changes.opened);
       case 'movement': {
-        const fields = parseFields(record.json);
-        const id = textOf(fields, 'id');
-        if (inBatch.has(id) || this.#statements.movementKnown.get(id) !== null) return;
-        inBatch.add(id);
+        const fields = parseFields(json);
+        if (known !== undefined && this.#seen(known, this.#statements.movementKnown, textOf(fields, 'id'))) return;
         return batch.addMovement((position) => readStoredMovement(fields, position));
       }
       case 'account': {
-        const fields = parseFields(record.json);
+        const fields = parseFields(json);
         this.#statements.account.run(
           textOf(fields, 'accountId'), textOf(fields, 'currency'), nanoOf(fields, 'overdraftNano'),
           integerOf(fields, 'at'),
@@ -157,8 +212,13 @@ export class LedgerLoad {
     }
   }
 
-  #extend(record: JournalRecord, opened: Map<string, string>): void {
-    const fields = parseFields(record.json);
+  #seen(known: Set<string>, stored: Statement<{ found: bigint }, [string]>, id: string): boolean {
+    if (known.has(id) || stored.get(id) !== null) return true;
+    known.add(id);
+    return false;
+  }
+
+  #extend(fields: Fields, opened: Map<string, string>): void {
     const requestId = textOf(fields, 'requestId');
     const detail = opened.get(requestId);
     if (detail !== undefined) {
@@ -189,27 +249,24 @@ export class LedgerLoad {
     }
     for (const [key, delta] of deltas) {
       const [address = '', currency = ''] = key.split('\0');
-      const before = this.#statements.posted.get(address, currency);
-      this.#statements.balance.run(address, currency, (BigInt(before?.posted_nano ?? 0) + delta).toString());
+      const before = this.#sums.get(key, () => this.#statements.posted.get(address, currency)?.posted_nano);
+      this.#statements.balance.run(address, currency, this.#sums.set(key, before + delta));
     }
   }
 
-  #writeUsage(usage: BatchUsage, batch: number): void {
-    const facts = usage.facts;
+  #writeUsage(facts: UsageFacts, detail: Uint8Array, movementPosition: number, batch: number): void {
     this.#statements.usage.run(
-      facts.requestId, usage.movementPosition, batch, facts.accountId, facts.apiKeyId, facts.userId ?? null,
-      facts.group ?? null, facts.admittedAt, facts.endedAt, facts.operation, facts.model, facts.upstream ?? null,
-      facts.stream ? 1 : 0, facts.status, facts.outcome, facts.inputTokens, facts.outputTokens, facts.currency,
-      facts.heldNano, facts.chargeNano, facts.lossNano, usage.detail,
+      facts.requestId, movementPosition, batch, facts.accountId, facts.apiKeyId, facts.admittedAt, facts.model,
+      facts.upstream ?? null, facts.stream ? 1 : 0, facts.status, facts.outcome, facts.inputTokens, facts.outputTokens,
+      facts.heldNano, facts.chargeNano, facts.lossNano, detail,
     );
   }
 
-  #writeSpend(batch: LedgerBatch): void {
-    for (const [key, days] of batch.spend) {
-      const [scope = '', scopeId = ''] = key.split('\0');
+  #writeSpend(scope: 'account' | 'key', sums: ReadonlyMap<string, DaySums>): void {
+    for (const [scopeId, days] of sums) {
       let total = 0n;
       const months = new Map<number, bigint>();
-      for (const [day, charge] of days) {
+      for (const [day, { value: charge }] of days) {
         this.#addSpend(scope, scopeId, 'day', day, charge);
         const month = monthOfDay(day);
         months.set(month, (months.get(month) ?? 0n) + charge);
@@ -221,9 +278,15 @@ export class LedgerLoad {
   }
 
   #addSpend(scope: string, scopeId: string, window: string, period: number, charge: bigint): void {
-    const before = this.#statements.spent.get(scope, scopeId, window, period);
-    this.#statements.spend.run(scope, scopeId, window, period, (BigInt(before?.charge_nano ?? 0) + charge).toString());
+    const key = `${scopeId}\0${window}\0${period}`;
+    const stored = (): string | undefined => this.#statements.spent.get(scope, scopeId, window, period)?.charge_nano;
+    const before = this.#sums.get(key, stored);
+    this.#statements.spend.run(scope, scopeId, window, period, this.#sums.set(key, before + charge));
   }
+}
+
+function isDuplicate(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_CONSTRAINT_UNIQUE';
 }
 
 function prepare(database: Database) {
@@ -235,7 +298,7 @@ function prepare(database: Database) {
       ON CONFLICT (account_id) DO UPDATE SET overdraft_nano = excluded.overdraft_nano`),
     movement: write('INSERT INTO movement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     entry: write('INSERT INTO entry VALUES (?, ?, ?, ?, ?)'),
-    usage: write('INSERT INTO usage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    usage: write('INSERT INTO usage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))'),
     balance: write(`INSERT INTO balance VALUES (?, ?, ?)
       ON CONFLICT (address, currency) DO UPDATE SET posted_nano = excluded.posted_nano`),
     spend: write(`INSERT INTO spend VALUES (?, ?, ?, ?, ?)

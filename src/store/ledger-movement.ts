@@ -1,5 +1,5 @@
 // Movements as the store keeps them, and their hash chain. A movement's hash covers the one before it, everything it
-// says, and the whole text of each usage record that it sums up: no row can change unseen.
+// says, and, by their own hash, the whole text of the usage records that it sums up: no row can change unseen.
 
 import type { Nano } from '../core/money.ts';
 import { fieldsOf, integerOf, listOf, nanoOf, optionalTextOf, textOf, type Fields } from './json-fields.ts';
@@ -23,20 +23,17 @@ export interface StoredMovement {
   readonly entries: readonly StoredEntry[];
 }
 
-export function movementHash(previousHash: string, movement: StoredMovement, usageDetails: Iterable<string>): string {
-  const hasher = new Bun.CryptoHasher('sha256');
-  hasher.update(JSON.stringify([
+/** `usageSha256`: of the records that it sums up, one after the other. Undefined: it sums up none. */
+export function movementHash(previousHash: string, movement: StoredMovement, usageSha256: string | undefined): string {
+  return new Bun.CryptoHasher('sha256').update(JSON.stringify([
     previousHash, movement.position, movement.id, movement.kind, movement.at, movement.reason, movement.actor,
     movement.reference ?? null, movement.idempotencyKey ?? null, movement.inputSha256 ?? null,
-    movement.entries.map((entry) => [entry.address, entry.currency, entry.amountNano.toString()]),
-  ]));
-  for (const detail of usageDetails) {
-    // No JSON text holds a line feed, so no two lists of records have the same bytes.
-    hasher.update('\n');
-    hasher.update(detail);
-  }
-  return hasher.digest('hex');
+    movement.entries.map((entry) => [entry.address, entry.currency, entry.amountNano.toString()]), usageSha256 ?? null,
+  ])).digest('hex');
 }
+
+/** Takes records as text or as the same bytes. Each is one JSON object, so the text itself says where one ends. */
+export const usageHasher = (): Bun.CryptoHasher => new Bun.CryptoHasher('sha256');
 
 export function readStoredMovement(fields: Fields, position: number): StoredMovement {
   return {

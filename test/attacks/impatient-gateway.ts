@@ -72,7 +72,7 @@ export async function startImpatientGateway(options: ImpatientOptions): Promise<
     deadlines: { ...deadlines, ...options.deadlines },
     ...(options.transport === undefined ? {} : { transport: options.transport }),
   });
-  const first = await firstStart(gateway);
+  const first = await firstStart(gateway, dataFolder);
   const running = startServer({
     host: '127.0.0.1',
     port: 0,

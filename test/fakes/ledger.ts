@@ -112,11 +112,12 @@ export function createFakeLedger(
       if (account?.currency !== hold.terms.currency)
         return { placed: false, because: 'currency', currency: hold.terms.currency };
       for (const budget of budgets) {
+        const ids: readonly string[] = budget.together ?? [budget.scopeId];
         const open = [...holds.values()].filter(
-          (other) => (budget.scope === 'key' ? other.apiKeyId : other.accountId) === budget.scopeId,
+          (other) => ids.includes(budget.scope === 'key' ? other.apiKeyId : other.accountId),
         );
         const used =
-          spent(budget.scope, budget.scopeId, budget.window, hold.placedAt) +
+          ids.reduce((sum, id) => sum + spent(budget.scope, id, budget.window, hold.placedAt), 0n) +
           open.reduce((sum, other) => sum + other.amountNano, 0n);
         const remainingNano = budget.capNano - used;
         if (hold.amountNano > remainingNano)

@@ -5,6 +5,8 @@ import { Elysia } from 'elysia';
 import { healthRoutes } from '../../src/http/admin/routes/health.ts';
 import { publicHealthRoutes } from '../../src/http/health.ts';
 import { adminHarness } from './admin/admin-harness.ts';
+import { startTestGateway, textField } from '../support/gateway.ts';
+import { eventually } from '../pipeline/stage.ts';
 
 test('the admin face tells version, money, store and upstreams', async () => {
   const { json } = await adminHarness().call('GET', '/admin/v1/health');
@@ -16,6 +18,17 @@ test('the admin face tells version, money, store and upstreams', async () => {
     store: 'available',
     upstreams: [{ name: 'first', state: 'open', faultRate: 0, inFlight: 1, lastFault: null }],
   });
+});
+
+test('a gateway says since when it runs, not since when it was asked', async () => {
+  const before = Date.now();
+  const gateway = await startTestGateway();
+  const after = Date.now();
+  await eventually('a later millisecond', () => Date.now() > after);
+  const startedAt = Date.parse(textField((await gateway.admin('GET', '/health')).body, 'startedAt'));
+  await gateway.stop();
+  expect(startedAt).toBeGreaterThanOrEqual(before);
+  expect(startedAt).toBeLessThanOrEqual(after);
 });
 
 test.each([

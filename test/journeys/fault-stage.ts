@@ -6,12 +6,25 @@ import type { ModelConfig, UpstreamConfig } from '../../src/plugin/index.ts';
 import { brokenTlsBaseUrl, refusedBaseUrl, unresolvableBaseUrl } from '../../src/simulator/addresses.ts';
 import { faultModelNames } from '../../src/simulator/faults/index.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
-import { field, simulatorModel, startTestGateway, testConfig, testRates, type TestGateway } from '../support/gateway.ts';
+import {
+  field,
+  simulatorModel,
+  startTestGateway,
+  testConfig,
+  testRates,
+  type TestGateway,
+} from '../support/gateway.ts';
 
 /** Short enough for a test, long enough for a machine that is busy with other things. */
 export const quickDeadlines: Deadlines = {
-  requestBodyMs: 10_000, connectMs: 3_000, responseHeadMs: 2_000, silenceMs: 1_500, contentSilenceMs: 20_000,
-  totalMs: 60_000, clientStallMs: 1_500, drainMs: 2_000,
+  requestBodyMs: 10_000,
+  connectMs: 3_000,
+  responseHeadMs: 2_000,
+  silenceMs: 1_500,
+  contentSilenceMs: 20_000,
+  totalMs: 60_000,
+  clientStallMs: 1_500,
+  drainMs: 2_000,
 };
 
 export const contextTokens = 32_000;
@@ -41,8 +54,12 @@ export async function startFaultStage(deadlines: Deadlines = quickDeadlines): Pr
   const addresses = addressFaultNames.map((fault, index) => [fault, baseUrls[index] ?? ''] as const);
   const model = (name: string, more: Partial<ModelConfig>): ModelConfig =>
     simulatorModel(name, { contextTokens, outputTokensMax, strategy: 'priority', ...more });
-  const upstream = (fault: string, baseUrl: string): UpstreamConfig =>
-    ({ name: upstreamOf(fault), provider: 'simulator', baseUrl, addresses: 'any' });
+  const upstream = (fault: string, baseUrl: string): UpstreamConfig => ({
+    name: upstreamOf(fault),
+    provider: 'simulator',
+    baseUrl,
+    addresses: 'any',
+  });
   const modelsOf = (fault: string) => {
     const first = { upstream: upstreamOf(fault), model: fault };
     return [
@@ -66,7 +83,9 @@ export async function startFaultStage(deadlines: Deadlines = quickDeadlines): Pr
     }),
   });
   return {
-    gateway, failing, healthy,
+    gateway,
+    failing,
+    healthy,
     async stop() {
       await gateway.stop();
       failing.close();
@@ -90,9 +109,18 @@ export const prompt = 'alpha beta gamma delta';
 
 /** One call, read to its end, with the record that it left. */
 export async function hear(gateway: TestGateway, model: string, stream: boolean, text = prompt): Promise<Heard> {
-  const answer = await gateway.client('/chat/completions', { model, messages: [{ role: 'user', content: text }], ...(stream ? { stream } : {}) });
+  const answer = await gateway.client('/chat/completions', {
+    model,
+    messages: [{ role: 'user', content: text }],
+    ...(stream ? { stream } : {}),
+  });
   const body = await readBody(answer);
-  return { status: answer.status, headers: answer.headers, ...body, record: await recordOf(gateway, answer.headers.get('x-request-id') ?? 'none') };
+  return {
+    status: answer.status,
+    headers: answer.headers,
+    ...body,
+    record: await recordOf(gateway, answer.headers.get('x-request-id') ?? 'none'),
+  };
 }
 
 async function readBody(answer: Response): Promise<Pick<Heard, 'text' | 'bytes' | 'cut'>> {
@@ -121,11 +149,14 @@ export async function recordOf(gateway: TestGateway, requestId: string): Promise
 export async function feedRetryBudget(gateway: TestGateway, requests: number): Promise<void> {
   const asking = async () => {
     for (let left = requests / 10; left > 0; left--) {
-      await (await gateway.client('/chat/completions', { model: 'honest', messages: [{ role: 'user', content: 'hi' }] })).text();
+      await (
+        await gateway.client('/chat/completions', { model: 'honest', messages: [{ role: 'user', content: 'hi' }] })
+      ).text();
     }
   };
   await Promise.all(Array.from({ length: 10 }, asking));
 }
 
-export const nanoOf = (input: number, output: number): bigint => (BigInt(input) * testRates.input + BigInt(output) * testRates.output + 999n) / 1000n;
+export const nanoOf = (input: number, output: number): bigint =>
+  (BigInt(input) * testRates.input + BigInt(output) * testRates.output + 999n) / 1000n;
 export const chargeOf = (record: Record<string, unknown>): bigint => BigInt(String(field(record, 'chargeNano')));

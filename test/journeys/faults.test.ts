@@ -3,81 +3,24 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { chargeTable, outcomes } from '../../src/domain/ledger/charge-table.ts';
-import { faultModelNames } from '../../src/simulator/faults/index.ts';
 import { field } from '../support/gateway.ts';
+import { cases, endless, endlessDeadlines, expectedOf, names, textFor, type Expected } from './fault-table.ts';
 import {
-  addressFaultNames, alone, chargeOf, contextTokens, feedRetryBudget, hear, nanoOf, outputTokensMax, prompt, quickDeadlines,
-  startFaultStage, upstreamOf, withSecond, type FaultStage, type Heard,
+  alone,
+  chargeOf,
+  contextTokens,
+  feedRetryBudget,
+  hear,
+  nanoOf,
+  outputTokensMax,
+  startFaultStage,
+  upstreamOf,
+  withSecond,
+  type FaultStage,
+  type Heard,
 } from './fault-stage.ts';
 
 setDefaultTimeout(120_000);
-
-type Expected =
-  /** A whole reply, charged by the upstream's usage. */
-  | 'served'
-  /** Whole, but its usage is not to be believed: charged by estimate, and flagged. */
-  | 'estimated'
-  /** No output came: another upstream is asked; with none left, 502 or 503. */
-  | 'fails'
-  /** No output came in time: 504, and nobody else is asked. */
-  | 'late'
-  /** The stream ends in an error: free, or charged by the usage that came. */
-  | 'breaks' | 'breaks-paid'
-  /** The upstream's own error event came in the stream. */
-  | 'errs' | 'errs-paid'
-  /** One of our deadlines ended the stream: what was delivered is charged. */
-  | 'cut'
-  /** The same, and nothing had been delivered. */
-  | 'cut-free';
-
-/** Streamed, and not. The first pattern that matches. */
-const table: readonly (readonly [fault: RegExp, streamed: Expected, whole: Expected])[] = [
-  [/u01|u02|u31/, 'fails', 'fails'],
-  [/u03|u04$|u04-headers/, 'late', 'late'],
-  [/u04-content/, 'cut', 'late'],
-  [/u04-done/, 'served', 'late'],
-  [/u05-usage/, 'breaks-paid', 'fails'],
-  [/u05/, 'breaks', 'fails'],
-  [/u06-finish/, 'breaks', 'served'],
-  [/u06-usage/, 'breaks-paid', 'served'],
-  [/u06-empty/, 'fails', 'fails'],
-  [/u06|u07$|u07-content/, 'breaks', 'fails'],
-  [/u07-both/, 'fails', 'fails'],
-  [/u07/, 'served', 'fails'],
-  [/u08/, 'served', 'fails'],
-  [/u11-32/, 'breaks', 'estimated'],
-  [/u11/, 'estimated', 'estimated'],
-  [/u13/, 'cut', 'late'],
-  [/u14-after/, 'cut', 'late'],
-  [/u14/, 'cut-free', 'late'],
-  [/u15-first/, 'fails', 'estimated'],
-  [/u15-usage/, 'errs-paid', 'estimated'],
-  [/u15/, 'errs', 'estimated'],
-  [/u16|u17|u18|u19|u20|u22|u29/, 'fails', 'fails'],
-  [/u21-none/, 'fails', 'served'],
-  [/u21/, 'fails', 'fails'],
-  [/u23-(cached|reasoning|total|over|doubles|growing|twice|early|forged)/, 'served', 'served'],
-  [/u23/, 'estimated', 'estimated'],
-  [/u24|u25/, 'served', 'fails'],
-  [/u09|u10|u12|u26|u27|u28|u30|u32/, 'served', 'served'],
-];
-
-function expectedOf(fault: string, stream: boolean): Expected {
-  const row = table.find(([pattern]) => pattern.test(fault));
-  if (row === undefined) throw new Error(`${fault} is in no row of the table`);
-  return stream ? row[1] : row[2];
-}
-
-/** Faults that never end, or wait between bytes, are asked to wait a little, and not for ever. */
-const textFor = (fault: string) => (/u13|u26/.test(fault) ? `[[sim: gap=1]] ${prompt}` : prompt);
-
-// A bare name is its usual variant under another name.
-const names = [...addressFaultNames, ...faultModelNames.filter((name) => name.includes('-'))];
-const cases = names.flatMap((fault) => [true, false].map((stream) => ({ fault, stream })));
-
-/** What never ends by itself is cut by the total deadline: for these it is short. */
-const endless = /u13|u14/;
-const endlessDeadlines = { ...quickDeadlines, contentSilenceMs: 1_000, totalMs: 3_000 };
 
 let stage: FaultStage;
 let endlessStage: FaultStage;
@@ -122,7 +65,11 @@ async function countRecords(): Promise<number> {
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const partsOf = ({ record }: Heard) => {
   const part = (name: string) => number(field(record, 'usage', name));
-  return { input: part('input') + part('cacheRead'), cacheRead: part('cacheRead'), output: part('output') + part('reasoning') };
+  return {
+    input: part('input') + part('cacheRead'),
+    cacheRead: part('cacheRead'),
+    output: part('output') + part('reasoning'),
+  };
 };
 const dones = (text: string) => text.split(/^data: ?\[DONE\]/m).length - 1;
 const lastError = (text: string): unknown => {
@@ -136,7 +83,8 @@ function holdsAlways({ status, headers, text, cut, record }: Heard, stream: bool
   expect([record['status'], cut]).toEqual([status, false]);
   expect(headers.get('content-type')).toStartWith(stream && status === 200 ? 'text/event-stream' : 'application/json');
   expect(headers.get('location')).toBeNull();
-  for (const secret of [`:${stage.failing.port}`, '127.0.0.1', '169.254.169.254', '.invalid', '<html']) expect(text).not.toContain(secret);
+  for (const secret of [`:${stage.failing.port}`, '127.0.0.1', '169.254.169.254', '.invalid', '<html'])
+    expect(text).not.toContain(secret);
   if (status !== 200) {
     const error = field(JSON.parse(text), 'error');
     expect([typeof field(error, 'message'), field(error, 'type')]).toEqual(['string', 'api_error']);
@@ -169,7 +117,12 @@ function wholeReply({ text, status }: Heard, stream: boolean): void {
   }
   // One terminal event, and nothing behind it.
   expect(dones(text)).toBe(1);
-  expect(text.trimEnd().split(/[\r\n]/).at(-1)).toMatch(/^data: ?\[DONE\]$/);
+  expect(
+    text
+      .trimEnd()
+      .split(/[\r\n]/)
+      .at(-1),
+  ).toMatch(/^data: ?\[DONE\]$/);
 }
 
 function endsInError(answer: Heard, code: string): void {
@@ -226,27 +179,34 @@ const verdicts: Readonly<Record<Expected, (answer: Heard, stream: boolean) => vo
 };
 
 describe('every fault of the list', () => {
-  test.each(cases.map(({ fault, stream }) => [keyOf(fault, stream), fault, stream] as const))('%s', (key, fault, stream) => {
-    const answers = heard.get(key);
-    if (answers === undefined) throw new Error('was not heard');
-    const expected = expectedOf(fault, stream);
-    for (const answer of [answers.alone, answers.second]) {
-      holdsAlways(answer, stream);
-      chargedByTable(answer);
-    }
-    verdicts[expected](answers.alone, stream);
-    if (expected !== 'fails') {
-      // Late or begun: another upstream could be a second bill, or a second voice in one reply.
-      verdicts[expected](answers.second, stream);
-      return;
-    }
-    verdicts.served(answers.second, stream);
-    expect(answers.second.text).toContain('alpha');
-    expect(answers.second.record).toMatchObject({ upstream: 'healthy', usage: { input: 6, output: 4 }, chargeNano: '2200' });
-  });
+  test.each(cases.map(({ fault, stream }) => [keyOf(fault, stream), fault, stream] as const))(
+    '%s',
+    (key, fault, stream) => {
+      const answers = heard.get(key);
+      if (answers === undefined) throw new Error('was not heard');
+      const expected = expectedOf(fault, stream);
+      for (const answer of [answers.alone, answers.second]) {
+        holdsAlways(answer, stream);
+        chargedByTable(answer);
+      }
+      verdicts[expected](answers.alone, stream);
+      if (expected !== 'fails') {
+        // Late or begun: another upstream could be a second bill, or a second voice in one reply.
+        verdicts[expected](answers.second, stream);
+        return;
+      }
+      verdicts.served(answers.second, stream);
+      expect(answers.second.text).toContain('alpha');
+      expect(answers.second.record).toMatchObject({
+        upstream: 'healthy',
+        usage: { input: 6, output: 4 },
+        chargeNano: '2200',
+      });
+    },
+  );
 
   test('one record for each request, and nothing is held', async () => {
-    expect(await countRecords() - recordsBefore).toBe(cases.filter(({ fault }) => !endless.test(fault)).length * 2);
+    expect((await countRecords()) - recordsBefore).toBe(cases.filter(({ fault }) => !endless.test(fault)).length * 2);
     for (const { gateway, failing } of [stage, endlessStage]) {
       expect(gateway.serving.gateway.ledger.openHolds.size).toBe(0);
       expect(failing.counters()).toMatchObject({ defects: 0, open: 0 });
@@ -267,9 +227,15 @@ describe('every fault of the list', () => {
       if (bad) expect([fault, field(stateOf(fault), 'lastFault')]).toEqual([fault, expect.any(String)]);
       expect([fault, field(stateOf(fault), 'inFlight')]).toEqual([fault, 0]);
     }
-    for (const fault of ['sim/u19-401', 'sim/u19-402', 'sim/u19-403', 'sim/u17-quota']) expect(field(stateOf(fault), 'state')).toBe('ejected');
+    for (const fault of ['sim/u19-401', 'sim/u19-402', 'sim/u19-403', 'sim/u17-quota'])
+      expect(field(stateOf(fault), 'state')).toBe('ejected');
     expect(field(stateOf('sim/u23-huge'), 'lastFault')).toBe('usage');
-    expect(field(states.find((state) => field(state, 'name') === 'healthy'), 'state')).toBe('open');
+    expect(
+      field(
+        states.find((state) => field(state, 'name') === 'healthy'),
+        'state',
+      ),
+    ).toBe('open');
   });
 });
 
@@ -285,8 +251,15 @@ describe('what only some faults show', () => {
       for (const stream of [true, false]) {
         const answer = of(fault, stream);
         const { input, output } = partsOf(answer);
-        expect([fault, input >= 6, output >= 4, input <= contextTokens, output <= outputTokensMax]).toEqual([fault, true, true, true, true]);
-        if (!/doubles|growing|twice|early|forged|over/.test(fault)) expect([fault, answer.record['flags']]).not.toEqual([fault, []]);
+        expect([fault, input >= 6, output >= 4, input <= contextTokens, output <= outputTokensMax]).toEqual([
+          fault,
+          true,
+          true,
+          true,
+          true,
+        ]);
+        if (!/doubles|growing|twice|early|forged|over/.test(fault))
+          expect([fault, answer.record['flags']]).not.toEqual([fault, []]);
       }
     }
     expect(partsOf(of('sim/u23-twice', true))).toMatchObject({ input: 6, output: 4 });
@@ -313,7 +286,14 @@ describe('what only some faults show', () => {
   });
 
   test('U17: a client is told when to come again, within bounds, whatever the upstream says', () => {
-    for (const variant of ['retry-after', 'retry-after-date', 'retry-after-absurd', 'retry-after-negative', 'retry-after-garbage', 'none']) {
+    for (const variant of [
+      'retry-after',
+      'retry-after-date',
+      'retry-after-absurd',
+      'retry-after-negative',
+      'retry-after-garbage',
+      'none',
+    ]) {
       const seconds = Number(of(`sim/u17-${variant}`, false).headers.get('retry-after'));
       expect([variant, seconds >= 1, seconds <= 300]).toEqual([variant, true, true]);
     }

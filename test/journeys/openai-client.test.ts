@@ -22,7 +22,10 @@ const targets: readonly (readonly [name: string, start: () => Promise<Target>])[
 const say = (content: string) => [{ role: 'user' as const, content }];
 const tools = ['get_weather', 'get_time'].map((name) => ({
   type: 'function' as const,
-  function: { name, parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } } },
+  function: {
+    name,
+    parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } },
+  },
 }));
 
 /** The client's promises are lazy: they must be awaited, not handed to a matcher. */
@@ -44,7 +47,8 @@ describe.each(targets)('the official client, %s', (_name, start) => {
 
   const clientWith = (apiKey: string) =>
     new OpenAI({
-      apiKey, baseURL: `${target.url}/v1`,
+      apiKey,
+      baseURL: `${target.url}/v1`,
       fetch: async (input, init) => {
         const answer = await fetch(input, init);
         answers.push(answer);
@@ -67,10 +71,22 @@ describe.each(targets)('the official client, %s', (_name, start) => {
     return body;
   }
 
-  async function charged(operation: string, usage: Record<string, number>, inputRate: bigint, outputRate: bigint): Promise<void> {
+  async function charged(
+    operation: string,
+    usage: Record<string, number>,
+    inputRate: bigint,
+    outputRate: bigint,
+  ): Promise<void> {
     const stored = await record();
-    expect(stored).toMatchObject({ operation, outcome: 'finished', status: 200, usageSource: 'upstream', usage, flags: [] });
-    const pico = BigInt(usage['input'] ?? 0) * inputRate + BigInt((usage['output'] ?? 0)) * outputRate;
+    expect(stored).toMatchObject({
+      operation,
+      outcome: 'finished',
+      status: 200,
+      usageSource: 'upstream',
+      usage,
+      flags: [],
+    });
+    const pico = BigInt(usage['input'] ?? 0) * inputRate + BigInt(usage['output'] ?? 0) * outputRate;
     expect(stored['chargeNano']).toBe(((pico + 999n) / 1000n).toString());
     expect(stored['lossNano']).toBe('0');
   }
@@ -86,7 +102,12 @@ describe.each(targets)('the official client, %s', (_name, start) => {
   });
 
   test('chat, streamed, without asking for usage: none is shown, and it is charged all the same', async () => {
-    const stream = await client.chat.completions.create({ model: 'sim/echo', messages: say('to be or not'), n: 2, stream: true });
+    const stream = await client.chat.completions.create({
+      model: 'sim/echo',
+      messages: say('to be or not'),
+      n: 2,
+      stream: true,
+    });
     const texts = ['', ''];
     for await (const chunk of stream) {
       expect(chunk.usage ?? undefined).toBeUndefined();
@@ -100,7 +121,10 @@ describe.each(targets)('the official client, %s', (_name, start) => {
 
   test('chat, streamed, with usage', async () => {
     const stream = await client.chat.completions.create({
-      model: 'sim/fast', messages: say('to be or not'), stream: true, stream_options: { include_usage: true },
+      model: 'sim/fast',
+      messages: say('to be or not'),
+      stream: true,
+      stream_options: { include_usage: true },
     });
     const usages = [];
     let text = '';
@@ -120,15 +144,25 @@ describe.each(targets)('the official client, %s', (_name, start) => {
     const runner = client.chat.completions.stream({ model: 'sim/fast', messages, tools, parallel_tool_calls: true });
     const reply = await runner.finalChatCompletion();
     const calls = reply.choices[0]?.message.tool_calls ?? [];
-    expect(calls.map((call) => (call.type === 'function' ? call.function.name : ''))).toEqual(['get_weather', 'get_time']);
+    expect(calls.map((call) => (call.type === 'function' ? call.function.name : ''))).toEqual([
+      'get_weather',
+      'get_time',
+    ]);
     expect(new Set(calls.map((call) => call.id)).size).toBe(2);
-    for (const call of calls) expect(JSON.parse(call.type === 'function' ? call.function.arguments : '')).toEqual({ city: 'simulated', days: 1 });
+    for (const call of calls)
+      expect(JSON.parse(call.type === 'function' ? call.function.arguments : '')).toEqual({
+        city: 'simulated',
+        days: 1,
+      });
     expect(reply.choices[0]?.finish_reason).toBe('tool_calls');
     await chatCharged(whole.usage?.prompt_tokens ?? -1, whole.usage?.completion_tokens ?? -1);
   });
 
   test('cached and reasoning tokens are parts of their own', async () => {
-    const reply = await client.chat.completions.create({ model: 'sim/fast', messages: say('[[sim: chunks=3 cached=4 reasoning=9]] abcdef') });
+    const reply = await client.chat.completions.create({
+      model: 'sim/fast',
+      messages: say('[[sim: chunks=3 cached=4 reasoning=9]] abcdef'),
+    });
     expect(reply.usage).toMatchObject({ prompt_tokens: 12, completion_tokens: 12 });
     const stored = await record();
     expect(stored['usage']).toEqual({ input: 8, cacheRead: 4, output: 3, reasoning: 9 });
@@ -148,11 +182,20 @@ describe.each(targets)('the official client, %s', (_name, start) => {
 
   test('embeddings, as floats and as base64', async () => {
     const ask = (encoding_format?: 'float' | 'base64') =>
-      client.embeddings.create({ model: 'sim/embed', input: ['alpha', 'beta'], ...(encoding_format ? { encoding_format } : {}) });
+      client.embeddings.create({
+        model: 'sim/embed',
+        input: ['alpha', 'beta'],
+        ...(encoding_format ? { encoding_format } : {}),
+      });
     const floats = await ask('float');
     expect(floats.data.map((each) => each.embedding.length)).toEqual([256, 256]);
     const stored = await record();
-    expect(stored).toMatchObject({ operation: 'embeddings', usage: { input: 3 }, usageSource: 'upstream', outcome: 'finished' });
+    expect(stored).toMatchObject({
+      operation: 'embeddings',
+      usage: { input: 3 },
+      usageSource: 'upstream',
+      outcome: 'finished',
+    });
     const rate = BigInt(textField(stored, 'charge', 'rates', 'input'));
     expect(stored['chargeNano']).toBe(((3n * rate + 999n) / 1000n).toString());
     // Unless told otherwise the client asks for base64 and decodes it to numbers.
@@ -176,21 +219,43 @@ describe.each(targets)('the official client, %s', (_name, start) => {
       const error = await refusalOf(call());
       return { error, sent: answers.length };
     };
-    const chat = (using: OpenAI, model: string, more: object = {}) => () =>
-      using.chat.completions.create({ model, messages: say('hi'), ...more });
+    const chat =
+      (using: OpenAI, model: string, more: object = {}) =>
+      () =>
+        using.chat.completions.create({ model, messages: say('hi'), ...more });
     const stranger = await attempts(chat(clientWith('tg_not-a-key'), 'sim/fast'));
-    expect([stranger.error instanceof OpenAI.AuthenticationError, stranger.error.status, stranger.sent]).toEqual([true, 401, 1]);
+    expect([stranger.error instanceof OpenAI.AuthenticationError, stranger.error.status, stranger.sent]).toEqual([
+      true,
+      401,
+      1,
+    ]);
     const unknown = await attempts(chat(client, 'sim/none'));
-    expect([unknown.error instanceof OpenAI.NotFoundError, unknown.error.code, unknown.error.param, unknown.sent]).toEqual([true, 'model_not_found', 'model', 1]);
+    expect([
+      unknown.error instanceof OpenAI.NotFoundError,
+      unknown.error.code,
+      unknown.error.param,
+      unknown.sent,
+    ]).toEqual([true, 'model_not_found', 'model', 1]);
     const wrong = await attempts(chat(client, 'sim/fast', { max_tokens: -1 }));
-    expect([wrong.error instanceof OpenAI.BadRequestError, wrong.error.param, wrong.sent]).toEqual([true, 'max_tokens', 1]);
+    expect([wrong.error instanceof OpenAI.BadRequestError, wrong.error.param, wrong.sent]).toEqual([
+      true,
+      'max_tokens',
+      1,
+    ]);
     expect(wrong.error.requestID).toStartWith('req_');
     const poor = await target.fundedKey(1n);
     for (const stream of [false, true]) {
       const broke = await attempts(chat(clientWith(poor.apiKey), 'sim/fast', { stream }));
-      expect([broke.error instanceof OpenAI.RateLimitError, broke.error.code, broke.error.type, broke.sent])
-        .toEqual([true, 'insufficient_balance', 'insufficient_quota', 1]);
-      expect([broke.error.headers?.get('x-should-retry'), broke.error.headers?.get('retry-after')]).toEqual(['false', null]);
+      expect([broke.error instanceof OpenAI.RateLimitError, broke.error.code, broke.error.type, broke.sent]).toEqual([
+        true,
+        'insufficient_balance',
+        'insufficient_quota',
+        1,
+      ]);
+      expect([broke.error.headers?.get('x-should-retry'), broke.error.headers?.get('retry-after')]).toEqual([
+        'false',
+        null,
+      ]);
     }
     // What a refused call reserved is free again.
     const balance = await target.admin('GET', `/accounts/${poor.accountId}/balance`);
@@ -200,7 +265,8 @@ describe.each(targets)('the official client, %s', (_name, start) => {
   test('a client that aborts its stream is charged what came, once', async () => {
     const abort = new AbortController();
     const stream = await client.chat.completions.create(
-      { model: 'sim/echo', messages: say(`[[sim: chunks=10000 gap=5]] x`), max_tokens: 10_000, stream: true }, { signal: abort.signal },
+      { model: 'sim/echo', messages: say(`[[sim: chunks=10000 gap=5]] x`), max_tokens: 10_000, stream: true },
+      { signal: abort.signal },
     );
     const requestId = lastRequestId();
     let pieces = 0;

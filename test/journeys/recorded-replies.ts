@@ -23,13 +23,18 @@ export interface RecordedReply {
 }
 
 const operations: Readonly<Record<string, Operation>> = {
-  'openai-chat': 'chat', 'openai-completions': 'completions', 'openai-embeddings': 'embeddings',
+  'openai-chat': 'chat',
+  'openai-completions': 'completions',
+  'openai-embeddings': 'embeddings',
 };
 export const paths: Readonly<Record<Operation, string>> = {
-  chat: '/chat/completions', completions: '/completions', embeddings: '/embeddings',
+  chat: '/chat/completions',
+  completions: '/completions',
+  embeddings: '/embeddings',
 };
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readJson(path: string): Record<string, unknown> {
   const parsed: unknown = JSON.parse(readFileSync(join(recordingsFolder, path), 'utf8'));
@@ -72,7 +77,12 @@ export function recordedReplies(): readonly RecordedReply[] {
     const request = field(entry, 'request');
     const status = Number(field(entry, 'status'));
     replies.push({
-      id: String(field(entry, 'id')), provider: String(field(entry, 'provider')), operation, stream, status, response,
+      id: String(field(entry, 'id')),
+      provider: String(field(entry, 'provider')),
+      operation,
+      stream,
+      status,
+      response,
       request: typeof request === 'string' ? readJson(request) : madeUp(operation, stream),
       usage: status === 200 ? usageIn(response, stream) : undefined,
       expected: field(entry, 'usage_expected') ?? undefined,
@@ -87,7 +97,9 @@ export const rates = { input: 123_457n, cacheRead: 12_347n, output: 765_433n, re
 
 /** The config as a file that an operator could have written: the executable loads it, and so does this process. */
 export function configText(replies: readonly RecordedReply[]): string {
-  const price = `{ currency: 'USD', rates: { ${Object.entries(rates).map(([part, rate]) => `${part}: ${rate}n`).join(', ')} } }`;
+  const price = `{ currency: 'USD', rates: { ${Object.entries(rates)
+    .map(([part, rate]) => `${part}: ${rate}n`)
+    .join(', ')} } }`;
   const models = replies.map(({ id, operation, stream, endsInDone }) => {
     const upstream = stream && !endsInDone ? 'ends-with-finish-reason' : 'simulator';
     return `    { name: 'replay-${id}', operations: ['${operation}'], contextTokens: 1_000_000, outputTokensMax: 131_072,

@@ -1,5 +1,5 @@
-// Every recorded reply of an OpenAI-shaped vendor, replayed as the upstream: the client gets its bytes, and the record's
-// parts sum to what the reply says, and the charge is the price times them. OpenAI's own go through the executable too.
+// Every recorded reply of an OpenAI-shaped vendor, replayed as the upstream: the client gets its bytes, the record's
+// parts sum to what the reply says, the charge is the price times them. OpenAI's own go through the executable too.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,16 @@ setDefaultTimeout(60_000);
 const replies = haveRecordings ? recordedReplies() : [];
 const own = replies.filter(({ provider }) => provider === 'openai');
 
-if (!haveRecordings) test.skip(`no recordings in ${recordingsFolder}; set TOLLGATE_RECORDINGS`, () => {});
+// Recordings are data that a checkout need not have.
+if (!haveRecordings)
+  test.skip(`skipped without recordings: none in ${recordingsFolder}; set TOLLGATE_RECORDINGS`, () => {});
 
 type Part = keyof typeof rates;
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
 /** The client never asked for it: an event with usage and without choices, which we had asked the upstream for. */
-const usageOnly = /data: \{[^\n]*"choices":\s*\[\][^\n]*"usage":\s*\{[^\n]*\n\n|data: \{[^\n]*"usage":\s*\{[^\n]*"choices":\s*\[\][^\n]*\n\n/g;
+const usageOnly =
+  /data: \{[^\n]*"choices":\s*\[\][^\n]*"usage":\s*\{[^\n]*\n\n|data: \{[^\n]*"usage":\s*\{[^\n]*"choices":\s*\[\][^\n]*\n\n/g;
 
 function expectedBytes({ response, stream, request }: RecordedReply): string {
   const asked = field(request, 'stream_options', 'include_usage') === true;
@@ -48,14 +51,19 @@ async function serve(gateway: GatewayCalls, reply: RecordedReply): Promise<Serve
 function partsOf(record: Record<string, unknown>): Record<Part, number> {
   const usage = field(record, 'usage');
   const part = (name: Part) => number(field(usage, name));
-  expect(Object.keys(rates)).toEqual(expect.arrayContaining(Object.keys(typeof usage === 'object' && usage !== null ? usage : {})));
+  expect(Object.keys(rates)).toEqual(
+    expect.arrayContaining(Object.keys(typeof usage === 'object' && usage !== null ? usage : {})),
+  );
   return { input: part('input'), cacheRead: part('cacheRead'), output: part('output'), reasoning: part('reasoning') };
 }
 
 /** Price times parts, rounded up once. */
 function chargeOf(parts: Record<Part, number>): string {
-  const pico = BigInt(parts.input) * rates.input + BigInt(parts.cacheRead) * rates.cacheRead
-    + BigInt(parts.output) * rates.output + BigInt(parts.reasoning) * rates.reasoning;
+  const pico =
+    BigInt(parts.input) * rates.input +
+    BigInt(parts.cacheRead) * rates.cacheRead +
+    BigInt(parts.output) * rates.output +
+    BigInt(parts.reasoning) * rates.reasoning;
   return ((pico + 999n) / 1000n).toString();
 }
 
@@ -63,10 +71,16 @@ function chargeOf(parts: Record<Part, number>): string {
 function sumsUp({ id, expected, usage }: RecordedReply, parts: Record<Part, number>): void {
   const total = { input: parts.input + parts.cacheRead, output: parts.output + parts.reasoning };
   if (expected !== undefined) {
-    expect([id, total.input, total.output, parts.cacheRead, parts.reasoning]).toEqual(
-      [id, ...['input_total', 'output_total', 'cached_read', 'reasoning'].map((name) => number(field(expected, name)))]);
+    expect([id, total.input, total.output, parts.cacheRead, parts.reasoning]).toEqual([
+      id,
+      ...['input_total', 'output_total', 'cached_read', 'reasoning'].map((name) => number(field(expected, name))),
+    ]);
   }
-  expect([id, total.input, total.output]).toEqual([id, number(field(usage, 'prompt_tokens')), number(field(usage, 'completion_tokens'))]);
+  expect([id, total.input, total.output]).toEqual([
+    id,
+    number(field(usage, 'prompt_tokens')),
+    number(field(usage, 'completion_tokens')),
+  ]);
 }
 
 function answeredAsRecorded(reply: RecordedReply, served: Served): void {
@@ -79,8 +93,11 @@ function answeredAsRecorded(reply: RecordedReply, served: Served): void {
   const reported = reply.usage !== undefined;
   const free = !reported && failed;
   expect(record).toMatchObject({
-    outcome: failed ? 'broken-off' : 'finished', usageSource: reported ? 'upstream' : 'estimated', status: 200,
-    chargeNano: free ? '0' : chargeOf(parts), lossNano: '0',
+    outcome: failed ? 'broken-off' : 'finished',
+    usageSource: reported ? 'upstream' : 'estimated',
+    status: 200,
+    chargeNano: free ? '0' : chargeOf(parts),
+    lossNano: '0',
   });
   if (reply.provider === 'openai') sumsUp(reply, parts);
 }
@@ -97,7 +114,11 @@ function refusedByClass(reply: RecordedReply, served: Served): void {
   }
   const fault = classifyOpenAi({ status, headers: new Map(), body: response.toString() });
   expect(served.record).toMatchObject({
-    outcome: fault === 'request' ? 'upstream-refused' : 'upstream-failed', chargeNano: '0', usage: {}, usageSource: 'none', status: served.status,
+    outcome: fault === 'request' ? 'upstream-refused' : 'upstream-failed',
+    chargeNano: '0',
+    usage: {},
+    usageSource: 'none',
+    status: served.status,
   });
   if (fault === 'request') {
     expect([reply.id, served.status, served.bytes.toString()]).toEqual([reply.id, status, response.toString()]);
@@ -107,10 +128,17 @@ function refusedByClass(reply: RecordedReply, served: Served): void {
   const ours: unknown = JSON.parse(served.bytes.toString());
   const expected = fault === 'unavailable' ? [502, 'upstream_failed'] : [503, 'no_upstream'];
   expect([reply.id, served.status, field(ours, 'error', 'code')]).toEqual([reply.id, ...expected]);
-  expect(served.bytes.toString()).not.toContain(String(field(JSON.parse(response.toString()), 'error', 'message') ?? 'no message'));
+  expect(served.bytes.toString()).not.toContain(
+    String(field(JSON.parse(response.toString()), 'error', 'message') ?? 'no message'),
+  );
 }
 
-function suite(title: string, chosen: readonly RecordedReply[], start: (config: string) => Promise<GatewayCalls & { stop(): Promise<unknown> }>): void {
+function suite(
+  title: string,
+  chosen: readonly RecordedReply[],
+  start: (config: string) => Promise<GatewayCalls & { stop(): Promise<unknown> }>,
+): void {
+  // Without the folder there is nothing to replay; the skipped test above says so.
   describe.skipIf(chosen.length === 0)(title, () => {
     let gateway: Awaited<ReturnType<typeof start>>;
     let folder: string;
@@ -124,12 +152,19 @@ function suite(title: string, chosen: readonly RecordedReply[], start: (config: 
       await gateway.stop();
       rmSync(folder, { recursive: true, force: true });
     });
-    test.each(chosen.map((reply) => [`${reply.id}: ${reply.provider} ${reply.operation} ${reply.status}${reply.stream ? ', streamed' : ''}`, reply] as const))(
-      '%s', async (_name, reply) => {
-        const served = await serve(gateway, reply);
-        if (reply.status === 200) answeredAsRecorded(reply, served);
-        else refusedByClass(reply, served);
-      });
+    test.each(
+      chosen.map(
+        (reply) =>
+          [
+            `${reply.id}: ${reply.provider} ${reply.operation} ${reply.status}${reply.stream ? ', streamed' : ''}`,
+            reply,
+          ] as const,
+      ),
+    )('%s', async (_name, reply) => {
+      const served = await serve(gateway, reply);
+      if (reply.status === 200) answeredAsRecorded(reply, served);
+      else refusedByClass(reply, served);
+    });
     test('nothing is held afterwards', async () => {
       const accounts = await gateway.admin('GET', '/accounts');
       const first = Array.isArray(accounts.body['items']) ? field(accounts.body['items'][0], 'id') : undefined;
@@ -139,8 +174,13 @@ function suite(title: string, chosen: readonly RecordedReply[], start: (config: 
   });
 }
 
-suite('recorded replies, in process', replies, (file) => startTestGateway({
-  argv: ['--config', file],
-  modules: { 'tollgate/plugin': () => import('../../src/plugin/index.ts'), 'tollgate/plugins': () => import('../../plugins/index.ts') },
-}));
+suite('recorded replies, in process', replies, (file) =>
+  startTestGateway({
+    argv: ['--config', file],
+    modules: {
+      'tollgate/plugin': () => import('../../src/plugin/index.ts'),
+      'tollgate/plugins': () => import('../../plugins/index.ts'),
+    },
+  }),
+);
 suite("OpenAI's own recorded replies, executable", own, (file) => startExecutable({ argv: ['--config', file] }));

@@ -3,7 +3,17 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { field } from '../support/gateway.ts';
-import { chatBody, eventually, leavingClient, nanoOf, newestRecord, openHolds, piecesIn, startStage, type Stage } from './stage.ts';
+import {
+  chatBody,
+  eventually,
+  leavingClient,
+  nanoOf,
+  newestRecord,
+  openHolds,
+  piecesIn,
+  startStage,
+  type Stage,
+} from './stage.ts';
 import { exchange, type Exchange } from '../simulator/raw-client.ts';
 
 setDefaultTimeout(60_000);
@@ -44,7 +54,9 @@ const points: readonly Point[] = [
   { name: 'before a whole reply', stream: false, text: '[[sim: delay=8000]] x', seen: upstreamIsAsked, output: 0 },
 ];
 
-const cases = points.flatMap((point) => Object.entries(ways).map(([way, leave]) => [`${point.name}, ${way}`, point, leave] as const));
+const cases = points.flatMap((point) =>
+  Object.entries(ways).map(([way, leave]) => [`${point.name}, ${way}`, point, leave] as const),
+);
 
 describe('a client that leaves', () => {
   test.each(cases)('%s', async (_name, { stream, text, seen, output }, leave) => {
@@ -56,7 +68,12 @@ describe('a client that leaves', () => {
     await eventually('the upstream is let go', () => stage.simulator.counters().aborted > before.aborted);
     expect(performance.now() - leftMs).toBeLessThan(PROMPT_MS);
     const record = await newestRecord(stage.gateway, ++records);
-    expect(record).toMatchObject({ outcome: 'client-left', usageSource: 'estimated', flags: ['usage-missing'], upstream: 'simulator' });
+    expect(record).toMatchObject({
+      outcome: 'client-left',
+      usageSource: 'estimated',
+      flags: ['usage-missing'],
+      upstream: 'simulator',
+    });
     expect(field(record, 'usage', 'output') ?? 0).toBe(output);
     const input = Number(field(record, 'usage', 'input'));
     expect(input).toBeGreaterThan(0);
@@ -70,7 +87,12 @@ describe('a client that leaves', () => {
     await client.until((raw) => raw.includes('[DONE]'));
     leave(client);
     const record = await newestRecord(stage.gateway, ++records);
-    expect(record).toMatchObject({ outcome: 'finished', usageSource: 'upstream', usage: { input: 4, output: 3 }, chargeNano: nanoOf(4, 3) });
+    expect(record).toMatchObject({
+      outcome: 'finished',
+      usageSource: 'upstream',
+      usage: { input: 4, output: 3 },
+      chargeNano: nanoOf(4, 3),
+    });
     expect(stage.simulator.counters().aborted).toBe(before.aborted);
     expect(openHolds(stage.gateway)).toBe(0);
   });
@@ -90,7 +112,9 @@ describe('a client that leaves', () => {
 
   test('all of 40 that leave at once: every upstream connection is closed, every hold resolved', async () => {
     const before = stage.simulator.counters();
-    const clients = Array.from({ length: 40 }, () => leavingClient(stage.gateway, chatBody('[[sim: chunks=1000 gap=20]] x', { stream: true })));
+    const clients = Array.from({ length: 40 }, () =>
+      leavingClient(stage.gateway, chatBody('[[sim: chunks=1000 gap=20]] x', { stream: true })),
+    );
     await Promise.all(clients.map((client) => client.until((raw) => piecesIn(raw) >= 1)));
     const leftMs = performance.now();
     for (const [index, client] of clients.entries()) (index % 2 === 0 ? ways.FIN : ways.RST)(client);
@@ -118,7 +142,9 @@ describe('an upstream that bills anyway is drained', () => {
 
 describe('a client that stops reading', () => {
   test('is waited for with little memory, and given up after its deadline', async () => {
-    const clients = Array.from({ length: 10 }, () => leavingClient(stage.gateway, chatBody('[[sim: chunks=16000 size=4000]] x', { stream: true })));
+    const clients = Array.from({ length: 20 }, () =>
+      leavingClient(stage.gateway, chatBody('[[sim: chunks=16000 size=4000]] x', { stream: true })),
+    );
     const before = stage.simulator.counters();
     for (const client of clients) client.socket.once('data', () => client.socket.pause());
     Bun.gc(true);
@@ -129,8 +155,9 @@ describe('a client that stops reading', () => {
       memoryMost = Math.max(memoryMost, process.memoryUsage.rss());
       return stage.simulator.counters().aborted === before.aborted + clients.length;
     });
-    // Ten streams of 64 MB: what is kept of them are the socket's buffers, ours and the simulator's.
-    expect(memoryMost - memoryBefore).toBeLessThan(120 * 1024 * 1024);
+    // Twenty streams of 64 MB: kept of them are the buffers of sockets, ours, the simulator's and this client's.
+    // The bench has the exact figure.
+    expect(memoryMost - memoryBefore).toBeLessThan(400 * 1024 * 1024);
     const record = await newestRecord(stage.gateway, records);
     expect(record).toMatchObject({ outcome: 'client-left', usageSource: 'estimated' });
     expect(openHolds(stage.gateway)).toBe(0);

@@ -4,7 +4,17 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { field } from '../support/gateway.ts';
 import { faultyFiles, type FaultyFiles } from '../store/failing-files.ts';
-import { bodyOf, chatBody, eventually, leavingClient, newestRecord, openHolds, piecesIn, startStage, type Stage } from './stage.ts';
+import {
+  bodyOf,
+  chatBody,
+  eventually,
+  leavingClient,
+  newestRecord,
+  openHolds,
+  piecesIn,
+  startStage,
+  type Stage,
+} from './stage.ts';
 
 setDefaultTimeout(60_000);
 
@@ -40,7 +50,10 @@ describe('while the disk is slow', () => {
   });
 
   test('content comes as it is produced; the terminal event waits for the settlement', async () => {
-    const client = leavingClient(stage.gateway, chatBody('[[sim: chunks=4 gap=60]] x', { stream: true, stream_options: { include_usage: true } }));
+    const client = leavingClient(
+      stage.gateway,
+      chatBody('[[sim: chunks=4 gap=60]] x', { stream: true, stream_options: { include_usage: true } }),
+    );
     await client.until((raw) => piecesIn(raw) >= 1);
     const { syncs } = disk;
     disk.held = true;
@@ -110,7 +123,10 @@ describe('when the disk fails', () => {
 
   test('a stream whose hold cannot be written has no first byte, and its upstream is let go', async () => {
     disk.fail = 'sync';
-    const answer = await stage.gateway.client('/chat/completions', chatBody('[[sim: chunks=500 gap=20]] x', { stream: true }));
+    const answer = await stage.gateway.client(
+      '/chat/completions',
+      chatBody('[[sim: chunks=500 gap=20]] x', { stream: true }),
+    );
     expect([answer.status, field(await answer.json(), 'error', 'code')]).toEqual([503, 'money_unavailable']);
     await eventually('the upstream is let go', () => stage.simulator.counters().open === 0);
     expect(stage.simulator.counters().aborted).toBe(1);

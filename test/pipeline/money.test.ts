@@ -16,10 +16,15 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 
-const ask = (apiKey: string, body: object) => stage.gateway.client('/chat/completions', body, { authorization: `Bearer ${apiKey}` });
-const balanceOf = async (accountId: string) => (await stage.gateway.admin('GET', `/accounts/${accountId}/balance`)).body;
+const ask = (apiKey: string, body: object) =>
+  stage.gateway.client('/chat/completions', body, { authorization: `Bearer ${apiKey}` });
+const balanceOf = async (accountId: string) =>
+  (await stage.gateway.admin('GET', `/accounts/${accountId}/balance`)).body;
 const eventsIn = (text: string): readonly unknown[] =>
-  text.split('\n\n').filter((event) => event.startsWith('data: {')).map((event): unknown => JSON.parse(event.slice('data: '.length)));
+  text
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: {'))
+    .map((event): unknown => JSON.parse(event.slice('data: '.length)));
 
 describe('a long stream', () => {
   test('extends its hold as it goes, to its end', async () => {
@@ -27,11 +32,19 @@ describe('a long stream', () => {
     const text = await (await ask(apiKey, chatBody('[[sim: chunks=3000]] x', { stream: true }))).text();
     expect(text.trimEnd()).toEndWith('data: [DONE]');
     const record = await newestRecord(stage.gateway, 1, accountId);
-    expect(record).toMatchObject({ outcome: 'finished', usageSource: 'upstream', usage: { output: 3000 }, lossNano: '0' });
+    expect(record).toMatchObject({
+      outcome: 'finished',
+      usageSource: 'upstream',
+      usage: { output: 3000 },
+      lossNano: '0',
+    });
     // What was held at first would have carried 200.
     expect(BigInt(String(record['heldNano']))).toBeGreaterThanOrEqual(2_700n * outputRateNano);
     expect(BigInt(String(record['heldNano']))).toBeLessThan(4_000n * outputRateNano);
-    expect(await balanceOf(accountId)).toMatchObject({ heldNano: '0', postedNano: (10_000_000n - BigInt(String(record['chargeNano']))).toString() });
+    expect(await balanceOf(accountId)).toMatchObject({
+      heldNano: '0',
+      postedNano: (10_000_000n - BigInt(String(record['chargeNano']))).toString(),
+    });
   });
 
   test('that has a limit holds no more than that', async () => {
@@ -71,12 +84,18 @@ describe('what does not fit is refused', () => {
   const limitIn = (text: string) => Number(/max_completion_tokens of at most (\d+)/.exec(text)?.[1]);
 
   test.each([
-    ['whole', {}], ['streamed', { stream: true }], ['two choices', { n: 2 }],
+    ['whole', {}],
+    ['streamed', { stream: true }],
+    ['two choices', { n: 2 }],
   ])('naming the largest limit that would fit, and it does: %s', async (_name, more) => {
     const { apiKey, accountId } = await stage.gateway.fundedKey('stream' in more ? 60_000n : 900_000n);
     const body = chatBody('How long may this be?', more);
     const refused = await ask(apiKey, body);
-    expect([refused.status, refused.headers.get('x-should-retry'), refused.headers.get('retry-after')]).toEqual([429, 'false', null]);
+    expect([refused.status, refused.headers.get('x-should-retry'), refused.headers.get('retry-after')]).toEqual([
+      429,
+      'false',
+      null,
+    ]);
     const error = field(await refused.json(), 'error');
     expect(field(error, 'code')).toBe('insufficient_balance');
     const limit = limitIn(String(field(error, 'message')));
@@ -96,7 +115,10 @@ describe('what does not fit is refused', () => {
   });
 
   test('a picture is not bounded by the words around it', async () => {
-    const content = [{ type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: 'https://example.com/a.png' } }];
+    const content = [
+      { type: 'text', text: 'What is this?' },
+      { type: 'image_url', image_url: { url: 'https://example.com/a.png' } },
+    ];
     // Enough for the text and the output, but not for the context that a picture may fill.
     const { apiKey } = await stage.gateway.fundedKey(1_000_000n);
     const refused = await ask(apiKey, { model: 'sim/fast', messages: [{ role: 'user', content }], max_tokens: 10 });
@@ -114,20 +136,25 @@ describe('what does not fit is refused', () => {
 });
 
 describe('500 calls at once on a balance for exactly one', () => {
-  test.each([['whole', {}], ['streamed', { stream: true }]])('admit one, %s', async (_name, more) => {
+  test.each([
+    ['whole', {}],
+    ['streamed', { stream: true }],
+  ])('admit one, %s', async (_name, more) => {
     const body = chatBody('[[sim: delay=300]] hello', { max_tokens: 100, ...more });
-    // What one of them holds: a bound of the input by bytes is never needed twice, so the hold is seen on a free account.
+    // What one of them holds is seen on an account that has plenty.
     const trial = await stage.gateway.fundedKey(1_000_000_000n);
     await (await ask(trial.apiKey, body)).text();
     const heldNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['heldNano']));
     const chargeNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['chargeNano']));
     const { apiKey, accountId } = await stage.gateway.fundedKey(heldNano);
     const before = stage.simulator.counters().requests;
-    const statuses = await Promise.all(Array.from({ length: 500 }, async () => {
-      const answer = await ask(apiKey, body);
-      await answer.text();
-      return answer.status;
-    }));
+    const statuses = await Promise.all(
+      Array.from({ length: 500 }, async () => {
+        const answer = await ask(apiKey, body);
+        await answer.text();
+        return answer.status;
+      }),
+    );
     expect(statuses.filter((status) => status === 200)).toHaveLength(1);
     expect(statuses.filter((status) => status === 429)).toHaveLength(499);
     expect(stage.simulator.counters().requests - before).toBe(1);
@@ -139,11 +166,16 @@ describe('500 calls at once on a balance for exactly one', () => {
 
 test('a client that leaves while its hold grows is charged no more than came', async () => {
   const { apiKey, accountId } = await stage.gateway.fundedKey(10_000_000n);
-  const client = leavingClient({ url: stage.gateway.url, apiKey }, chatBody('[[sim: chunks=20000 gap=1]] x', { stream: true }));
+  const client = leavingClient(
+    { url: stage.gateway.url, apiKey },
+    chatBody('[[sim: chunks=20000 gap=1]] x', { stream: true }),
+  );
   await client.until((raw) => raw.length > 100_000);
   client.socket.destroy();
   const record = await newestRecord(stage.gateway, 1, accountId);
   expect(record['outcome']).toBe('client-left');
-  expect(Number(field(record, 'usage', 'output'))).toBeGreaterThan(bodyOf(client.received()).split('"content":" tok').length / 2);
+  expect(Number(field(record, 'usage', 'output'))).toBeGreaterThan(
+    bodyOf(client.received()).split('"content":" tok').length / 2,
+  );
   expect(await balanceOf(accountId)).toMatchObject({ heldNano: '0' });
 });

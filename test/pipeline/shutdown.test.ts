@@ -34,7 +34,11 @@ test('a stream that ends in time is complete, and settled', async () => {
   expect(piecesIn(reply.raw)).toBe(6);
   await stopped;
   stage.simulator.close();
-  expect(await recordAfterwards()).toMatchObject({ outcome: 'finished', usageSource: 'upstream', usage: { output: 6 } });
+  expect(await recordAfterwards()).toMatchObject({
+    outcome: 'finished',
+    usageSource: 'upstream',
+    usage: { output: 6 },
+  });
 });
 
 test('a whole reply that comes in time is delivered', async () => {
@@ -87,7 +91,10 @@ test('a new call is not taken while the running ones end', async () => {
   const before = stage.simulator.counters().requests;
   const stopped = stage.gateway.stop();
   idle.socket.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
-  const refused = await fetch(`${stage.gateway.url}/v1/chat/completions`, { method: 'POST', body: '{}' }).then((answer) => answer.status, () => 'refused');
+  const refused = await fetch(`${stage.gateway.url}/v1/chat/completions`, { method: 'POST', body: '{}' }).then(
+    (answer) => answer.status,
+    () => 'refused',
+  );
   expect([503, 'refused']).toContain(refused);
   await client.until((raw) => raw.includes('[DONE]'));
   await stopped;

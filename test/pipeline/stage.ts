@@ -5,11 +5,25 @@ import type { Deadlines } from '../../src/core/bounds.ts';
 import type { UpstreamConfig } from '../../src/plugin/index.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { dechunk, exchange, type Exchange } from '../simulator/raw-client.ts';
-import { field, simulatorModel, startTestGateway, testConfig, testRates, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
+import {
+  field,
+  simulatorModel,
+  startTestGateway,
+  testConfig,
+  testRates,
+  type TestGateway,
+  type TestGatewayOptions,
+} from '../support/gateway.ts';
 
 export const quickDeadlines: Deadlines = {
-  requestBodyMs: 10_000, connectMs: 5_000, responseHeadMs: 20_000, silenceMs: 20_000, contentSilenceMs: 20_000,
-  totalMs: 60_000, clientStallMs: 1_500, drainMs: 1_500,
+  requestBodyMs: 10_000,
+  connectMs: 5_000,
+  responseHeadMs: 20_000,
+  silenceMs: 20_000,
+  contentSilenceMs: 20_000,
+  totalMs: 60_000,
+  clientStallMs: 1_500,
+  drainMs: 1_500,
 };
 
 export interface Stage {
@@ -33,7 +47,8 @@ export async function startStage({ upstream = {}, surroundings = {}, dataFolder 
     }),
   });
   return {
-    gateway, simulator,
+    gateway,
+    simulator,
     async stop() {
       await gateway.stop();
       simulator.close();
@@ -41,14 +56,22 @@ export async function startStage({ upstream = {}, surroundings = {}, dataFolder 
   };
 }
 
-export const chatBody = (text: string, more: object = {}) =>
-  ({ model: 'sim/fast', messages: [{ role: 'user', content: text }], ...more });
+export const chatBody = (text: string, more: object = {}) => ({
+  model: 'sim/fast',
+  messages: [{ role: 'user', content: text }],
+  ...more,
+});
 
 /** A connection of its own, with a chat request on it. */
 export function leavingClient({ url, apiKey }: Pick<TestGateway, 'url' | 'apiKey'>, body: object): Exchange {
   const text = JSON.stringify(body);
   const { host, port } = new URL(url);
-  const head = ['POST /v1/chat/completions HTTP/1.1', `host: ${host}`, `authorization: Bearer ${apiKey}`, 'content-type: application/json'];
+  const head = [
+    'POST /v1/chat/completions HTTP/1.1',
+    `host: ${host}`,
+    `authorization: Bearer ${apiKey}`,
+    'content-type: application/json',
+  ];
   return exchange(Number(port), `${head.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }
 
@@ -71,10 +94,17 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
 }
 
 /** The only record of an account, or the newest, once there are `count`. */
-export async function newestRecord(gateway: TestGateway, count: number, accountId?: string): Promise<Record<string, unknown>> {
+export async function newestRecord(
+  gateway: TestGateway,
+  count: number,
+  accountId?: string,
+): Promise<Record<string, unknown>> {
   let items: readonly unknown[] = [];
   await eventually(`record ${count}`, async () => {
-    const { body } = await gateway.admin('GET', `/usage?limit=200${accountId === undefined ? '' : `&accountId=${accountId}`}`);
+    const { body } = await gateway.admin(
+      'GET',
+      `/usage?limit=200${accountId === undefined ? '' : `&accountId=${accountId}`}`,
+    );
     items = Array.isArray(body['items']) ? body['items'] : [];
     return items.length >= count;
   });

@@ -1,4 +1,172 @@
-// The relay by itself: what comes before the client's side is attached, who is resumed when, and what ends a stream.
+// The relay by itself: what comes before the client's side is attached, when the upstream is resumed and let go, and
+// what ends a stream. Time stands still unless a test moves it.
 
-import { expect, test } from 'bun:test';
-import { testClock } from '../../src/core/clock.ts';
+import { beforeEach, describe, expect, test } from 'bun:test';
+import type { Outcome } from '../../src/domain/ledger/records.ts';
+import { StreamRelay } from '../../src/pipeline/stream-relay.ts';
+import { protocolOf } from '../../src/protocols/protocols.ts';
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const event = (content: string) =>
+  encode(`data: {"choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}}}]}\n\n`);
+const done = encode('data: [DONE]\n\n');
+const failure = encode('data: {"error":{"message":"overloaded","type":"server_error"}}\n\n');
+const limits = { clientStallMs: 1_000, contentSilenceMs: 10_000 };
+
+let nowMs = 0;
+let resumed = 0;
+let aborted = 0;
+let endings: Outcome[] = [];
+
+const relayOf = () =>
+  new StreamRelay(
+    protocolOf('openai-chat').openTap({ hideUsage: false, end: 'done' }),
+    { now: () => nowMs, monotonicMs: () => nowMs },
+    () => ({ resume: () => void resumed++, abort: () => void aborted++ }),
+  );
+/** Settles at once, and closes the stream with what was held back. */
+const endingOf = (relay: StreamRelay) => async (outcome: Outcome) => {
+  endings.push(outcome);
+  return outcome === 'finished' ? relay.tap.held() : encode(`data: {"ended":"${outcome}"}\n\n`);
+};
+const textOf = (body: ReadableStream<Uint8Array>) => new Response(body).text();
+
+beforeEach(() => {
+  nowMs = resumed = aborted = 0;
+  endings = [];
+});
+
+describe('before the client reads', () => {
+  test('a stream that is over and settled by then is read whole', async () => {
+    const relay = relayOf();
+    relay.push(event('a'));
+    relay.push(done);
+    const body = relay.attach(endingOf(relay), undefined);
+    await Bun.sleep(0);
+    expect(endings).toEqual(['finished']);
+    expect(await textOf(body)).toBe(`${new TextDecoder().decode(event('a'))}data: [DONE]\n\n`);
+    // Its connection may finish its framing and be used again.
+    expect(aborted).toBe(0);
+  });
+
+  test('an upstream that was too fast is paused, and resumed once the client reads', async () => {
+    const relay = relayOf();
+    const large = event('x'.repeat(200_000));
+    expect([relay.push(large), relay.push(large)]).toEqual([true, false]);
+    const text = textOf(relay.attach(endingOf(relay), undefined));
+    await Bun.sleep(0);
+    expect(resumed).toBeGreaterThan(0);
+    relay.push(done);
+    expect((await text).length).toBe(2 * large.length + done.length);
+  });
+
+  test('an error in place of output is for the dispatcher', () => {
+    const relay = relayOf();
+    relay.push(failure);
+    expect([relay.faultBeforeOutput(false), relay.faultName, relay.ready]).toEqual([true, 'error-event', false]);
+    const empty = relayOf();
+    empty.upstreamEnded(true);
+    expect([empty.faultBeforeOutput(true), empty.faultName]).toEqual([true, 'ended-early']);
+  });
+
+  test('a client that never comes is settled as one that left', async () => {
+    const relay = relayOf();
+    relay.push(event('a'));
+    relay.abandon(endingOf(relay));
+    await Bun.sleep(0);
+    expect([endings, aborted]).toEqual([['client-left'], 1]);
+  });
+});
+
+describe('an error event of the upstream', () => {
+  test('is followed by what the upstream still says', async () => {
+    const relay = relayOf();
+    const text = textOf(
+      relay.attach(async (outcome) => {
+        endings.push(outcome);
+        return relay.tap.held();
+      }, undefined),
+    );
+    relay.push(event('a'));
+    relay.push(failure);
+    relay.push(done);
+    expect((await text).split('\n\n').map((line) => line.slice(0, 14))).toEqual([
+      'data: {"choice',
+      'data: {"error"',
+      'data: [DONE]',
+      '',
+    ]);
+    expect(endings).toEqual(['broken-off']);
+  });
+
+  test('is what ended the stream, though the client hangs up when it reads it', async () => {
+    const relay = relayOf();
+    relay.drainOnLeaving = true;
+    relay.push(event('a'));
+    relay.push(failure);
+    relay.attach(endingOf(relay), undefined);
+    relay.clientLeft();
+    await Bun.sleep(0);
+    expect([endings, aborted]).toEqual([['broken-off'], 1]);
+  });
+
+  test('is not waited behind for ever', async () => {
+    const relay = relayOf();
+    relay.push(event('a'));
+    relay.push(failure);
+    const text = textOf(relay.attach(endingOf(relay), undefined));
+    relay.sweep(limits);
+    expect(endings).toEqual([]);
+    nowMs += 5_001;
+    relay.sweep(limits);
+    expect(await text).toEndWith('data: {"ended":"broken-off"}\n\n');
+    expect(aborted).toBe(1);
+  });
+});
+
+describe('the end', () => {
+  test('comes once, whatever else happens', async () => {
+    const relay = relayOf();
+    const text = textOf(relay.attach(endingOf(relay), undefined));
+    relay.push(event('a'));
+    relay.push(done);
+    // Nobody would resume what is paused now.
+    expect(relay.push(event('late'))).toBe(true);
+    relay.upstreamEnded(true);
+    relay.upstreamFailed(true);
+    relay.cut('money-out');
+    relay.clientLeft();
+    await text;
+    expect(endings).toEqual(['finished']);
+  });
+
+  test('an upstream that talks on behind its terminal event is hung up on', () => {
+    const relay = relayOf();
+    relay.attach(endingOf(relay), undefined);
+    relay.push(done);
+    for (let at = 0; at < 10; at++) relay.push(event('x'.repeat(10_000)));
+    expect(aborted).toBeGreaterThan(0);
+  });
+
+  test('in the middle of a large event, what ends the stream is an event of its own', async () => {
+    const relay = relayOf();
+    const text = textOf(relay.attach(endingOf(relay), undefined));
+    relay.push(event('x'.repeat(100_000)).subarray(0, 90_000));
+    relay.cut('timed-out');
+    expect(await text).toEndWith('xxx\n\ndata: {"ended":"timed-out"}\n\n');
+  });
+
+  test('silence is the lack of content: comments do not count', async () => {
+    const relay = relayOf();
+    relay.attach(endingOf(relay), undefined);
+    relay.push(event('a'));
+    relay.sweep(limits);
+    for (let at = 0; at < 11; at++) {
+      nowMs += 1_000;
+      relay.push(encode(': ping\n\n'));
+      relay.sweep(limits);
+    }
+    await Bun.sleep(0);
+    expect(endings).toEqual(['timed-out']);
+  });
+});

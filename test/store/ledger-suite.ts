@@ -65,6 +65,31 @@ export function describeLedger(name: string, open: () => Promise<LedgerHarness>)
       expect(await harness.stopAndVerify()).toEqual([]);
     });
 
+    test('keys that are counted together share a cap: what each holds and spent, a restart later too', async () => {
+      const harness = await open();
+      await opened(harness.ledger, 1_000_000n);
+      const together = [apiKeyId('old'), apiKeyId('new')];
+      const capOf = (scopeId: (typeof together)[number]): BudgetCap =>
+        ({ scope: 'key', scopeId, window: 'total', capNano: 1_000n, together });
+      const [oldCap, newCap] = [capOf(apiKeyId('old')), capOf(apiKeyId('new'))];
+      const first = sampleHold(1, 400n, { apiKeyId: apiKeyId('old') });
+      expect(await harness.ledger.placeHold(first, [oldCap], 'now')).toEqual({ placed: true });
+      const second = sampleHold(2, 601n, { apiKeyId: apiKeyId('new') });
+      expect(await harness.ledger.placeHold(second, [newCap], 'now'))
+        .toEqual({ placed: false, because: 'budget', budget: newCap, remainingNano: 600n });
+      await harness.ledger.close(sampleClosing(first, 300n));
+      await harness.restart();
+      expect(await harness.ledger.placeHold(second, [newCap], 'now')).toEqual({ placed: true });
+      expect(await harness.ledger.extendHold(second.requestId, 99n)).toBe(true);
+      expect(await harness.ledger.extendHold(second.requestId, 1n)).toBe(false);
+      expect(await harness.ledger.placeHold(sampleHold(3, 1n, { apiKeyId: apiKeyId('old') }), [oldCap], 'now'))
+        .toMatchObject({ because: 'budget', remainingNano: 0n });
+      // Each key's own spending stays its own.
+      expect(await harness.ledger.spent('key', apiKeyId('new'), 'total', second.placedAt)).toBe(0n);
+      await harness.ledger.close(sampleClosing(second, 700n));
+      expect(await harness.stopAndVerify()).toEqual([]);
+    });
+
     test('the overdraft counts, an unknown account and another currency are refused', async () => {
       const harness = await open();
       const account = await opened(harness.ledger, 100n, 50n);

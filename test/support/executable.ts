@@ -1,7 +1,7 @@
 // The executable as it is handed to operators: built once per test run, on first need, and started as a process of its
 // own with nothing of this one's environment.
 
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gatewayCalls, haveRecordings, recordingsFolder, type GatewayCalls } from './gateway.ts';
@@ -16,17 +16,38 @@ let built: Promise<string> | undefined;
 /** Path of the executable. The first call builds it, which takes some seconds. */
 export const builtExecutable = (): Promise<string> => (built ??= build());
 
+/** A test process has no hook at its very end: each removes what those before it left. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(/^tollgate-executable-(\d+)$/.exec(name)?.[1]);
+    if (!Number.isNaN(pid) && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 async function build(): Promise<string> {
   const file = join(folder, 'tollgate');
   if (existsSync(file)) return file;
   mkdirSync(folder, { recursive: true });
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  removeAbandoned();
   const unfinished = `${file}-unfinished`;
   const child = Bun.spawn([process.execPath, join(project, 'src/cli/build.ts'), '--out', unfinished], {
-    cwd: project, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe',
+    cwd: project,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
   });
   const [output, errors, exitCode] = await Promise.all([
-    new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
   ]);
   if (exitCode !== 0) throw new Error(`the build failed:\n${output}${errors}`);
   renameSync(unfinished, file);
@@ -58,8 +79,15 @@ export async function startExecutable(options: ExecutableOptions = {}): Promise<
   const work = mkdtempSync(join(tmpdir(), 'tollgate-run-'));
   const dataFolder = join(work, 'data');
   const child = Bun.spawn([file, 'serve', '--port', '0', '--data', dataFolder, ...(options.argv ?? [])], {
-    cwd: work, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe',
-    env: { TOLLGATE_SIMULATOR_FAULTS: '1', ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}), ...options.environment },
+    cwd: work,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    env: {
+      TOLLGATE_SIMULATOR_FAULTS: '1',
+      ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}),
+      ...options.environment,
+    },
   });
   let errors = '';
   void (async () => {
@@ -74,7 +102,12 @@ export async function startExecutable(options: ExecutableOptions = {}): Promise<
   try {
     const greeting = await readGreeting(child, () => errors);
     return {
-      ...greeting, ...gatewayCalls(greeting.url, greeting.apiKey, greeting.operatorKey), dataFolder, child, errors: () => errors, stop,
+      ...greeting,
+      ...gatewayCalls(greeting.url, greeting.apiKey, greeting.operatorKey),
+      dataFolder,
+      child,
+      errors: () => errors,
+      stop,
     };
   } catch (error) {
     child.kill('SIGKILL');
@@ -83,7 +116,10 @@ export async function startExecutable(options: ExecutableOptions = {}): Promise<
   }
 }
 
-async function readGreeting(child: RunningExecutable['child'], errors: () => string): Promise<{ url: string; apiKey: string; operatorKey: string }> {
+async function readGreeting(
+  child: RunningExecutable['child'],
+  errors: () => string,
+): Promise<{ url: string; apiKey: string; operatorKey: string }> {
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const late = setTimeout(() => void reader.cancel(), START_MAX_MS);
   let text = '';

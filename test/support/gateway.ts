@@ -7,43 +7,68 @@ import { join, resolve } from 'node:path';
 import { serve, type CommandContext, type Serving } from '../../src/cli/serve.ts';
 import { readEnvironment } from '../../src/environment.ts';
 import { defineGateway, simulatorAddress, type GatewayConfig, type ModelConfig } from '../../src/plugin/index.ts';
-import { openAiCompatible, priority, requestPrice, simulator, termsAcceptance, tokenPrice, weighted } from '../../plugins/index.ts';
+import {
+  openAiCompatible,
+  priority,
+  requestPrice,
+  simulator,
+  termsAcceptance,
+  tokenPrice,
+  weighted,
+} from '../../plugins/index.ts';
 import defaultTerms from '../../policies/default-terms.md' with { type: 'text' };
 
 /** Recorded replies of real providers, where this machine has them. */
-export const recordingsFolder = resolve(process.env['TOLLGATE_RECORDINGS'] ?? join(import.meta.dir, '../../../shared/recordings'));
+export const recordingsFolder = resolve(
+  process.env['TOLLGATE_RECORDINGS'] ?? join(import.meta.dir, '../../../shared/recordings'),
+);
 export const haveRecordings = existsSync(join(recordingsFolder, 'index.jsonl'));
 
 export const testRates = { input: 100_000n, cacheRead: 10_000n, output: 400_000n };
 
 /** A model of the simulator, at the price of `sim/echo` in the default config. */
 export const simulatorModel = (name: string, more: Partial<ModelConfig> = {}): ModelConfig => ({
-  name, operations: ['chat', 'completions'], contextTokens: 128_000, outputTokensMax: 16_384,
-  price: { currency: 'USD', rates: testRates }, offers: [{ upstream: 'simulator' }], ...more,
-});
-
-export const testConfig = (more: Partial<GatewayConfig> = {}): GatewayConfig => defineGateway({
-  providers: [openAiCompatible(), simulator()],
-  routing: [priority(), weighted()],
-  billing: [tokenPrice(), requestPrice()],
-  policies: [termsAcceptance()],
-  upstreams: [{ name: 'simulator', provider: 'simulator', baseUrl: simulatorAddress, addresses: 'any' }],
-  models: [
-    simulatorModel('sim/echo'), simulatorModel('sim/fast'),
-    simulatorModel('sim/embed', { operations: ['embeddings'], contextTokens: 8_192, outputTokensMax: 0 }),
-  ],
-  terms: [{ file: 'policies/default-terms.md', text: defaultTerms }],
+  name,
+  operations: ['chat', 'completions'],
+  contextTokens: 128_000,
+  outputTokensMax: 16_384,
+  price: { currency: 'USD', rates: testRates },
+  offers: [{ upstream: 'simulator' }],
   ...more,
 });
+
+export const testConfig = (more: Partial<GatewayConfig> = {}): GatewayConfig =>
+  defineGateway({
+    providers: [openAiCompatible(), simulator()],
+    routing: [priority(), weighted()],
+    billing: [tokenPrice(), requestPrice()],
+    policies: [termsAcceptance()],
+    upstreams: [{ name: 'simulator', provider: 'simulator', baseUrl: simulatorAddress, addresses: 'any' }],
+    models: [
+      simulatorModel('sim/echo'),
+      simulatorModel('sim/fast'),
+      simulatorModel('sim/embed', { operations: ['embeddings'], contextTokens: 8_192, outputTokensMax: 0 }),
+    ],
+    terms: [{ file: 'policies/default-terms.md', text: defaultTerms }],
+    ...more,
+  });
 
 /** Ways to call a gateway, wherever it runs. */
 export interface GatewayCalls {
   /** A call of the admin API; `path` is relative to `/admin/v1`. */
-  admin(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }>;
+  admin(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: Record<string, unknown> }>;
   /** A call of the client API with the first key; `path` is relative to `/v1`. */
   client(path: string, body: unknown, headers?: Record<string, string>, signal?: AbortSignal): Promise<Response>;
   /** An account of its own with that much money in nano-units, and a key for it. */
-  fundedKey(amountNano: bigint, key?: Record<string, unknown>): Promise<{ readonly accountId: string; readonly apiKey: string; readonly apiKeyId: string }>;
+  fundedKey(
+    amountNano: bigint,
+    key?: Record<string, unknown>,
+  ): Promise<{ readonly accountId: string; readonly apiKey: string; readonly apiKeyId: string }>;
 }
 
 export interface TestGateway extends GatewayCalls {
@@ -70,7 +95,8 @@ export interface TestGatewayOptions {
   readonly surroundings?: NonNullable<CommandContext['surroundings']>;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export function field(value: unknown, ...path: readonly string[]): unknown {
   let at = value;
@@ -87,7 +113,12 @@ export function textField(value: unknown, ...path: readonly string[]): string {
 export function gatewayCalls(url: string, apiKey: string, operatorKey: string): GatewayCalls {
   const admin: GatewayCalls['admin'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}/admin/v1${path}`, {
-      method, headers: { authorization: `Bearer ${operatorKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      method,
+      headers: {
+        authorization: `Bearer ${operatorKey}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -96,15 +127,23 @@ export function gatewayCalls(url: string, apiKey: string, operatorKey: string): 
   };
   return {
     admin,
-    client: (path, body, headers = {}, signal) => fetch(`${url}/v1${path}`, {
-      method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
-      body: typeof body === 'string' ? body : JSON.stringify(body), ...(signal === undefined ? {} : { signal }),
-    }),
+    client: (path, body, headers = {}, signal) =>
+      fetch(`${url}/v1${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...(signal === undefined ? {} : { signal }),
+      }),
     async fundedKey(amountNano, key = {}) {
       const account = await admin('POST', '/accounts', { kind: 'person', name: 'Test', currency: 'USD' });
       const accountId = textField(account.body, 'id');
       if (amountNano > 0n) {
-        const topUp = await admin('POST', `/accounts/${accountId}/top-ups`, { amountNano: amountNano.toString(), currency: 'USD', source: 'promotion', reason: 'test' });
+        const topUp = await admin('POST', `/accounts/${accountId}/top-ups`, {
+          amountNano: amountNano.toString(),
+          currency: 'USD',
+          source: 'promotion',
+          reason: 'test',
+        });
         if (topUp.status !== 201) throw new Error(JSON.stringify(topUp));
       }
       const created = await admin('POST', '/api-keys', { accountId, name: 'test', ...key });
@@ -119,16 +158,28 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const log: string[] = [];
   const serving = await serve(['--port', '0', '--data', dataFolder, ...(options.argv ?? [])], {
     environment: readEnvironment({
-      TOLLGATE_SIMULATOR_FAULTS: '1', ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}), ...options.environment,
+      TOLLGATE_SIMULATOR_FAULTS: '1',
+      ...(haveRecordings ? { TOLLGATE_RECORDINGS: recordingsFolder } : {}),
+      ...options.environment,
     }),
-    builtIn: options.config ?? testConfig(), modules: options.modules ?? {}, print: () => {}, printError: (line) => void log.push(line),
+    builtIn: options.config ?? testConfig(),
+    modules: options.modules ?? {},
+    print: () => {},
+    printError: (line) => void log.push(line),
     ...(options.surroundings === undefined ? {} : { surroundings: options.surroundings }),
   });
   const { url } = serving.server;
   const operatorKey = serving.operator.key;
   const apiKey = serving.firstStart?.apiKey ?? '';
+  serving.firstStart?.printed();
   return {
-    url, apiKey, operatorKey, dataFolder, serving, log, ...gatewayCalls(url, apiKey, operatorKey),
+    url,
+    apiKey,
+    operatorKey,
+    dataFolder,
+    serving,
+    log,
+    ...gatewayCalls(url, apiKey, operatorKey),
     async stop() {
       await serving.stop();
       if (options.dataFolder === undefined) rmSync(dataFolder, { recursive: true, force: true });

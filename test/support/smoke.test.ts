@@ -10,7 +10,10 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 test('the pasted line is answered, charged and listed', async () => {
-  const response = await gateway.client('/chat/completions', { model: 'sim/fast', messages: [{ role: 'user', content: 'Hello' }] });
+  const response = await gateway.client('/chat/completions', {
+    model: 'sim/fast',
+    messages: [{ role: 'user', content: 'Hello' }],
+  });
   expect(response.status).toBe(200);
   const usage = await gateway.admin('GET', '/usage');
   expect(usage.status).toBe(200);

@@ -95,6 +95,13 @@ export function apiKeyOf(row: ApiKeyRow): ApiKey {
     createdAt: Number(row.created_at),
     expiresAt: row.expires_at === null ? undefined : Number(row.expires_at),
     revokedAt: row.revoked_at === null ? undefined : Number(row.revoked_at),
+    rotatedFrom: rotationOf(row).rotatedFrom,
+  };
+}
+
+export function rotationOf(row: Pick<ApiKeyRow, 'id' | 'rotated_from'>): Pick<ApiKey, 'id' | 'rotatedFrom'> {
+  return {
+    id: idOf('key', row.id),
     rotatedFrom: row.rotated_from === null ? undefined : idOf('key', row.rotated_from),
   };
 }

@@ -78,6 +78,8 @@ export interface ApiKey {
 /** What authenticate and admit look up: in memory, immutable values, replaced at each change. Never awaits. */
 export interface AccountDirectory {
   keyBySha256(sha256: string): ApiKey | undefined;
+  /** The keys that replaced each other, this one among them: one budget covers them all. Undefined: never rotated. */
+  rotationOf(id: ApiKeyId): readonly ApiKeyId[] | undefined;
   account(id: AccountId): Account | undefined;
   group(name: string): Group | undefined;
 }

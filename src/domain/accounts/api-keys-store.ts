@@ -6,7 +6,7 @@ import type { AccountId, ApiKeyId, UserId } from '../../core/ids.ts';
 import type { AccountsTables } from '../../store/schema/accounts.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
-import { apiKeyColumns, apiKeyOf, apiKeyRow } from './account-rows.ts';
+import { apiKeyColumns, apiKeyOf, apiKeyRow, rotationOf } from './account-rows.ts';
 import type { ApiKey } from './accounts.ts';
 import type { ApiKeyPatch } from './changes.ts';
 
@@ -20,6 +20,8 @@ export interface ApiKeyQuery {
 export interface ApiKeysStore {
   /** All that are neither deleted nor past their end. */
   live(at: EpochMs): Promise<readonly ApiKey[]>;
+  /** All that replaced another, deleted and ended ones too; the older first. */
+  rotations(): Promise<readonly Pick<ApiKey, 'id' | 'rotatedFrom'>[]>;
   get(id: ApiKeyId): Promise<ApiKey | undefined>;
   /** Newest first; deleted ones too. */
   list(query: ApiKeyQuery): Promise<readonly ApiKey[]>;
@@ -52,6 +54,15 @@ export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysSto
       );
 
   return {
+    rotations: async () =>
+      (
+        await database
+          .selectFrom('api_key')
+          .select(['id', 'rotated_from'])
+          .where('rotated_from', 'is not', null)
+          .orderBy('id')
+          .execute()
+      ).map(rotationOf),
     live: async (at) => (await liveAt(at).selectAll().execute()).map(apiKeyOf),
     async get(id) {
       const row = await database.selectFrom('api_key').selectAll().where('id', '=', id).executeTakeFirst();

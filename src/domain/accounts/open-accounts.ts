@@ -60,7 +60,10 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
   const stored = await groups.all();
   // The config's group comes last and so takes the place of one with the same name.
   const directory = createAccountDirectory(
-    { accounts: known, groups: [...stored, ...declared], keys: await apiKeys.live(at) },
+    {
+      accounts: known, groups: [...stored, ...declared],
+      keys: await apiKeys.live(at), rotations: await apiKeys.rotations(),
+    },
     at,
   );
   const warnings = await alignLedger(known, ledger);

@@ -215,8 +215,15 @@ export class AccountBook {
   }
 
   #remaining(budget: BudgetCap, atMs: number): Nano {
-    const counter = this.counter(budget.scope, budget.scopeId);
-    return budget.capNano - counter.in(budget.window, atMs) - counter.heldNano;
+    if (budget.together === undefined) return budget.capNano - this.#usedOf(budget, budget.scopeId, atMs);
+    let left = budget.capNano;
+    for (const id of budget.together) left -= this.#usedOf(budget, id, atMs);
+    return left;
+  }
+
+  #usedOf({ scope, window }: BudgetCap, id: string, atMs: number): Nano {
+    const counter = this.counter(scope, id);
+    return counter.in(window, atMs) + counter.heldNano;
   }
 
   #remember(id: AccountId, { currency, overdraftNano, postedNano }: StoredAccount): AccountState {

@@ -27,6 +27,8 @@ export interface BudgetCap {
   readonly scopeId: ApiKeyId | AccountId;
   readonly window: BudgetWindow;
   readonly capNano: Nano;
+  /** The keys whose spending counts together, this one among them; undefined: this one's alone. */
+  readonly together?: readonly ApiKeyId[] | undefined;
 }
 
 export type HoldOutcome =

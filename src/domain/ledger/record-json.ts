@@ -4,7 +4,7 @@
 
 import { parseNano, type Nano } from '../../core/money.ts';
 import type { ChargeLine } from '../../plugin/billing.ts';
-import { operations, protocolNames } from '../../plugin/operations.ts';
+import { operations, protocolNames, type Operation, type ProtocolName } from '../../plugin/operations.ts';
 import type { Rates } from '../../plugin/prices.ts';
 import { usageParts, type UsageParts } from '../../plugin/usage.ts';
 import { isId, type Id, type IdPrefix } from '../../core/ids.ts';
@@ -62,7 +62,8 @@ export function holdJson(hold: Hold, amountNano: Nano = hold.amountNano): string
   return JSON.stringify({
     requestId: hold.requestId, accountId: hold.accountId, apiKeyId: hold.apiKeyId, amountNano: amountText(amountNano),
     terms: termsFields(hold.terms), placedAt: hold.placedAt, expiresAt: hold.expiresAt,
-    operation: hold.operation, model: hold.model,
+    operation: hold.operation, model: hold.model, protocol: hold.protocol, stream: hold.stream, userId: hold.userId,
+    group: hold.group, address: hold.address, country: hold.country,
   });
 }
 
@@ -149,14 +150,24 @@ function readAttempt(item: unknown): Attempt {
   };
 }
 
+/** What a hold of before holds said so is taken to have spoken. */
+const usualProtocol: Readonly<Record<Operation, ProtocolName>> = {
+  chat: 'openai-chat', completions: 'openai-completions', embeddings: 'openai-embeddings',
+};
+
 export function readHold(json: string): Hold {
   const fields = parseFields(json);
+  const operation = oneOf(fields, 'operation', operations);
   return {
     requestId: idOf(fields, 'requestId', 'req'), accountId: idOf(fields, 'accountId', 'acc'),
     apiKeyId: idOf(fields, 'apiKeyId', 'key'), amountNano: nanoOf(fields, 'amountNano'),
     terms: readTerms(fieldsOf(fields['terms'], 'terms')), placedAt: integerOf(fields, 'placedAt'),
-    expiresAt: integerOf(fields, 'expiresAt'), operation: oneOf(fields, 'operation', operations),
-    model: textOf(fields, 'model'),
+    expiresAt: integerOf(fields, 'expiresAt'), operation, model: textOf(fields, 'model'),
+    protocol: fields['protocol'] === undefined ? usualProtocol[operation] : oneOf(fields, 'protocol', protocolNames),
+    stream: fields['stream'] === undefined ? false : flagOf(fields, 'stream'),
+    userId: fields['userId'] === undefined ? undefined : idOf(fields, 'userId', 'usr'),
+    group: optionalTextOf(fields, 'group'), address: optionalTextOf(fields, 'address') ?? '',
+    country: optionalTextOf(fields, 'country') ?? '',
   };
 }
 

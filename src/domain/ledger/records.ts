@@ -73,6 +73,13 @@ export interface Hold {
   readonly expiresAt: EpochMs;
   readonly operation: Operation;
   readonly model: string;
+  /** From here on: for the record of a request that nobody else can speak for any more. */
+  readonly protocol: ProtocolName;
+  readonly stream: boolean;
+  readonly userId: UserId | undefined;
+  readonly group: string | undefined;
+  readonly address: string;
+  readonly country: string;
 }
 
 /** The one stored row for each admitted request. Its charge can be recomputed from it alone, exactly. */

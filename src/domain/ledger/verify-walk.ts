@@ -5,12 +5,12 @@
 import type { Database } from 'bun:sqlite';
 import type { Nano } from '../../core/money.ts';
 import { chargesEntries, costsEntries } from '../../store/ledger-batch.ts';
-import { movementHash, type StoredEntry } from '../../store/ledger-movement.ts';
+import { movementHash, usageHasher, type StoredEntry } from '../../store/ledger-movement.ts';
 import {
   genesisHash, type BalanceRow, type EntryRow, type LedgerStateRow, type MovementRow, type SpendRow, type UsageRow,
 } from '../../store/schema/ledger.ts';
 import { dayOf, monthOfDay } from '../../store/spend-periods.ts';
-import { readUsageFacts, type UsageFacts } from '../../store/usage-facts.ts';
+import { readUsageFacts, type ParsedFacts } from '../../store/usage-facts.ts';
 import { mayCharge } from './charge-table.ts';
 import { readUsageRecord } from './record-json.ts';
 import type { UsageRecord } from './records.ts';
@@ -32,7 +32,7 @@ export interface WalkTotals {
 interface BatchSums {
   readonly number: bigint;
   /** By movement position, in the order of loading. */
-  readonly usage: Map<bigint, { readonly facts: UsageFacts; readonly detail: string }[]>;
+  readonly usage: Map<bigint, { readonly facts: ParsedFacts; readonly detail: string }[]>;
   /** By `upstream NUL currency`. */
   readonly costs: Map<string, Nano>;
 }
@@ -115,7 +115,7 @@ export class VerifyWalk {
     return batch;
   }
 
-  #checkUsage(row: UsageRow): UsageFacts {
+  #checkUsage(row: UsageRow): ParsedFacts {
     this.#usageRecords += 1;
     const facts = readUsageFacts(row.detail);
     for (const [column, expected] of columnsOf(facts)) {
@@ -175,7 +175,7 @@ export class VerifyWalk {
       `its entries sum to ${sum} ${currency}, not to zero`);
   }
 
-  #checkCharges(row: MovementRow, entries: readonly StoredEntry[], usage: readonly UsageFacts[]): void {
+  #checkCharges(row: MovementRow, entries: readonly StoredEntry[], usage: readonly ParsedFacts[]): void {
     const first = usage[0];
     if (first === undefined) return this.#findings.add('I15', row.id, 'no usage record names this charges movement');
     let charge = 0n;
@@ -225,12 +225,14 @@ export class VerifyWalk {
       `its position is ${row.position}, expected ${this.#movements}`);
     if (row.prev_hash !== this.#headHash) this.#findings.add('I14', row.id,
       'its previous hash is not the hash of the movement before it');
+    const hasher = usageHasher();
+    for (const detail of details) hasher.update(detail);
     const hash = movementHash(row.prev_hash, {
       position: Number(row.position), id: row.id, kind: row.kind, at: Number(row.at), reason: row.reason,
         actor: row.actor,
       reference: row.reference ?? undefined, idempotencyKey: row.idempotency_key ?? undefined,
       inputSha256: row.input_sha256 ?? undefined, entries,
-    }, details);
+    }, row.kind === 'charges' ? hasher.digest('hex') : undefined);
     if (hash !== row.hash) this.#findings.add('I14', row.id,
       'it, an entry of it, or a usage record of it was changed after it was written');
     this.#headHash = row.hash;
@@ -293,15 +295,12 @@ function sameEntries(left: readonly StoredEntry[], right: readonly StoredEntry[]
 
 type CheckedColumn = Exclude<keyof UsageRow, 'position' | 'movement_position' | 'batch' | 'detail'>;
 
-function columnsOf(facts: UsageFacts): readonly (readonly [CheckedColumn, string | bigint | null])[] {
+function columnsOf(facts: ParsedFacts): readonly (readonly [CheckedColumn, string | bigint | null])[] {
   return [
     ['request_id', facts.requestId], ['account_id', facts.accountId], ['api_key_id', facts.apiKeyId],
-    ['user_id', facts.userId ?? null], ['group_name', facts.group ?? null], ['admitted_at', BigInt(facts.admittedAt)],
-    ['ended_at', BigInt(facts.endedAt)], ['operation', facts.operation], ['model', facts.model],
-    ['upstream', facts.upstream ?? null], ['stream', facts.stream ? 1n : 0n], ['status', BigInt(facts.status)],
-    ['outcome', facts.outcome], ['input_tokens', BigInt(facts.inputTokens)],
-      ['output_tokens', BigInt(facts.outputTokens)],
-    ['currency', facts.currency], ['held_nano', facts.heldNano], ['charge_nano', facts.chargeNano],
-      ['loss_nano', facts.lossNano],
+    ['admitted_at', BigInt(facts.admittedAt)], ['model', facts.model], ['upstream', facts.upstream ?? null],
+    ['stream', facts.stream ? 1n : 0n], ['status', BigInt(facts.status)], ['outcome', facts.outcome],
+    ['input_tokens', BigInt(facts.inputTokens)], ['output_tokens', BigInt(facts.outputTokens)],
+    ['held_nano', facts.heldNano], ['charge_nano', facts.chargeNano], ['loss_nano', facts.lossNano],
   ];
 }

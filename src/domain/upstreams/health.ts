@@ -37,7 +37,13 @@ export interface UpstreamHealth {
    * off or fell silent after output had begun.
    */
   marked(upstream: Upstream, fault: 'usage' | 'broken-off' | 'timed-out'): void;
-  states(): readonly { readonly name: string; readonly health: UpstreamView['health']; readonly faultRate: number; readonly inFlight: number; readonly lastFault: string | undefined }[];
+  states(): readonly {
+    readonly name: string;
+    readonly health: UpstreamView['health'];
+    readonly faultRate: number;
+    readonly inFlight: number;
+    readonly lastFault: string | undefined;
+  }[];
 }
 
 export function createUpstreamHealth(clock: Clock): UpstreamHealth {
@@ -45,7 +51,15 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
   const stateOf = (upstream: Upstream): State => {
     let state = states.get(upstream.name);
     if (state === undefined) {
-      state = { inFlight: 0, consecutive: 0, ejections: 0, ejectedUntilMs: 0, firstByteMs: undefined, faultRate: 0, lastFault: undefined };
+      state = {
+        inFlight: 0,
+        consecutive: 0,
+        ejections: 0,
+        ejectedUntilMs: 0,
+        firstByteMs: undefined,
+        faultRate: 0,
+        lastFault: undefined,
+      };
       states.set(upstream.name, state);
     }
     return state;
@@ -71,8 +85,14 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
     view(upstream) {
       const state = stateOf(upstream);
       return {
-        id: upstream.id, name: upstream.name, weight: upstream.weight, priority: upstream.priority,
-        health: healthOf(state), inFlight: state.inFlight, firstByteMs: state.firstByteMs, faultRate: state.faultRate,
+        id: upstream.id,
+        name: upstream.name,
+        weight: upstream.weight,
+        priority: upstream.priority,
+        health: healthOf(state),
+        inFlight: state.inFlight,
+        firstByteMs: state.firstByteMs,
+        faultRate: state.faultRate,
       };
     },
     started(upstream) {
@@ -85,7 +105,10 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
       state.ejections = 0;
       state.ejectedUntilMs = 0;
       state.faultRate *= 1 - SMOOTHING;
-      state.firstByteMs = state.firstByteMs === undefined ? firstByteMs : state.firstByteMs + SMOOTHING * (firstByteMs - state.firstByteMs);
+      state.firstByteMs =
+        state.firstByteMs === undefined
+          ? firstByteMs
+          : state.firstByteMs + SMOOTHING * (firstByteMs - state.firstByteMs);
     },
     failed(upstream, kind, retryAfterMs) {
       const state = stateOf(upstream);
@@ -105,8 +128,13 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
     marked(upstream, kind) {
       fault(stateOf(upstream), kind);
     },
-    states: () => [...states].map(([name, state]) => ({
-      name, health: healthOf(state), faultRate: state.faultRate, inFlight: state.inFlight, lastFault: state.lastFault,
-    })),
+    states: () =>
+      [...states].map(([name, state]) => ({
+        name,
+        health: healthOf(state),
+        faultRate: state.faultRate,
+        inFlight: state.inFlight,
+        lastFault: state.lastFault,
+      })),
   };
 }

@@ -1,6 +1,7 @@
 // The admin face over the services of the gateway. Made when it is first asked for: most processes answer thousands of
 // client requests before an operator asks one.
 
+import type { EpochMs } from '../../core/clock.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { AuditReader } from '../../domain/audit/audit-store.ts';
 import type { CatalogService } from '../../domain/catalog/open-catalog.ts';
@@ -31,6 +32,8 @@ import { adminApp } from './shell.ts';
 
 export interface AdminFaceParts {
   readonly version: string;
+  /** When the gateway was made. */
+  readonly startedAt: EpochMs;
   readonly operatorKeys: OperatorKeys;
   readonly services: PipelineServices;
   readonly running: RunningRequests;
@@ -48,7 +51,7 @@ export interface AdminFaceParts {
 
 /** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
-  const { version, operatorKeys, services, running, controls, accounts, catalog, audit, ledger, terms, movements, usage, ids, addressOf } = parts;
+  const { version, startedAt, operatorKeys, services, running, controls, accounts, catalog, audit, ledger, terms, movements, usage, ids, addressOf } = parts;
   const { clock, log } = services;
   const app = adminApp({
     routes: [
@@ -65,7 +68,7 @@ export function createAdminFace(parts: AdminFaceParts) {
       termsAdminRoutes({ terms, controls, clock }),
       healthRoutes({
         version,
-        startedAt: clock.now(),
+        startedAt,
         moneyAvailable: () => ledger.available,
         askStore: async () => void (await movements.trialBalance()),
         upstreams: services.health,

@@ -23,10 +23,15 @@ export function proxyRoutes(services: ProxyServices) {
   for (const prefix of prefixes) {
     app
       .get(`${prefix}/models`, ({ request }) => answered(() => models.list(request, peerOf(request))))
-      .get(`${prefix}/models/*`, ({ request, params }) => answered(() => models.one(request, peerOf(request), decoded(params['*']))));
+      .get(`${prefix}/models/*`, ({ request, params }) =>
+        answered(() => models.one(request, peerOf(request), decoded(params['*']))),
+      );
   }
   return app.onError(({ code, request }) => {
-    if (code === 'NOT_FOUND') return clientError('not_found', { message: `There is no ${request.method} at this path. See /v1/models for a start.` });
+    if (code === 'NOT_FOUND')
+      return clientError('not_found', {
+        message: `There is no ${request.method} at this path. See /v1/models for a start.`,
+      });
     return clientError('internal_error', { message: 'Tollgate failed to serve this request.' });
   });
 }

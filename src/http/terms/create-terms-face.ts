@@ -22,9 +22,13 @@ export interface TermsFaceParts {
 
 export function createTermsFace({ services, terms, controls, newId, log, addressOf, peerOf }: TermsFaceParts) {
   const app = termsApp({
-    terms, controls, newId, log,
+    terms,
+    controls,
+    newId,
+    log,
     clock: services.clock,
-    authenticate: (request) => authenticate(services, receive(services, request, protocolOf('openai-chat'), peerOf(request))),
+    authenticate: (request) =>
+      authenticate(services, receive(services, request, protocolOf('openai-chat'), peerOf(request))),
     originOf: (request) => {
       const address = addressOf(request);
       return { address, country: services.compliance.countryOf(address, peerOf(request), request.headers) };

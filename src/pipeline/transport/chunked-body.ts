@@ -40,6 +40,13 @@ export class ChunkedBody {
   #trailerBytes = 0;
   readonly #step: ChunkedStep = { content: EMPTY, used: 0, state: 'more', detail: '' };
 
+  /** Expects another body, from its first chunk, and forgets the last one's content. */
+  reset(): void {
+    this.#phase = Phase.Size;
+    this.#left = this.#digits = this.#extensionBytes = this.#trailerBytes = 0;
+    this.#step.content = EMPTY;
+  }
+
   /**
    * Reads on from where the last read ended. Moves bytes inside `bytes`; the result is valid until the next
    * call.

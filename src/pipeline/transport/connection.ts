@@ -5,6 +5,7 @@
 import { type TargetFacts, tlsOptions } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { type ReplyEvents, ReplyReader } from './reply-reader.ts';
+import { HEAD_TAIL_BYTES_MAX, type RequestHead, writeHead } from './request-head.ts';
 import type { TransportFaultKind } from './transport.ts';
 
 export interface DialTarget {
@@ -25,8 +26,6 @@ export interface Carried {
   replyHead(head: ReplyHead): void;
   /** False to pause reading. */
   replyData(chunk: Uint8Array): boolean;
-  /** Any byte has come, of whatever kind. */
-  heard(nowMs: number): void;
   finished(framed: boolean): void;
   failed(kind: TransportFaultKind, detail: string): void;
   /** Lost before the first byte of a reply came. `orderly`: the upstream had closed it, not broken it off. */
@@ -45,6 +44,9 @@ export interface Home {
 /** Heads and small bodies leave in one write out of this memory; what the socket does not take is copied. */
 const SCRATCH = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** Of all connections with nothing to write, which is most of the time; never added to. */
+const NOTHING: Uint8Array[] = [];
+
 const CLOSED_WHILE_WRITING = 'closed while the request was written';
 
 export class Connection implements ReplyEvents {
@@ -59,13 +61,15 @@ export class Connection implements ReplyEvents {
   #paused = false;
   #keepMs = Number.POSITIVE_INFINITY;
   /** Pieces that the socket has not taken yet, from `#outIndex` on. */
-  #out: Uint8Array[] = [];
+  #out = NOTHING;
   #outIndex = 0;
   #dialledMs = 0;
   /** How long the TCP connection took: at least one round trip to the upstream. */
   roundTripMs = 0;
-  /** When it last had a read: an idle one idles since then. */
+  /** When its last reply ended: an idle one idles since then. */
   idleSinceMs = 0;
+  /** A byte has come, of whatever kind, since this was last set to false: cheaper than a time for each. */
+  heard = false;
   /** Called once when a dial that was given up is over at last. */
   onDialEnd: (() => void) | undefined;
 
@@ -103,7 +107,7 @@ export class Connection implements ReplyEvents {
   /**
    * Writes a request and reads its reply. False if the socket was found closed before it took a byte of it.
    */
-  carry(carried: Carried, head: string, body: readonly Uint8Array[], bodyBytes: number): boolean {
+  carry(carried: Carried, head: RequestHead, body: readonly Uint8Array[], bodyBytes: number): boolean {
     this.#carried = carried;
     this.#answered = false;
     this.#reader.begin();
@@ -164,8 +168,7 @@ export class Connection implements ReplyEvents {
     // Bytes that nobody asked for: the upstream is out of step, and they must not be read as the next reply.
     if (carried === undefined) return this.discard();
     this.#answered = true;
-    this.idleSinceMs = this.#home.nowMs();
-    carried.heard(this.idleSinceMs);
+    this.heard = true;
     this.#reader.read(bytes);
   }
 
@@ -212,8 +215,9 @@ export class Connection implements ReplyEvents {
     const carried = this.#carried;
     const wholeRequestWritten = this.#outIndex === this.#out.length;
     this.resume();
-    if (framed && !surplus && wholeRequestWritten && this.#keepMs > 0 && this.usable) {
+    if (framed && !surplus && wholeRequestWritten && this.#keepMs > 0 && !this.#closed) {
       this.#detach();
+      this.idleSinceMs = this.#home.nowMs();
       this.#home.giveBack(this);
     } else {
       this.discard();
@@ -241,31 +245,34 @@ export class Connection implements ReplyEvents {
   #detach(): void {
     this.#carried = undefined;
     this.#reader.stop();
-    this.#out = [];
+    this.#out = NOTHING;
     this.#outIndex = 0;
   }
 
-  #writeRequest(head: string, body: readonly Uint8Array[], bodyBytes: number): boolean {
-    const total = head.length + bodyBytes;
-    if (total > SCRATCH.length) {
-      const first = Buffer.from(head, 'latin1');
-      this.#out = [first, ...body];
-      this.#outIndex = 0;
-      if (this.#pump()) return true;
-      // Closed on the way: once a byte was taken, the end is told like any other close, after `send` has
-      // returned.
-      if (this.#outIndex === 0 && this.#out[0] === first) return false;
-      queueMicrotask(() => this.lost(CLOSED_WHILE_WRITING));
-      return true;
-    }
-    let at = SCRATCH.write(head, 0, 'latin1');
+  #writeRequest(head: RequestHead, body: readonly Uint8Array[], bodyBytes: number): boolean {
+    const headBytesMax = head.bytes.length + HEAD_TAIL_BYTES_MAX;
+    if (headBytesMax + bodyBytes > SCRATCH.length) return this.#writeLarge(head, body, bodyBytes);
+    let total = writeHead(SCRATCH, head, bodyBytes);
     for (const piece of body) {
-      SCRATCH.set(piece, at);
-      at += piece.byteLength;
+      SCRATCH.set(piece, total);
+      total += piece.byteLength;
     }
     const written = this.#socket!.write(SCRATCH, 0, total);
     if (written < 0) return false;
     if (written < total) this.#out = [Buffer.from(SCRATCH.subarray(written, total))];
+    return true;
+  }
+
+  #writeLarge(head: RequestHead, body: readonly Uint8Array[], bodyBytes: number): boolean {
+    const room = Buffer.allocUnsafeSlow(head.bytes.length + HEAD_TAIL_BYTES_MAX);
+    const first = room.subarray(0, writeHead(room, head, bodyBytes));
+    this.#out = [first, ...body];
+    this.#outIndex = 0;
+    if (this.#pump()) return true;
+    // Closed on the way: once a byte was taken, the end is told like any other close, after `send` has
+    // returned.
+    if (this.#outIndex === 0 && this.#out[0] === first) return false;
+    queueMicrotask(() => this.lost(CLOSED_WHILE_WRITING));
     return true;
   }
 

@@ -8,7 +8,7 @@ import type { ConnectionPool } from './connection-pool.ts';
 import type { DeadlineSweep, InFlight } from './deadline-sweep.ts';
 import type { TargetFacts } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
-import type { RequestHeadComposer } from './request-head.ts';
+import { bodyBytesOf, type RequestHead, type RequestHeadComposer } from './request-head.ts';
 import type { TransportFaultKind, UpstreamExchange, UpstreamRequest, UpstreamSink } from './transport.ts';
 import type { Vetting } from './vet-address.ts';
 
@@ -46,7 +46,7 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   readonly #sink: UpstreamSink;
   readonly #around: Surroundings;
   #phase: Phase = 'dial';
-  #head = '';
+  #head: RequestHead | undefined;
   #bodyBytes = 0;
   #connection: Connection | undefined;
   /** Vetted addresses that have not been dialled yet. */
@@ -67,12 +67,12 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   }
 
   start(): void {
-    const { problem, hostHeader, pool } = this.#upstream;
+    const { problem, pool } = this.#upstream;
     if (problem !== undefined) return this.refuse('blocked-address', problem);
-    const head = this.#upstream.composer.compose(this.#request, hostHeader);
+    this.#bodyBytes = bodyBytesOf(this.#request.body);
+    const head = this.#upstream.composer.compose(this.#request, this.#bodyBytes);
     if (head.kind === 'unsendable') return this.refuse('unsendable', head.detail);
-    this.#head = head.text;
-    this.#bodyBytes = head.bodyBytes;
+    this.#head = head;
     this.#dialStartedMs = this.#around.clock.monotonicMs();
     this.#around.sweep.add(this);
     const idle = pool.take(this.#dialStartedMs);
@@ -118,6 +118,11 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
         return;
       case 'body':
         if (nowMs - this.#sentMs > totalMs) return this.#expired('total-timeout', totalMs);
+        // Bytes came since the last sweep: when exactly does not matter to deadlines as coarse as it.
+        if (this.#connection?.heard === true) {
+          this.#connection.heard = false;
+          this.#heardMs = nowMs;
+        }
         // While we keep the upstream waiting, its silence is ours.
         if (!this.#paused && nowMs - this.#heardMs > silenceMs) this.#expired('silence-timeout', silenceMs);
         return;
@@ -179,22 +184,18 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
     this.#connection = connection;
     this.#phase = 'head';
     this.#sentMs = this.#heardMs = nowMs;
-    this.#sent = connection.carry(this, this.#head, this.#request.body, this.#bodyBytes);
+    this.#sent = connection.carry(this, this.#head!, this.#request.body, this.#bodyBytes);
     return this.#sent;
   }
 
   // --- from the connection ---
-
-  heard(nowMs: number): void {
-    this.#heardMs = nowMs;
-  }
 
   replyHead(head: ReplyHead): void {
     this.#phase = 'body';
     const { framing, length } = head;
     const bodyLength = framing === 'length' || framing === 'none' ? length : undefined;
     try {
-      this.#sink.head(head.status, head.headers, bodyLength);
+      this.#sink.head(head.status, head, bodyLength);
     } catch (reason) {
       this.#sinkThrew(reason);
     }

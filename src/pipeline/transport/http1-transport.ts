@@ -64,9 +64,9 @@ export function createHttp1Transport(options: TransportOptions = {}): Http1Trans
     const key = `${target.url.protocol}//${target.url.host}|${target.addresses}`;
     const pool = pools.get(key) ?? createConnectionPool(limits, () => clock.monotonicMs());
     pools.set(key, pool);
-    const upstream = {
-      ...describeTarget(target, book, options.tls), pool, composer: new RequestHeadComposer(), abandonedDials: 0,
-    };
+    const facts = describeTarget(target, book, options.tls);
+    const composer = new RequestHeadComposer(facts.hostHeader);
+    const upstream = { ...facts, pool, composer, abandonedDials: 0 };
     byTarget.set(target, upstream);
     return upstream;
   }

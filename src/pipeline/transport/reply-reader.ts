@@ -2,7 +2,8 @@
 // the bytes alone, never on where they were split, but for how content is divided among `replyData` calls.
 
 import { ChunkedBody } from './chunked-body.ts';
-import { HEAD_BYTES_MAX, parseReplyHead, type ReplyHead } from './reply-head.ts';
+import { HEAD_BYTES_MAX, parseReplyHead } from './parse-reply-head.ts';
+import type { ReplyHead } from './reply-head.ts';
 
 export interface ReplyEvents {
   replyHead(head: ReplyHead): void;
@@ -34,6 +35,7 @@ export class ReplyReader {
   #held = 0;
   #interim = 0;
   #left = 0;
+  /** One for all streams of the connection. */
   #chunked: ChunkedBody | undefined;
 
   constructor(events: ReplyEvents) {
@@ -51,7 +53,7 @@ export class ReplyReader {
   stop(): void {
     this.#phase = Phase.Over;
     this.#drop();
-    this.#chunked = undefined;
+    this.#chunked?.reset();
   }
 
   /** Content chunks handed on are parts of `bytes`, which must not be reused by the caller. */
@@ -103,7 +105,7 @@ export class ReplyReader {
         return this.#fail('oversized-head', `head larger than ${HEAD_BYTES_MAX} bytes`);
       }
       if (end < 0) return this.#hold(buffer, from);
-      const head = parseReplyHead(buffer.toString('latin1', from, end + 2));
+      const head = parseReplyHead(buffer, from, end + 2);
       if (head.kind !== 'head') return this.#fail(head.kind, head.detail);
       from = searchFrom = end + HEAD_END.length;
       if (head.status >= 200) return this.#enterBody(head, buffer, from);
@@ -125,7 +127,7 @@ export class ReplyReader {
         break;
       case 'chunked':
         this.#phase = Phase.Chunked;
-        this.#chunked = new ChunkedBody();
+        this.#chunked ??= new ChunkedBody();
         break;
       case 'until-close':
         this.#phase = Phase.UntilClose;

@@ -1,12 +1,23 @@
-// The request's head as text, or why it cannot be written. Invariant: nothing that the caller hands in can
+// The request's head as bytes, or why it cannot be written. Invariant: nothing that the caller hands in can
 // end a line early, add a header, change the framing or name another path than the one that was checked.
 
 import type { UpstreamRequest } from './transport.ts';
 
-export type RequestHead =
-  /** ASCII, so that its length is its number of bytes. */
-  | { readonly kind: 'head'; readonly text: string; readonly bodyBytes: number }
-  | { readonly kind: 'unsendable'; readonly detail: string };
+/** A head but for the number of content-length and the empty line: the same for many requests, so kept. */
+export interface RequestHead {
+  readonly kind: 'head';
+  readonly method: UpstreamRequest['method'];
+  readonly path: string;
+  readonly headers: UpstreamRequest['headers'];
+  /** Whether it ends in `content-length: `. */
+  readonly statesLength: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export interface UnsendableHead {
+  readonly kind: 'unsendable';
+  readonly detail: string;
+}
 
 /** Printable ASCII but space, `#` and backslash. */
 const PATH = /^\/[\x21\x22\x24-\x5b\x5d-\x7e]*$/;
@@ -53,53 +64,61 @@ export function bodyBytesOf(body: readonly Uint8Array[]): number {
   return bytes;
 }
 
-interface ComposedHeaders {
-  readonly headers: UpstreamRequest['headers'];
-  readonly text: string;
-}
-
 /**
  * Most requests to an upstream carry one of few lists of headers, by operation and model: these are
  * remembered.
  */
-const COMPOSED_MAX = 8;
+const REMEMBERED_MAX = 8;
 
-/** Writes the heads of one upstream's requests. */
+/** Finds the heads of one upstream's requests. */
 export class RequestHeadComposer {
-  readonly #composed: ComposedHeaders[] = [];
+  readonly #host: string;
+  readonly #remembered: RequestHead[] = [];
   #next = 0;
-  #checkedPath: string | undefined;
 
-  compose(request: UpstreamRequest, host: string): RequestHead {
-    const { path, headers, method, body } = request;
-    if (path !== this.#checkedPath) {
-      const detail = pathProblem(path);
-      if (detail !== undefined) return { kind: 'unsendable', detail };
-      this.#checkedPath = path;
-    }
-    let composed = this.#find(headers);
-    if (composed === undefined) {
-      const detail = headersProblem(headers);
-      if (detail !== undefined) return { kind: 'unsendable', detail };
-      composed = this.#remember(headers);
-    }
-    const bodyBytes = bodyBytesOf(body);
-    const length = bodyBytes > 0 || method === 'POST' ? `content-length: ${bodyBytes}\r\n` : '';
-    const text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${composed.text}${length}\r\n`;
-    return { kind: 'head', text, bodyBytes };
+  constructor(host: string) {
+    this.#host = host;
   }
 
-  #find(headers: UpstreamRequest['headers']): ComposedHeaders | undefined {
-    for (const composed of this.#composed) if (composed.headers === headers) return composed;
-    return undefined;
-  }
-
-  #remember(headers: UpstreamRequest['headers']): ComposedHeaders {
-    let text = '';
+  compose(request: UpstreamRequest, bodyBytes: number): RequestHead | UnsendableHead {
+    const { path, headers, method } = request;
+    const statesLength = bodyBytes > 0 || method === 'POST';
+    for (const head of this.#remembered) {
+      const same = head.headers === headers && head.path === path && head.method === method;
+      if (same && head.statesLength === statesLength) return head;
+    }
+    const detail = requestProblem(request);
+    if (detail !== undefined) return { kind: 'unsendable', detail };
+    let text = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`;
     for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-    const composed = { headers, text };
-    this.#composed[this.#next] = composed;
-    this.#next = (this.#next + 1) % COMPOSED_MAX;
-    return composed;
+    if (statesLength) text += 'content-length: ';
+    const bytes = Buffer.from(text, 'latin1');
+    const head: RequestHead = { kind: 'head', method, path, headers, statesLength, bytes };
+    this.#remembered[this.#next] = head;
+    this.#next = (this.#next + 1) % REMEMBERED_MAX;
+    return head;
   }
+}
+
+/** Bytes to keep free behind a head's own for what `writeHead` adds. */
+export const HEAD_TAIL_BYTES_MAX = 24;
+
+const CR = 13;
+const LF = 10;
+const ZERO = 48;
+
+/** Writes a whole head to the beginning of `into`; says where it ends. */
+export function writeHead(into: Uint8Array, head: RequestHead, bodyBytes: number): number {
+  into.set(head.bytes, 0);
+  let at = head.bytes.length;
+  if (head.statesLength) {
+    let divisor = 1;
+    while (bodyBytes / divisor >= 10) divisor *= 10;
+    for (; divisor >= 1; divisor /= 10) into[at++] = ZERO + (Math.trunc(bodyBytes / divisor) % 10);
+    into[at++] = CR;
+    into[at++] = LF;
+  }
+  into[at++] = CR;
+  into[at++] = LF;
+  return at;
 }

@@ -99,6 +99,22 @@ describe('an API key', () => {
     expect(after.directory.keyBySha256(sha256Hex(fresh.key))).toEqual(fresh.apiKey);
   });
 
+  test('and those that replaced it are known together, also when they are dead, also after a restart', async () => {
+    const { apiKeys, make, directory, time, reopen } = await withAccount();
+    const [first, other] = [await make(), await make()];
+    expect(directory.rotationOf(first.apiKey.id)).toBeUndefined();
+    const second = await apiKeys.rotate(operator, first.apiKey.id, 0);
+    const third = await apiKeys.rotate(operator, second.apiKey.id);
+    await apiKeys.revoke(operator, first.apiKey.id);
+    time.now += day;
+    const after = await reopen();
+    const together = [first, second, third].map(({ apiKey }) => apiKey.id);
+    for (const known of [directory, after.directory]) {
+      for (const id of together) expect(known.rotationOf(id)).toEqual(together);
+      expect(known.rotationOf(other.apiKey.id)).toBeUndefined();
+    }
+  });
+
   test('is replaced at once with an overlap of zero, and never lives longer for being replaced', async () => {
     const { apiKeys, find, make, time } = await withAccount();
     const first = await make();

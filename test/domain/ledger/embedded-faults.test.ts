@@ -83,6 +83,26 @@ describe('the journal of a request', () => {
     expect(await stopAndVerify()).toEqual([]);
   });
 
+  test('a recovered record says who asked for what, and how', async () => {
+    const folder = scratch();
+    const { ledger } = await embeddedHarness(folder);
+    await opened(ledger, 100n);
+    const truth = {
+      operation: 'completions', protocol: 'openai-completions', stream: true, userId: 'usr_1', group: 'friends',
+      address: '203.0.113.7', country: 'IS', model: 'large',
+    } as const;
+    await ledger.placeHold(sampleHold(1, 60n, truth), [], 'now');
+    await ledger.holdDurable('req_1');
+    const copy = crashed(folder);
+    await ledger.shutDown();
+    const recovered = await embeddedHarness(copy);
+    expect(await recovered.stopAndVerify()).toEqual([]);
+    const database = openLedgerForReading(copy);
+    const row = database.query<{ detail: string }, []>('SELECT detail FROM usage').get();
+    database.close();
+    expect(readUsageRecord(row?.detail ?? '{}')).toMatchObject({ ...truth, outcome: 'recovered', chargeNano: 0n });
+  });
+
   test('an expired hold is closed free, once, by the monotonic clock alone', async () => {
     const times = { wall: noon, monotonic: 1_000 };
     const clock: Clock = { now: () => times.wall, monotonicMs: () => times.monotonic };

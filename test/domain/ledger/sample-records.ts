@@ -22,7 +22,9 @@ export const sampleTerms: PinnedTerms = {
 export function sampleHold(request: string | number, amountNano: Nano, over: Partial<Hold> = {}): Hold {
   return {
     requestId: requestId(request), accountId: accountId('a'), apiKeyId: apiKeyId('k'), amountNano, terms: sampleTerms,
-    placedAt: noon, expiresAt: noon + 3_600_000, operation: 'chat', model: 'small', ...over,
+    placedAt: noon, expiresAt: noon + 3_600_000, operation: 'chat', model: 'small',
+    protocol: 'openai-chat', stream: false, userId: undefined, group: undefined, address: '127.0.0.1', country: 'local',
+    ...over,
   };
 }
 

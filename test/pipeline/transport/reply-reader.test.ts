@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { HEAD_BYTES_MAX } from '../../../src/pipeline/transport/reply-head.ts';
+import { HEAD_BYTES_MAX } from '../../../src/pipeline/transport/parse-reply-head.ts';
+import type { ReplyHead } from '../../../src/pipeline/transport/reply-head.ts';
 import { type ReplyEvents, ReplyReader } from '../../../src/pipeline/transport/reply-reader.ts';
 
 interface Seen {
@@ -24,7 +25,7 @@ function readAll(pieces: readonly Uint8Array[], closes: 'clean' | 'broken' | 'st
   const events: ReplyEvents = {
     replyHead(found) {
       if (head !== undefined || body !== '') throw new Error('head twice or late');
-      const fields = JSON.stringify([...found.headers.entries()]);
+      const fields = JSON.stringify([...found.entries()]);
       head = `${found.status} ${found.framing} ${found.length} ${found.keepMs} ${fields}`;
     },
     replyData(chunk) {
@@ -137,6 +138,14 @@ describe('violations', () => {
     ['length list', 'HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\n\r\nhello'],
     ['signed length', 'HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\nhello'],
     ['hexadecimal length', 'HTTP/1.1 200 OK\r\ncontent-length: 0x5\r\n\r\nhello'],
+    ['length between no-break spaces', 'HTTP/1.1 200 OK\r\ncontent-length:\xa05\xa0\r\n\r\nhello'],
+    ['length with a gap', 'HTTP/1.1 200 OK\r\ncontent-length: 5 5\r\n\r\nhello'],
+    ['bad length in capitals', 'HTTP/1.1 200 OK\r\nCONTENT-LENGTH: x\r\n\r\nhello'],
+    ['chunked with a parameter', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked;q=1\r\n\r\n'],
+    ['shortened chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunke\r\n\r\n'],
+    ['delete character in a value', 'HTTP/1.1 200 OK\r\nx-a: \x7f\r\n\r\n'],
+    ['character beyond ASCII in a name', 'HTTP/1.1 200 OK\r\nx\xe4: b\r\n\r\n'],
+    ['no space before the reason', 'HTTP/1.1 200OK\r\n\r\n'],
     ['empty length', 'HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\nhello'],
     ['length beyond numbers', 'HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551619\r\n\r\nhello'],
     ['chunked not last', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n'],
@@ -188,6 +197,30 @@ describe('violations', () => {
     }
     expect(read('HTTP/1.1 200 OK\r\n\r\nabc', 'clean').last).toBe('end framed=false');
     expect(read('HTTP/1.1 200 OK\r\n\r\nabc', 'broken').last).toBe('reset');
+  });
+
+  test('fields are found by name in any case, repeated ones joined, and only whole names', () => {
+    const heads: ReplyHead[] = [];
+    const reader = new ReplyReader({
+      replyHead: (head) => { heads.push(head); }, replyData() {}, replyEnd() {}, replyBad() {},
+    });
+    const head = (fields: string): ReplyHead => {
+      reader.begin();
+      reader.read(bytes(`HTTP/1.1 200 OK\r\n${fields}content-length:\t5 \r\n\r\nhello`));
+      return heads.at(-1)!;
+    };
+    const once = head('Content-Type:  text/event-stream; x \r\nRetry-After: 7\r\nx-content-encoding: a\r\n');
+    expect(once.get('content-type')).toBe('text/event-stream; x');
+    expect(once.get('retry-after')).toBe('7');
+    expect(once.get('content-encoding')).toBeUndefined();
+    expect(once.get('content-length')).toBe('5');
+    expect(once.length).toBe(5);
+    const twice = head('content-encoding: gzip\r\ncontent-type:\r\nCONTENT-ENCODING: br\r\n');
+    expect(twice.get('content-encoding')).toBe('gzip, br');
+    expect(twice.get('content-type')).toBe('');
+    // Nothing of a reply before it is left.
+    expect(head('').get('content-type')).toBeUndefined();
+    expect(heads).toHaveLength(3);
   });
 
   test('how long a connection may be kept', () => {
