@@ -118,7 +118,8 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
-    const services = pipelineServices(settings, { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens });
+    const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens };
+    const services = pipelineServices(settings, parts);
     const settled = () => ledger.settled();
     const { faces, describedApps } = createFaces(settings, services, running, {
       startedAt, accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),

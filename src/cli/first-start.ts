@@ -56,7 +56,9 @@ export async function firstStart(services: FirstStartServices, dataFolder: strin
   return { apiKey: key, amountNano, currency: account.currency, printed: mark.remove };
 }
 
-async function giveMoney(ledger: FirstStartServices['ledger'], { id, currency }: Account, amountNano: bigint): Promise<void> {
+async function giveMoney(
+  ledger: FirstStartServices['ledger'], { id, currency }: Account, amountNano: bigint,
+): Promise<void> {
   const result = await ledger.post({
     kind: 'top-up',
     entries: [

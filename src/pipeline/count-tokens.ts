@@ -37,9 +37,9 @@ const MARGIN = 1.1;
 export const COUNTED_BYTES_MAX = 256 * 1024;
 /** Their bodies are copied, and each waits for those before it. */
 export const COUNTS_WAITING_MAX = 4;
-/** From the asking. A thread that runs and has answered nobody in that time is taken for stuck. */
-const DEADLINE_MS = 1_000;
-/** For loading the tables. The first requests do not wait so long, but a slow machine must come to its tokenizer. */
+/** From the asking: enough for loading the tables first. A thread that answers nobody for so long is stuck. */
+const DEADLINE_MS = 3_000;
+/** For loading the tables. Nobody waits so long for them, but a slow machine must come to its tokenizer. */
 const START_MAX_MS = 15_000;
 /** Then the tables' memory is let go. */
 const IDLE_MS = 60_000;

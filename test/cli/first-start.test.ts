@@ -63,7 +63,8 @@ describe('a first start that is cut off', () => {
     const [account] = all;
     if (account === undefined) throw new Error('no account');
     expect((await rig.ledger.balance(account.id))?.postedNano).toBe(STARTING_NANO);
-    const live = (await accounts.apiKeys.list({ accountId: account.id, limit: 50 })).filter((key) => isLive(key, rig.time.now));
+    const keys = await accounts.apiKeys.list({ accountId: account.id, limit: 50 });
+    const live = keys.filter((key) => isLive(key, rig.time.now));
     expect(live.map((key) => key.sha256)).toEqual([sha256Hex(first.apiKey)]);
     expect(accounts.directory.keyBySha256(sha256Hex(first.apiKey))?.accountId).toBe(account.id);
     first.printed();

@@ -51,7 +51,8 @@ export interface AdminFaceParts {
 
 /** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
-  const { version, startedAt, operatorKeys, services, running, controls, accounts, catalog, audit, ledger, terms, movements, usage, ids, addressOf } = parts;
+  const { version, startedAt, operatorKeys, services, running, controls, ids, addressOf } = parts;
+  const { accounts, catalog, audit, ledger, terms, movements, usage } = parts;
   const { clock, log } = services;
   const app = adminApp({
     routes: [
