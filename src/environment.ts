@@ -40,6 +40,9 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     recordings: present(variables['TOLLGATE_RECORDINGS']),
     fetchCapLifted: present(variables['BUN_CONFIG_MAX_HTTP_REQUESTS']) !== undefined,
     secret: (name) => present(variables[name]),
-    all: () => Object.fromEntries(Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+    all: () =>
+      Object.fromEntries(
+        Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
+      ),
   };
 }

@@ -96,25 +96,45 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
   const startedAt = clock.now();
   const ids = settings.newId ?? newId;
   const ledger = await openEmbeddedLedger({
-    folder: dataFolder, clock, newId: ids, warn: (message) => log.warn('ledger', { message }),
+    folder: dataFolder,
+    clock,
+    newId: ids,
+    warn: (message) => log.warn('ledger', { message }),
     ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
   });
   const nouns = openNouns(dataFolder);
   const records = kyselyOn<LedgerTables>(openLedgerForReading(dataFolder));
   try {
     const accounts = await openAccounts({
-      database: nouns, ledger, clock, newId: ids, randomBytes: settings.randomBytes ?? systemRandomBytes,
-      configGroups: resolved.config.groups ?? [], currency: resolved.currency,
+      database: nouns,
+      ledger,
+      clock,
+      newId: ids,
+      randomBytes: settings.randomBytes ?? systemRandomBytes,
+      configGroups: resolved.config.groups ?? [],
+      currency: resolved.currency,
     });
     for (const warning of accounts.warnings) log.warn('accounts', { message: warning });
-    const { catalog, service: catalogService, warnings } = await openCatalog({
-      database: nouns, resolved, dataFolder, clock, newId: ids, randomBytes: settings.randomBytes ?? systemRandomBytes,
-      masterKey: settings.masterKey, guardSecret: settings.guardSecret ?? (() => {}),
+    const {
+      catalog,
+      service: catalogService,
+      warnings,
+    } = await openCatalog({
+      database: nouns,
+      resolved,
+      dataFolder,
+      clock,
+      newId: ids,
+      randomBytes: settings.randomBytes ?? systemRandomBytes,
+      masterKey: settings.masterKey,
+      guardSecret: settings.guardSecret ?? (() => {}),
       groupExists: (name) => accounts.directory.group(name) !== undefined,
     });
     for (const warning of warnings) log.warn('catalog', { message: warning });
     const terms = await openTerms(resolved.terms, { store: createTermsStore(nouns), clock, newId: ids });
-    const transport = settings.transport ?? createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
+    const transport =
+      settings.transport ??
+      createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
@@ -122,10 +142,23 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const services = pipelineServices(settings, parts);
     const settled = () => ledger.settled();
     const { faces, describedApps } = createFaces(settings, services, running, {
-      startedAt, accounts, ledger, terms, ids, catalog: catalogService, audit: createAuditReader(nouns), movements: createMovementReader(records, settled), usage: createUsageReader(records, settled),
+      startedAt,
+      accounts,
+      ledger,
+      terms,
+      ids,
+      catalog: catalogService,
+      audit: createAuditReader(nouns),
+      movements: createMovementReader(records, settled),
+      usage: createUsageReader(records, settled),
     });
     return {
-      faces, describedApps, accounts, ledger, catalog, terms,
+      faces,
+      describedApps,
+      accounts,
+      ledger,
+      catalog,
+      terms,
       async close() {
         await running.drain();
         transport.close();
@@ -161,15 +194,25 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
   const header = resolved.config.proxy?.header ?? 'x-forwarded-for';
   const judge = createJudge(
     resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin })),
-    (fault) => log.error('policy-fault', { policy: fault.policy, gate: fault.gate, because: fault.because, detail: fault.detail }),
+    (fault) =>
+      log.error('policy-fault', {
+        policy: fault.policy,
+        gate: fault.gate,
+        because: fault.because,
+        detail: fault.detail,
+      }),
   );
   const country = createCountrySource(resolved.config.country ?? { kind: 'none' }, {
-    clock, isTrusted, onBrokenFile: (message) => log.warn('country-database', { message }),
+    clock,
+    isTrusted,
+    onBrokenFile: (message) => log.warn('country-database', { message }),
   });
   const limiter = createLimiter({ clock, addressLimits: { ...noLimits, ...resolved.config.addressLimits } });
   const rangesOf = rememberedRanges();
   return {
-    clock, chance, log,
+    clock,
+    chance,
+    log,
     newId: parts.ids,
     deadlines: parts.deadlines,
     accounts: parts.accounts.directory,
@@ -181,7 +224,8 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
     transport: parts.transport,
     tokens: parts.tokens,
     slowBodies: createSlowBodies(clock),
-    clientAddress: trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
+    clientAddress:
+      trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
     bodyArrived: settings.bodyArrived,
     replyEnds: settings.replyEnds ?? (() => {}),
     addressIn: (ranges, address) => rangesOf(ranges)(address),
@@ -204,9 +248,15 @@ function rememberedRanges(): (ranges: readonly string[]) => (address: string) =>
 type Running = ReturnType<typeof createRunningRequests>;
 
 function createFaces(
-  settings: GatewaySettings, services: PipelineServices, running: Running,
+  settings: GatewaySettings,
+  services: PipelineServices,
+  running: Running,
   parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
-    readonly startedAt: EpochMs; readonly catalog: CatalogService; readonly audit: AuditReader; readonly movements: MovementReader; readonly usage: UsageReader;
+    readonly startedAt: EpochMs;
+    readonly catalog: CatalogService;
+    readonly audit: AuditReader;
+    readonly movements: MovementReader;
+    readonly usage: UsageReader;
   },
 ): Pick<Gateway, 'faces' | 'describedApps'> {
   const { peerOf } = settings;
@@ -216,24 +266,49 @@ function createFaces(
     const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
     return (request: Request) => proxy.handle(request);
   });
-  const served = new Map([...servedPaths].map(([path, protocol]) =>
-    [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const));
+  const served = new Map(
+    [...servedPaths].map(
+      ([path, protocol]) =>
+        [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const,
+    ),
+  );
   const open = once(async () => {
     const { publicHealthRoutes } = await import('./http/health.ts');
-    const health = publicHealthRoutes({ moneyAvailable: () => parts.ledger.available, shuttingDown: () => running.stopping });
+    const health = publicHealthRoutes({
+      moneyAvailable: () => parts.ledger.available,
+      shuttingDown: () => running.stopping,
+    });
     return (request: Request) => health.handle(request);
   });
   const controls = createControlRegistry();
   controls.registerControls(builtInControls);
-  controls.registerControls(policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))));
+  controls.registerControls(
+    policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
+  );
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
   const admin = once(async () => {
     const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
-    return createAdminFace({ version: settings.version, operatorKeys: settings.operatorKeys, services, running, controls, addressOf, ...parts });
+    return createAdminFace({
+      version: settings.version,
+      operatorKeys: settings.operatorKeys,
+      services,
+      running,
+      controls,
+      addressOf,
+      ...parts,
+    });
   });
   const terms = once(async () => {
     const { createTermsFace } = await import('./http/terms/create-terms-face.ts');
-    return createTermsFace({ services, controls, addressOf, peerOf, terms: parts.terms, newId: parts.ids, log: settings.log });
+    return createTermsFace({
+      services,
+      controls,
+      addressOf,
+      peerOf,
+      terms: parts.terms,
+      newId: parts.ids,
+      log: settings.log,
+    });
   });
   return {
     faces: {

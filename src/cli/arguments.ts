@@ -50,7 +50,10 @@ export function serveSettings(argv: readonly string[], environment: Environment)
     configFile: values.config ?? environment.config,
     preset: values.preset ?? environment.preset,
     publicUrl: publicUrl === undefined ? undefined : urlOf(publicUrl),
-    hostNames: [...listOf(values['allowed-hosts'] ?? environment.allowedHosts), ...(publicUrl === undefined ? [] : [new URL(urlOf(publicUrl)).hostname])],
+    hostNames: [
+      ...listOf(values['allowed-hosts'] ?? environment.allowedHosts),
+      ...(publicUrl === undefined ? [] : [new URL(urlOf(publicUrl)).hostname]),
+    ],
     trustedProxies: listOf(values['trusted-proxy'] ?? environment.trustedProxy),
   };
 }
@@ -66,7 +69,8 @@ function parsed(argv: readonly string[]) {
 function portOf(text: string | undefined): number {
   if (text === undefined) return PORT_DEFAULT;
   const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new UsageError(`--port: '${text}' is not a port; give a number from 0 to 65535`);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new UsageError(`--port: '${text}' is not a port; give a number from 0 to 65535`);
   return port;
 }
 
@@ -79,4 +83,7 @@ function urlOf(text: string): string {
 }
 
 const listOf = (text: string | undefined): readonly string[] =>
-  (text ?? '').split(',').map((item) => item.trim()).filter((item) => item !== '');
+  (text ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');

@@ -38,9 +38,8 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
   const matrix = clauseMatrix(documents, controls);
   context.print('\nClauses\n');
   for (const { document, clause, controls: keepers } of matrix) {
-    context.print(
-      `  ${document} ${clause.id.padEnd(6)} ${clause.kind.padEnd(9)} ${keepers.join(', ') || (clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT')}\n`,
-    );
+    const nobody = clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT';
+    context.print(`  ${document} ${clause.id.padEnd(6)} ${clause.kind.padEnd(9)} ${keepers.join(', ') || nobody}\n`);
   }
   const problems = [...unkeptPromises(matrix).map(describeUnkept), ...regionProblems(resolved)];
   if (problems.length > 0) context.printError(`\n${problems.join('\n')}\n`);
@@ -56,7 +55,8 @@ function regionProblems(resolved: ResolvedConfig): readonly string[] {
   const source = resolved.config.country?.kind ?? 'none';
   if (source !== 'none' || !resolved.policies.some(({ name }) => name === 'region')) return [];
   return [
-    'country: the policy `region` is loaded but no source of countries is configured, so only loopback and private addresses are served; set `country` to a trusted header or an MMDB file',
+    'country: the policy `region` is loaded but no source of countries is configured, so only loopback and private ' +
+      'addresses are served; set `country` to a trusted header or an MMDB file',
   ];
 }
 
@@ -75,7 +75,8 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
     'Upstreams',
     ...resolved.upstreams.map(
       ({ name, provider, url, addresses, credential }) =>
-        `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`,
+        `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}` +
+        `  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`,
     ),
     ...resolved.remarks.map(({ message }) => `  (${message})`),
     '',

@@ -57,7 +57,9 @@ export async function firstStart(services: FirstStartServices, dataFolder: strin
 }
 
 async function giveMoney(
-  ledger: FirstStartServices['ledger'], { id, currency }: Account, amountNano: bigint,
+  ledger: FirstStartServices['ledger'],
+  { id, currency }: Account,
+  amountNano: bigint,
 ): Promise<void> {
   const result = await ledger.post({
     kind: 'top-up',
@@ -65,10 +67,14 @@ async function giveMoney(
       { address: `account/${id}`, currency, amountNano },
       { address: 'house/promotion', currency, amountNano: -amountNano },
     ],
-    reason: 'Promotional balance of the first start', actor: ACTOR, reference: undefined,
-    idempotencyKey: `first-start-${id}`, inputSha256: undefined,
+    reason: 'Promotional balance of the first start',
+    actor: ACTOR,
+    reference: undefined,
+    idempotencyKey: `first-start-${id}`,
+    inputSha256: undefined,
   });
-  if (!result.posted) throw new Error(`The first account could not be given its balance (${result.because}); start again.`);
+  if (!result.posted)
+    throw new Error(`The first account could not be given its balance (${result.because}); start again.`);
 }
 
 /** On the disk when `put` returns, and gone from it when `remove` does. */

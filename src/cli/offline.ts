@@ -9,6 +9,8 @@ export function offline(config: GatewayConfig): GatewayConfig {
   if (!Array.isArray(config.upstreams)) return config;
   return {
     ...config,
-    upstreams: config.upstreams.map((upstream) => (upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: NOWHERE } : upstream)),
+    upstreams: config.upstreams.map((upstream) =>
+      upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: NOWHERE } : upstream,
+    ),
   };
 }

@@ -20,14 +20,17 @@ const CHOSEN_LENGTH_MIN = 24;
 export function operatorKey(dataFolder: string, fromEnvironment: string | undefined): OperatorKey {
   if (fromEnvironment !== undefined) {
     if (checkKeyFormat(fromEnvironment) !== 'operator-key' && !/^[\x21-\x7e]{24,256}$/.test(fromEnvironment)) {
-      throw new UsageError(`TOLLGATE_OPERATOR_KEY: use at least ${CHOSEN_LENGTH_MIN} printable characters without blanks`);
+      throw new UsageError(
+        `TOLLGATE_OPERATOR_KEY: use at least ${CHOSEN_LENGTH_MIN} printable characters without blanks`,
+      );
     }
     return { key: fromEnvironment, keys: keysOf(fromEnvironment), isNew: false, file: undefined };
   }
   const file = join(dataFolder, 'operator-key');
   if (existsSync(file)) {
     const key = readFileSync(file, 'utf8').trim();
-    if (key.length < CHOSEN_LENGTH_MIN) throw new UsageError(`${file} does not hold an operator key; remove it to have a new one made`);
+    if (key.length < CHOSEN_LENGTH_MIN)
+      throw new UsageError(`${file} does not hold an operator key; remove it to have a new one made`);
     return { key, keys: keysOf(key), isNew: false, file };
   }
   const key = generateKey('operator-key', systemRandomBytes);

@@ -55,7 +55,10 @@ export async function serve(argv: readonly string[], context: CommandContext): P
 }
 
 async function start(
-  settings: ServeSettings, resolved: ResolvedConfig, simulator: Simulator | undefined, context: CommandContext,
+  settings: ServeSettings,
+  resolved: ResolvedConfig,
+  simulator: Simulator | undefined,
+  context: CommandContext,
 ): Promise<Serving> {
   const dataFolder = resolve(settings.dataFolder);
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
@@ -69,7 +72,12 @@ async function start(
   // The data folder's lock is taken by the gateway; the key file is touched only by its holder.
   let operator: OperatorKey | undefined;
   const gateway = await createGateway({
-    resolved, dataFolder, version, publicUrl, log, peerOf,
+    resolved,
+    dataFolder,
+    version,
+    publicUrl,
+    log,
+    peerOf,
     masterKey: context.environment.masterKey,
     guardSecret: (secret) => void redactor.register(secret),
     clock: systemClock,
@@ -84,10 +92,18 @@ async function start(
     operator = operatorKey(dataFolder, context.environment.operatorKey);
     redactor.register(operator.key);
     const first = await firstStart(gateway, dataFolder);
-    const running = startServer({ host: settings.host, port: settings.port, hostNames: settings.hostNames, faces: gateway.faces });
+    const running = startServer({
+      host: settings.host,
+      port: settings.port,
+      hostNames: settings.hostNames,
+      faces: gateway.faces,
+    });
     server = running;
     return {
-      server: running, gateway, operator, firstStart: first,
+      server: running,
+      gateway,
+      operator,
+      firstStart: first,
       async stop() {
         const stopped = running.stop();
         await gateway.close();
@@ -109,14 +125,22 @@ function withSimulator(config: GatewayConfig, simulator: Simulator | undefined):
   if (simulator === undefined) return config;
   return {
     ...config,
-    upstreams: config.upstreams.map((upstream) => (upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: simulator.url } : upstream)),
+    upstreams: config.upstreams.map((upstream) =>
+      upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: simulator.url } : upstream,
+    ),
   };
 }
 
-export function resolvedOrRefused(config: GatewayConfig, settings: Pick<ServeSettings, 'preset'>, environment: Environment): ResolvedConfig {
+export function resolvedOrRefused(
+  config: GatewayConfig,
+  settings: Pick<ServeSettings, 'preset'>,
+  environment: Environment,
+): ResolvedConfig {
   const result = resolveConfig(config, { secret: (name) => environment.secret(name), preset: settings.preset });
   if (result.ok) return result.resolved;
-  throw new UsageError(['The config cannot be used:', ...result.problems.map(({ path, message }) => `  ${path}: ${message}`)].join('\n'));
+  throw new UsageError(
+    ['The config cannot be used:', ...result.problems.map(({ path, message }) => `  ${path}: ${message}`)].join('\n'),
+  );
 }
 
 /** What a person sees. Secrets only at the first start, and never again. */
@@ -130,8 +154,11 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
   if (operator.isNew) lines.push('', `Operator key (shown once, kept in ${operator.file ?? ''}):`, `  ${operator.key}`);
   if (first !== undefined) {
     lines.push(
-      '', `First API key (shown once, its account has ${formatNano(first.amountNano, first.currency)}):`, `  ${first.apiKey}`,
-      '', 'Try it:',
+      '',
+      `First API key (shown once, its account has ${formatNano(first.amountNano, first.currency)}):`,
+      `  ${first.apiKey}`,
+      '',
+      'Try it:',
       `  curl ${server.url}/v1/chat/completions -H 'Authorization: Bearer ${first.apiKey}' -H 'content-type: application/json' \\`,
       `    -d '{"model":"sim/echo","messages":[{"role":"user","content":"Hello"}]}'`,
     );
@@ -152,10 +179,13 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
       return;
     }
     asked = true;
-    serving.stop().then(() => stopped(0), (error: unknown) => {
-      context.printError(`${error instanceof Error ? error.message : String(error)}\n`);
-      stopped(1);
-    });
+    serving.stop().then(
+      () => stopped(0),
+      (error: unknown) => {
+        context.printError(`${error instanceof Error ? error.message : String(error)}\n`);
+        stopped(1);
+      },
+    );
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

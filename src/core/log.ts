@@ -24,7 +24,10 @@ export function createLog(clock: Clock, write: (line: string) => void, redact: (
       // Cut after redacting: half of a secret would not be recognised any more.
       if (value !== undefined) entry[name] = typeof value === 'string' ? redact(value).slice(0, FIELD_LENGTH) : value;
     }
-    const text = JSON.stringify(entry).replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const text = JSON.stringify(entry).replace(
+      UNSAFE,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
     write(`${redact(text)}\n`);
   };
   return {

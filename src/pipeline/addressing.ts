@@ -58,7 +58,9 @@ function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream:
   };
 }
 
-/** Headers of the protocol itself that go on to an upstream of the same protocol. Credentials and all else stay here. */
+/**
+ * Headers of the protocol itself that go on to an upstream of the same protocol. Credentials and all else stay here.
+ */
 const relayedNames = ['openai-beta'] as const;
 
 export function relayedHeaders(headers: Headers): readonly (readonly [string, string])[] {

@@ -19,8 +19,9 @@ export async function reserve(services: PipelineServices, admitted: Admitted): P
   const tokens = (bound.input ?? 0) + (bound.output ?? 0);
   const limits = services.takeLimits(admitted, tokens);
   if (!limits.taken) {
+    const tooMany = limits.limit === 'concurrency' ? 'requests at once' : `${limits.limit} in a minute`;
     throw new TollgateError(limits.limit === 'concurrency' ? 'concurrency_limited' : 'rate_limited', {
-      message: `Too many ${limits.limit === 'concurrency' ? 'requests at once' : `${limits.limit} in a minute`} for this ${limits.scope}: the limit is ${limits.capacity}.`,
+      message: `Too many ${tooMany} for this ${limits.scope}: the limit is ${limits.capacity}.`,
       retryAfterSeconds: limits.retryAfterSeconds,
     });
   }
@@ -48,8 +49,12 @@ const noMultipliers: readonly number[] = [];
 
 export function priceTermsOf(terms: Hold['terms']): PriceTerms {
   return {
-    priceVersionId: terms.priceVersionId, currency: terms.currency, rates: terms.rates, perCallNano: terms.perCallNano,
-    multipliersPpm: terms.multipliers.length === 0 ? noMultipliers : terms.multipliers.map((multiplier) => multiplier.ppm),
+    priceVersionId: terms.priceVersionId,
+    currency: terms.currency,
+    rates: terms.rates,
+    perCallNano: terms.perCallNano,
+    multipliersPpm:
+      terms.multipliers.length === 0 ? noMultipliers : terms.multipliers.map((multiplier) => multiplier.ppm),
   };
 }
 
@@ -133,19 +138,28 @@ function largestLimit(admitted: Admitted, counted: UsageParts, outcome: HoldOutc
 }
 
 const moneyUnavailable = () =>
-  new TollgateError('money_unavailable', { message: 'Charges cannot be recorded at the moment, so no paid call is admitted. Try again later.' });
+  new TollgateError('money_unavailable', {
+    message: 'Charges cannot be recorded at the moment, so no paid call is admitted. Try again later.',
+  });
 
-function refusal(admitted: Admitted, outcome: HoldOutcome & { placed: false }, limit: number | undefined): TollgateError {
+function refusal(
+  admitted: Admitted,
+  outcome: HoldOutcome & { placed: false },
+  limit: number | undefined,
+): TollgateError {
   const limitField = admitted.protocol.operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
   const remedy = limit === undefined ? '' : ` With ${limitField} of at most ${limit} it would fit.`;
+  const money = (amount: bigint) => formatNano(amount < 0n ? 0n : amount, admitted.terms.currency);
   switch (outcome.because) {
     case 'balance':
       return new TollgateError('insufficient_balance', {
-        message: `The balance does not carry this request: ${formatNano(outcome.availableNano < 0n ? 0n : outcome.availableNano, admitted.terms.currency)} are available. Top up the account.${remedy}`,
+        message: `The balance does not carry this request: ${money(outcome.availableNano)} are available. Top up the account.${remedy}`,
       });
     case 'budget':
       return new TollgateError('budget_exhausted', {
-        message: `The ${outcome.budget.window} budget of this ${outcome.budget.scope} does not carry this request: ${formatNano(outcome.remainingNano < 0n ? 0n : outcome.remainingNano, admitted.terms.currency)} are left of ${formatNano(outcome.budget.capNano, admitted.terms.currency)}.${remedy}`,
+        message:
+          `The ${outcome.budget.window} budget of this ${outcome.budget.scope} does not carry this request: ` +
+          `${money(outcome.remainingNano)} are left of ${money(outcome.budget.capNano)}.${remedy}`,
       });
     case 'currency':
       return new TollgateError('insufficient_balance', {

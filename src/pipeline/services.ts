@@ -27,8 +27,17 @@ export interface Compliance {
 }
 
 export type LimitOutcome =
-  | { readonly taken: true; /** Called once, at the end, with the tokens that were really used. */ readonly release: (tokens: number) => void }
-  | { readonly taken: false; readonly limit: 'requests' | 'tokens' | 'concurrency'; readonly scope: string; readonly capacity: number; readonly retryAfterSeconds: number };
+  | {
+      readonly taken: true;
+      /** Called once, at the end, with the tokens that were really used. */ readonly release: (tokens: number) => void;
+    }
+  | {
+      readonly taken: false;
+      readonly limit: 'requests' | 'tokens' | 'concurrency';
+      readonly scope: string;
+      readonly capacity: number;
+      readonly retryAfterSeconds: number;
+    };
 
 export interface PipelineServices {
   readonly clock: Clock;

@@ -11,7 +11,12 @@ import { kyselyOn, openSqlite } from './sqlite.ts';
 
 export type NounTables = AccountsTables & CatalogTables & TermsTables;
 
-const migrations: readonly Migration[] = [...accountsMigrations, catalogMigration, ...termsMigrations, adminCatalogMigration];
+const migrations: readonly Migration[] = [
+  ...accountsMigrations,
+  catalogMigration,
+  ...termsMigrations,
+  adminCatalogMigration,
+];
 
 /** Opens and migrates. Throws NewerSchemaError. Destroying the Kysely closes the file. */
 export function openNouns(dataFolder: string): Kysely<NounTables> {

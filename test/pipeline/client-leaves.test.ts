@@ -155,9 +155,9 @@ describe('a client that stops reading', () => {
       memoryMost = Math.max(memoryMost, process.memoryUsage.rss());
       return stage.simulator.counters().aborted === before.aborted + clients.length;
     });
-    // Twenty streams of 64 MB: kept of them are the buffers of sockets, ours, the simulator's and this client's.
-    // The bench has the exact figure.
-    expect(memoryMost - memoryBefore).toBeLessThan(400 * 1024 * 1024);
+    // Twenty streams of 64 MB make 1.3 GB: kept of them are the buffers of sockets, ours, the simulator's and
+    // this client's. The bench has the exact figure.
+    expect(memoryMost - memoryBefore).toBeLessThan(700 * 1024 * 1024);
     const record = await newestRecord(stage.gateway, records);
     expect(record).toMatchObject({ outcome: 'client-left', usageSource: 'estimated' });
     expect(openHolds(stage.gateway)).toBe(0);

@@ -139,31 +139,38 @@ describe('500 calls at once on a balance for exactly one', () => {
   test.each([
     ['whole', {}],
     ['streamed', { stream: true }],
-  ])('admit one, %s', async (_name, more) => {
-    // The one that is admitted outlasts the counting of all the others: once it has ended, its unused hold is free again,
-    // and a call that is still being counted may rightly have it.
-    const body = chatBody('[[sim: delay=4500]] hello', { max_tokens: 100, ...more });
-    // What one of them holds is seen on an account that has plenty.
-    const trial = await stage.gateway.fundedKey(1_000_000_000n);
-    await (await ask(trial.apiKey, body)).text();
-    const heldNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['heldNano']));
-    const chargeNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['chargeNano']));
-    const { apiKey, accountId } = await stage.gateway.fundedKey(heldNano);
-    const before = stage.simulator.counters().requests;
-    const statuses = await Promise.all(
-      Array.from({ length: 500 }, async () => {
-        const answer = await ask(apiKey, body);
-        await answer.text();
-        return answer.status;
-      }),
-    );
-    expect(statuses.filter((status) => status === 200)).toHaveLength(1);
-    expect(statuses.filter((status) => status === 429)).toHaveLength(499);
-    expect(stage.simulator.counters().requests - before).toBe(1);
-    await newestRecord(stage.gateway, 1, accountId);
-    expect(await balanceOf(accountId)).toMatchObject({ heldNano: '0', postedNano: (heldNano - chargeNano).toString() });
-    expect(openHolds(stage.gateway)).toBe(0);
-  }, 30_000);
+  ])(
+    'admit one, %s',
+    async (_name, more) => {
+      // The one that is admitted outlasts the counting of all the others: once it has ended, its unused hold is free
+      // again, and a call that is still being counted may rightly have it.
+      const body = chatBody('[[sim: delay=4500]] hello', { max_tokens: 100, ...more });
+      // What one of them holds is seen on an account that has plenty.
+      const trial = await stage.gateway.fundedKey(1_000_000_000n);
+      await (await ask(trial.apiKey, body)).text();
+      const heldNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['heldNano']));
+      const chargeNano = BigInt(String((await newestRecord(stage.gateway, 1, trial.accountId))['chargeNano']));
+      const { apiKey, accountId } = await stage.gateway.fundedKey(heldNano);
+      const before = stage.simulator.counters().requests;
+      const statuses = await Promise.all(
+        Array.from({ length: 500 }, async () => {
+          const answer = await ask(apiKey, body);
+          await answer.text();
+          return answer.status;
+        }),
+      );
+      expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(499);
+      expect(stage.simulator.counters().requests - before).toBe(1);
+      await newestRecord(stage.gateway, 1, accountId);
+      expect(await balanceOf(accountId)).toMatchObject({
+        heldNano: '0',
+        postedNano: (heldNano - chargeNano).toString(),
+      });
+      expect(openHolds(stage.gateway)).toBe(0);
+    },
+    30_000,
+  );
 });
 
 test('a client that leaves while its hold grows is charged no more than came', async () => {
