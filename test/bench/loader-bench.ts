@@ -35,28 +35,61 @@ function closing(index: number, at: number, parties: Parties): Closing {
   const [input, cacheRead, output] = [400 + (index % 900), index % 3 === 0 ? 1_024 : 0, 90 + (index % 300)];
   const chargeNano = BigInt(input * 2_500 + cacheRead * 250 + output * 10_000);
   return {
-    requestId: newId('req'), accountId: account, apiKeyId: key, userId: user, group: 'friends', admittedAt: at,
-    endedAt: at + 420, firstByteMs: 187, operation: 'chat', protocol: 'openai-chat', model: 'gpt-5-mini', stream: true,
-    status: 200, outcome: 'finished', upstream: 'primary-eu',
-    attempts: [{
-      upstream: 'primary-eu', provider: 'openai-compatible', model: 'gpt-5-mini-2025-08-07', startedAt: at + 1,
-      durationMs: 418, status: 200, fault: undefined, costNano: chargeNano / 2n, costCurrency: 'USD',
-    }],
-    usage: { input, output, ...(cacheRead > 0 ? { cacheRead } : {}) }, usageSource: 'upstream', flags: [],
+    requestId: newId('req'),
+    accountId: account,
+    apiKeyId: key,
+    userId: user,
+    group: 'friends',
+    admittedAt: at,
+    endedAt: at + 420,
+    firstByteMs: 187,
+    operation: 'chat',
+    protocol: 'openai-chat',
+    model: 'gpt-5-mini',
+    stream: true,
+    status: 200,
+    outcome: 'finished',
+    upstream: 'primary-eu',
+    attempts: [
+      {
+        upstream: 'primary-eu',
+        provider: 'openai-compatible',
+        model: 'gpt-5-mini-2025-08-07',
+        startedAt: at + 1,
+        durationMs: 418,
+        status: 200,
+        fault: undefined,
+        costNano: chargeNano / 2n,
+        costCurrency: 'USD',
+      },
+    ],
+    usage: { input, output, ...(cacheRead > 0 ? { cacheRead } : {}) },
+    usageSource: 'upstream',
+    flags: [],
     usageText: JSON.stringify({
-      prompt_tokens: input + cacheRead, completion_tokens: output, total_tokens: input + cacheRead + output,
+      prompt_tokens: input + cacheRead,
+      completion_tokens: output,
+      total_tokens: input + cacheRead + output,
       prompt_tokens_details: { cached_tokens: cacheRead, audio_tokens: 0 },
     }),
     terms: {
-      priceVersionId: 'prc_0198c0ffee00000000000000000000aa', rule: 'standard', currency: 'USD',
-      rates: { input: 2_500_000n, output: 10_000_000n }, perCallNano: 0n,
-      multipliers: [{ of: 'model:gpt-5-mini', ppm: 1_100_000 }, { of: 'group:friends', ppm: 900_000 }],
+      priceVersionId: 'prc_0198c0ffee00000000000000000000aa',
+      rule: 'standard',
+      currency: 'USD',
+      rates: { input: 2_500_000n, output: 10_000_000n },
+      perCallNano: 0n,
+      multipliers: [
+        { of: 'model:gpt-5-mini', ppm: 1_100_000 },
+        { of: 'group:friends', ppm: 900_000 },
+      ],
     },
     lines: [
       { kind: 'quantity', part: 'input', quantity: input, rate: 2_500_000n },
       { kind: 'quantity', part: 'output', quantity: output, rate: 10_000_000n },
     ],
-    chargeNano, address: '203.0.113.7', country: 'DE',
+    chargeNano,
+    address: '203.0.113.7',
+    country: 'DE',
   };
 }
 
@@ -114,26 +147,46 @@ const folder = mkdtempSync(join(tmpdir(), 'tollgate-loader-'));
 try {
   const until = await buildJournal(folder, records, Number(accountsText));
   const texts = [...readJournal(journalFolder(folder), journalStart, until)]
-    .filter(({ kind }) => kind === 'usage').map(({ json }) => json);
-  console.log(`${records} records of ${accountsText} accounts, ${Math.round(until.offset / until.sequence)} bytes each`);
+    .filter(({ kind }) => kind === 'usage')
+    .map(({ json }) => json);
+  console.log(
+    `${records} records of ${accountsText} accounts, ${Math.round(until.offset / until.sequence)} bytes each`,
+  );
   const show = (what: string, us: number): void => console.log(`${what.padEnd(34)}${us.toFixed(2).padStart(8)} us`);
   const sizes = BATCHES.filter((size) => only === undefined || Number(only) === size);
-  show('read and checksum', measured(records, () => {
-    for (const _ of readJournal(journalFolder(folder), journalStart, until)) continue;
-  }));
-  show('facts, parsed', measured(records, () => texts.forEach((text) => readUsageFacts(text))));
+  show(
+    'read and checksum',
+    measured(records, () => {
+      for (const _ of readJournal(journalFolder(folder), journalStart, until)) continue;
+    }),
+  );
+  show(
+    'facts, parsed',
+    measured(records, () => texts.forEach((text) => readUsageFacts(text))),
+  );
   const scan = new UsageScan();
-  show('facts, scanned', measured(records, () => texts.forEach((text) => {
-    if (scan.read(text) === undefined) throw new Error(`not scanned: ${text}`);
-  })));
-  show('hash', measured(records, () => {
-    const hasher = new Bun.CryptoHasher('sha256');
-    for (const text of texts) hasher.update(text);
-    hasher.digest();
-  }));
+  show(
+    'facts, scanned',
+    measured(records, () =>
+      texts.forEach((text) => {
+        if (scan.read(text) === undefined) throw new Error(`not scanned: ${text}`);
+      }),
+    ),
+  );
+  show(
+    'hash',
+    measured(records, () => {
+      const hasher = new Bun.CryptoHasher('sha256');
+      for (const text of texts) hasher.update(text);
+      hasher.digest();
+    }),
+  );
   for (const size of sizes) {
     const ends = endsOf(folder, until, size);
-    show(`all, batches of ${size}`, measured(records, () => loadAll(folder, ends)));
+    show(
+      `all, batches of ${size}`,
+      measured(records, () => loadAll(folder, ends)),
+    );
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -175,7 +175,7 @@ const PAGE_BYTES = 8_192;
 
 /** The loader's own connection: brings the schema up to date. */
 export function openLedgerForLoading(dataFolder: string): Database {
-  const database = openSqlite({ path: ledgerDatabasePath(dataFolder), pageBytes: Number(process.env.PAGE ?? PAGE_BYTES) });
+  const database = openSqlite({ path: ledgerDatabasePath(dataFolder), pageBytes: PAGE_BYTES });
   migrate(database, ledgerMigrations);
   return database;
 }
