@@ -4,7 +4,7 @@
 import { NANO_MAX, type Currency, type Nano } from '../core/money.ts';
 import type { IdSource } from '../core/ids.ts';
 import { ExactSum, type Exact } from './exact-sum.ts';
-import { movementHash, usageHasher, type StoredEntry, type StoredMovement } from './ledger-movement.ts';
+import { movementHash, type StoredEntry, type StoredMovement } from './ledger-movement.ts';
 import { dayOf } from './spend-periods.ts';
 import type { UpstreamCost, UsageFacts } from './usage-facts.ts';
 
@@ -18,8 +18,6 @@ interface ChargesGroup {
   readonly id: string;
   readonly accountId: string;
   readonly currency: Currency;
-  /** Of the records so far. */
-  readonly hasher: Bun.CryptoHasher;
   readonly charge: ExactSum;
   readonly loss: ExactSum;
   at: number;
@@ -60,12 +58,11 @@ export class LedgerBatch {
   }
 
   /** Returns the position of the movement that will carry its charge. */
-  addUsage(facts: UsageFacts, record: Uint8Array): number {
+  addUsage(facts: UsageFacts): number {
     const group = this.#chargesGroup(facts);
     group.charge.add(facts.chargeNano);
     group.loss.add(facts.lossNano);
     group.at = Math.max(group.at, facts.endedAt);
-    group.hasher.update(record);
     group.requests += 1;
     for (const cost of facts.costs) {
       const costs = this.#costsGroup(cost);
@@ -87,13 +84,12 @@ export class LedgerBatch {
     this.#planned.push({ kind: 'single', movement: read(this.#head) });
   }
 
-  /** All movements of the batch, in the order of the chain. */
-  chain(headHash: string): readonly ChainedMovement[] {
+  /** All movements of the batch, in the order of the chain. `usageSha256`: of its usage records. */
+  chain(headHash: string, usageSha256: string | undefined): readonly ChainedMovement[] {
     let previousHash = headHash;
     return this.#planned.map((planned) => {
       const movement = movementOf(planned);
-      const hash = movementHash(previousHash, movement,
-        planned.kind === 'charges' ? planned.group.hasher.digest('hex') : undefined);
+      const hash = movementHash(previousHash, movement, planned.kind === 'charges' ? usageSha256 : undefined);
       const chained = { ...movement, previousHash, hash };
       previousHash = hash;
       return chained;
@@ -108,8 +104,8 @@ export class LedgerBatch {
     if (known !== undefined && known.charge.hasRoomFor(chargeNano, NANO_MAX)) return known;
     this.#head += 1;
     const group: ChargesGroup = {
-      position: this.#head, id: this.#newId('mov'), accountId, currency, hasher: usageHasher(),
-      charge: new ExactSum(), loss: new ExactSum(), at: endedAt, requests: 0,
+      position: this.#head, id: this.#newId('mov'), accountId, currency, charge: new ExactSum(),
+      loss: new ExactSum(), at: endedAt, requests: 0,
     };
     groups[index < 0 ? groups.length : index] = group;
     this.#planned.push({ kind: 'charges', group });

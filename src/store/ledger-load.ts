@@ -1,35 +1,50 @@
 // Loads the journal into `ledger.db`: each batch with its movements, balances, spending and the journal position in one
 // transaction, so that a crash leaves all of it or none. The same code runs in the worker and, at start, in the replay.
-// A power cut may take the last transactions back, from the newest on: the journal still has their records, because the
-// transaction that enters another segment, without which the one before is not forgotten, is synced.
+// A power cut may take back the last transactions, from the newest on. The journal still has their records: the segment
+// before is forgotten only when the position is in the next one, and the transaction that enters a segment is synced.
 
 import type { Database, Statement } from 'bun:sqlite';
 import type { IdSource } from '../core/ids.ts';
-import type { Nano } from '../core/money.ts';
 import { diskFiles, type JournalFiles, type JournalPosition } from './journal-files.ts';
 import { readRaw, type RawRecord } from './journal-reader.ts';
 import { integerOf, nanoOf, parseFields, textOf, type Fields } from './json-fields.ts';
-import { LedgerBatch, type ChainedMovement, type DaySums } from './ledger-batch.ts';
+import { LedgerBatch, type ChainedMovement } from './ledger-batch.ts';
 import { readStoredMovement } from './ledger-movement.ts';
+import { LedgerSums } from './ledger-sums.ts';
 import { journalFolder, type LedgerStateRow } from './schema/ledger.ts';
-import { monthOfDay } from './spend-periods.ts';
 import { readUsageFacts, type UsageFacts } from './usage-facts.ts';
-import { UsageScan } from './usage-scan.ts';
+import { UsagePacker } from './usage-packs.ts';
+import { factsWithin, scanUsageFacts } from './usage-scan.ts';
 
 /** Records of one transaction: larger ones are hardly faster by the row, and hold the file longer. */
 const BATCH_RECORDS = 1_000;
 const BATCH_BYTES = 8 * 1024 * 1024;
 
-/** Frames of 4 KiB in the write-ahead log before it is copied back: hot pages are then copied once for many batches. */
+/** Pages in the write-ahead log before they are copied back: pages that every batch changes are then copied once. */
 const CHECKPOINT_PAGES = 4_000;
-
-const SUMS_KEPT = 20_000;
+const KEYS_KEPT = 20_000;
 
 interface State {
   readonly position: JournalPosition;
   readonly batch: number;
   readonly headPosition: number;
   readonly headHash: string;
+  /** Of the last usage row. */
+  readonly usagePosition: number;
+}
+
+/** One batch while it is put together. */
+interface Work {
+  readonly number: number;
+  readonly batch: LedgerBatch;
+  readonly packer: UsagePacker;
+  usagePosition: number;
+  /** If set, what is in the store under the same request or movement id is passed over. */
+  readonly known: Set<string> | undefined;
+  /** Holds opened in this batch. What is closed in it as well never becomes a row. */
+  readonly opened: Map<string, string>;
+  /** Holds of earlier batches. */
+  readonly closed: string[];
 }
 
 export function loadedPosition(database: Database): JournalPosition {
@@ -45,39 +60,12 @@ export function moveLoadedPosition(database: Database, position: JournalPosition
 function readState(database: Database): State {
   const row = database.query<LedgerStateRow, []>('SELECT * FROM ledger_state WHERE id = 1').get();
   if (row === null) throw new Error(`${database.filename} has no ledger_state row`);
+  const last = database.query<{ position: bigint | null }, []>('SELECT max(position) AS position FROM usage').get();
   return {
     position: { segment: Number(row.segment), offset: Number(row.journal_offset), sequence: Number(row.sequence) },
     batch: Number(row.batch), headPosition: Number(row.head_position), headHash: row.head_hash,
+    usagePosition: Number(last?.position ?? 0),
   };
-}
-
-type Binding = string | number | bigint | null | Uint8Array;
-
-/** What a batch does to the open holds; a hold that is closed in it leaves no row. */
-interface HoldChanges {
-  readonly opened: Map<string, string>;
-  readonly closed: string[];
-}
-
-/** Sums as the file has them, of whoever was charged lately: this is their only writer, so none is read twice. */
-class KnownSums {
-  readonly #sums = new Map<string, Nano>();
-
-  get(key: string, stored: () => string | undefined): Nano {
-    return this.#sums.get(key) ?? BigInt(stored() ?? 0);
-  }
-
-  /** Returns what is to be stored. */
-  set(key: string, sum: Nano): string {
-    if (this.#sums.size >= SUMS_KEPT) this.#sums.clear();
-    this.#sums.set(key, sum);
-    return sum.toString();
-  }
-
-  /** A batch was rolled back. */
-  forget(): void {
-    this.#sums.clear();
-  }
 }
 
 export class LedgerLoad {
@@ -86,11 +74,12 @@ export class LedgerLoad {
   readonly #newId: IdSource;
   readonly #files: JournalFiles;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #sums: LedgerSums;
   /** Request ids in `open_hold`. */
   readonly #openHolds: Set<string>;
-  readonly #scan = new UsageScan();
-  readonly #sums = new KnownSums();
-  #sync: 'NORMAL' | 'FULL' = 'FULL';
+  /** Accounts in `usage_key`, by the key whose requests they pay. */
+  readonly #keyAccounts = new Map<string, string>();
+  #synchronous: 'NORMAL' | 'FULL' = 'FULL';
   #state: State;
 
   constructor(database: Database, dataFolder: string, newId: IdSource, files: JournalFiles = diskFiles) {
@@ -100,6 +89,7 @@ export class LedgerLoad {
     this.#files = files;
     this.#state = readState(database);
     this.#statements = prepare(database);
+    this.#sums = new LedgerSums(database);
     database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     this.#openHolds = new Set(database.query<{ request_id: string }, []>('SELECT request_id FROM open_hold').all()
       .map((row) => row.request_id));
@@ -115,12 +105,13 @@ export class LedgerLoad {
     return this.#state.position;
   }
 
-  /** Nothing is looked up to find out whether it is there: the position says what is. What is, breaks a constraint. */
+  /** Nothing is looked up to learn whether it was loaded: the position says so. If it is wrong, a constraint breaks. */
   #loadBatch(until: JournalPosition): void {
     try {
       this.#commitBatch(until, undefined);
     } catch (error) {
       this.#sums.forget();
+      this.#keyAccounts.clear();
       if (!isDuplicate(error)) throw error;
       this.#commitBatch(until, new Set());
     }
@@ -128,42 +119,49 @@ export class LedgerLoad {
 
   #commitBatch(until: JournalPosition, known: Set<string> | undefined): void {
     const before = this.#state;
-    const changes: HoldChanges = { opened: new Map(), closed: [] };
-    const sync = until.segment === before.position.segment ? 'NORMAL' : 'FULL';
-    if (sync !== this.#sync) this.#database.run(`PRAGMA synchronous = ${(this.#sync = sync)}`);
+    this.#setSynchronous(until.segment === before.position.segment ? 'NORMAL' : 'FULL');
+    const number = before.batch + 1;
+    const work: Work = {
+      number, batch: new LedgerBatch(before.headPosition, this.#newId), usagePosition: before.usagePosition, known,
+      packer: new UsagePacker(before.usagePosition + 1, ({ position, records, texts }) =>
+        this.#statements.pack.run(position, records, number, texts)),
+      opened: new Map(), closed: [],
+    };
     const after = this.#database.transaction((): State => {
-      const batch = new LedgerBatch(before.headPosition, this.#newId);
-      const number = before.batch + 1;
-      const position = this.#takeAll(until, batch, number, known, changes);
-      const movements = batch.chain(before.headHash);
+      const position = this.#takeAll(until, work);
+      const movements = work.batch.chain(before.headHash, work.packer.finish());
       this.#writeMovements(movements, number);
-      this.#writeSpend('account', batch.spend.account);
-      this.#writeSpend('key', batch.spend.key);
-      for (const [requestId, detail] of changes.opened) this.#statements.openHold.run(requestId, detail);
+      this.#sums.addSpend('account', work.batch.spend.account);
+      this.#sums.addSpend('key', work.batch.spend.key);
+      for (const [requestId, detail] of work.opened) this.#statements.openHold.run(requestId, detail);
       const head = movements.at(-1);
       const state: State = {
         position, batch: number, headPosition: head?.position ?? before.headPosition,
-        headHash: head?.hash ?? before.headHash,
+        headHash: head?.hash ?? before.headHash, usagePosition: work.usagePosition,
       };
       this.#statements.state.run(
         position.segment, position.offset, position.sequence, number, state.headPosition, state.headHash,
       );
       return state;
     }).immediate();
-    for (const requestId of changes.closed) this.#openHolds.delete(requestId);
-    for (const requestId of changes.opened.keys()) this.#openHolds.add(requestId);
+    for (const requestId of work.closed) this.#openHolds.delete(requestId);
+    for (const requestId of work.opened.keys()) this.#openHolds.add(requestId);
     this.#state = after;
   }
 
+  #setSynchronous(synchronous: 'NORMAL' | 'FULL'): void {
+    if (synchronous === this.#synchronous) return;
+    this.#database.run(`PRAGMA synchronous = ${synchronous}`);
+    this.#synchronous = synchronous;
+  }
+
   /** Takes the records of one transaction, and returns where they end. */
-  #takeAll(
-    until: JournalPosition, batch: LedgerBatch, number: number, known: Set<string> | undefined, changes: HoldChanges,
-  ): JournalPosition {
+  #takeAll(until: JournalPosition, work: Work): JournalPosition {
     let position = this.#state.position;
     let records = 0;
     let bytes = 0;
     for (const record of readRaw(this.#folder, position, until, this.#files)) {
-      this.#take(record, batch, number, known, changes);
+      this.#take(record, work);
       records += 1;
       bytes += record.bytes.length;
       if (records < BATCH_RECORDS && bytes < BATCH_BYTES && record.sequence < until.sequence) continue;
@@ -173,35 +171,25 @@ export class LedgerLoad {
     return position;
   }
 
-  /** With `known`, what was loaded before under the same request or movement id is passed over. */
-  #take(
-    record: RawRecord, batch: LedgerBatch, number: number, known: Set<string> | undefined, changes: HoldChanges,
-  ): void {
-    const json = record.bytes.toString('utf8', record.jsonAt);
+  #take(record: RawRecord, work: Work): void {
+    const { bytes, jsonAt } = record;
+    if (record.kind === 'usage') {
+      const facts = scanUsageFacts(bytes.toString('utf8', jsonAt, Math.min(jsonAt + factsWithin, bytes.length)));
+      return this.#takeUsage(facts ?? readUsageFacts(bytes.toString('utf8', jsonAt)), record, work);
+    }
+    const json = bytes.toString('utf8', jsonAt);
+    const fields = parseFields(json);
     switch (record.kind) {
-      case 'usage': {
-        const facts = this.#scan.read(json) ?? readUsageFacts(json);
-        const { requestId } = facts;
-        if (!changes.opened.delete(requestId) && this.#openHolds.has(requestId)) {
-          this.#statements.closeHold.run(requestId);
-          changes.closed.push(requestId);
-        }
-        if (known !== undefined && this.#seen(known, this.#statements.usageKnown, requestId)) return;
-        const detail = record.bytes.subarray(record.jsonAt);
-        return this.#writeUsage(facts, detail, batch.addUsage(facts, detail), number);
-      }
       case 'hold': {
-        changes.opened.set(textOf(parseFields(json), 'requestId'), json);
+        work.opened.set(textOf(fields, 'requestId'), json);
         return;
       }
-      case 'extend': return this.#extend(parseFields(json), changes.opened);
+      case 'extend': return this.#extend(fields, work.opened);
       case 'movement': {
-        const fields = parseFields(json);
-        if (known !== undefined && this.#seen(known, this.#statements.movementKnown, textOf(fields, 'id'))) return;
-        return batch.addMovement((position) => readStoredMovement(fields, position));
+        if (this.#seen(work, this.#statements.movementKnown, textOf(fields, 'id'))) return;
+        return work.batch.addMovement((position) => readStoredMovement(fields, position));
       }
       case 'account': {
-        const fields = parseFields(json);
         this.#statements.account.run(
           textOf(fields, 'accountId'), textOf(fields, 'currency'), nanoOf(fields, 'overdraftNano'),
           integerOf(fields, 'at'),
@@ -212,7 +200,32 @@ export class LedgerLoad {
     }
   }
 
-  #seen(known: Set<string>, stored: Statement<{ found: bigint }, [string]>, id: string): boolean {
+  #takeUsage(facts: UsageFacts, { bytes, jsonAt }: RawRecord, work: Work): void {
+    const { requestId, accountId, apiKeyId } = facts;
+    if (!work.opened.delete(requestId) && this.#openHolds.has(requestId)) {
+      this.#statements.closeHold.run(requestId);
+      work.closed.push(requestId);
+    }
+    if (this.#seen(work, this.#statements.usageKnown, requestId)) return;
+    if (this.#keyAccounts.get(apiKeyId) !== accountId) this.#rememberKey(apiKeyId, accountId);
+    const movementPosition = work.batch.addUsage(facts);
+    work.usagePosition += 1;
+    work.packer.add(bytes, jsonAt, movementPosition);
+    this.#statements.usage.run(
+      work.usagePosition, requestId, movementPosition, work.number, accountId, apiKeyId, facts.admittedAt, facts.model,
+      facts.upstream ?? null, facts.stream ? 1 : 0, facts.status, facts.outcome, facts.inputTokens, facts.outputTokens,
+      facts.heldNano, facts.chargeNano, facts.lossNano,
+    );
+  }
+
+  #rememberKey(apiKeyId: string, accountId: string): void {
+    this.#statements.key.run(apiKeyId, accountId);
+    if (this.#keyAccounts.size >= KEYS_KEPT) this.#keyAccounts.clear();
+    this.#keyAccounts.set(apiKeyId, accountId);
+  }
+
+  #seen({ known }: Work, stored: Statement<{ found: bigint }, [string]>, id: string): boolean {
+    if (known === undefined) return false;
     if (known.has(id) || stored.get(id) !== null) return true;
     known.add(id);
     return false;
@@ -249,39 +262,8 @@ export class LedgerLoad {
     }
     for (const [key, delta] of deltas) {
       const [address = '', currency = ''] = key.split('\0');
-      const before = this.#sums.get(key, () => this.#statements.posted.get(address, currency)?.posted_nano);
-      this.#statements.balance.run(address, currency, this.#sums.set(key, before + delta));
+      this.#sums.addPosted(address, currency, delta);
     }
-  }
-
-  #writeUsage(facts: UsageFacts, detail: Uint8Array, movementPosition: number, batch: number): void {
-    this.#statements.usage.run(
-      facts.requestId, movementPosition, batch, facts.accountId, facts.apiKeyId, facts.admittedAt, facts.model,
-      facts.upstream ?? null, facts.stream ? 1 : 0, facts.status, facts.outcome, facts.inputTokens, facts.outputTokens,
-      facts.heldNano, facts.chargeNano, facts.lossNano, detail,
-    );
-  }
-
-  #writeSpend(scope: 'account' | 'key', sums: ReadonlyMap<string, DaySums>): void {
-    for (const [scopeId, days] of sums) {
-      let total = 0n;
-      const months = new Map<number, bigint>();
-      for (const [day, { value: charge }] of days) {
-        this.#addSpend(scope, scopeId, 'day', day, charge);
-        const month = monthOfDay(day);
-        months.set(month, (months.get(month) ?? 0n) + charge);
-        total += charge;
-      }
-      for (const [month, charge] of months) this.#addSpend(scope, scopeId, 'month', month, charge);
-      this.#addSpend(scope, scopeId, 'total', 0, total);
-    }
-  }
-
-  #addSpend(scope: string, scopeId: string, window: string, period: number, charge: bigint): void {
-    const key = `${scopeId}\0${window}\0${period}`;
-    const stored = (): string | undefined => this.#statements.spent.get(scope, scopeId, window, period)?.charge_nano;
-    const before = this.#sums.get(key, stored);
-    this.#statements.spend.run(scope, scopeId, window, period, this.#sums.set(key, before + charge));
   }
 }
 
@@ -290,6 +272,7 @@ function isDuplicate(error: unknown): boolean {
 }
 
 function prepare(database: Database) {
+  type Binding = string | number | bigint | null | Uint8Array;
   const write = (sql: string): Statement<unknown, Binding[]> => database.prepare(sql);
   return {
     state: write(`UPDATE ledger_state SET segment = ?, journal_offset = ?, sequence = ?, batch = ?, head_position = ?,
@@ -298,20 +281,14 @@ function prepare(database: Database) {
       ON CONFLICT (account_id) DO UPDATE SET overdraft_nano = excluded.overdraft_nano`),
     movement: write('INSERT INTO movement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     entry: write('INSERT INTO entry VALUES (?, ?, ?, ?, ?)'),
-    usage: write('INSERT INTO usage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))'),
-    balance: write(`INSERT INTO balance VALUES (?, ?, ?)
-      ON CONFLICT (address, currency) DO UPDATE SET posted_nano = excluded.posted_nano`),
-    spend: write(`INSERT INTO spend VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (scope, scope_id, window_name, period) DO UPDATE SET charge_nano = excluded.charge_nano`),
+    usage: write('INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    pack: write('INSERT INTO usage_pack VALUES (?, ?, ?, ?)'),
+    key: write('INSERT OR IGNORE INTO usage_key VALUES (?, ?)'),
     openHold: write("INSERT OR REPLACE INTO open_hold VALUES (?, ?, '0')"),
     extendHold: write('UPDATE open_hold SET extended_nano = ? WHERE request_id = ?'),
     closeHold: write('DELETE FROM open_hold WHERE request_id = ?'),
     usageKnown: database.prepare<{ found: bigint }, [string]>('SELECT 1 AS found FROM usage WHERE request_id = ?'),
     movementKnown: database.prepare<{ found: bigint }, [string]>('SELECT 1 AS found FROM movement WHERE id = ?'),
-    posted: database.prepare<{ posted_nano: string }, [string, string]>(
-      'SELECT posted_nano FROM balance WHERE address = ? AND currency = ?'),
-    spent: database.prepare<{ charge_nano: string }, [string, string, string, number]>(
-      'SELECT charge_nano FROM spend WHERE scope = ? AND scope_id = ? AND window_name = ? AND period = ?'),
     extended: database.prepare<{ extended_nano: string }, [string]>(
       'SELECT extended_nano FROM open_hold WHERE request_id = ?'),
   };

@@ -1,5 +1,5 @@
 // Movements as the store keeps them, and their hash chain. A movement's hash covers the one before it, everything it
-// says, and, by their own hash, the whole text of the usage records that it sums up: no row can change unseen.
+// says, and, by their own hash, the whole texts of the usage records of its batch: no row can change unseen.
 
 import type { Nano } from '../core/money.ts';
 import { fieldsOf, integerOf, listOf, nanoOf, optionalTextOf, textOf, type Fields } from './json-fields.ts';
@@ -23,7 +23,7 @@ export interface StoredMovement {
   readonly entries: readonly StoredEntry[];
 }
 
-/** `usageSha256`: of the records that it sums up, one after the other. Undefined: it sums up none. */
+/** `usageSha256`: of all usage records of its batch, if it sums up some of them. */
 export function movementHash(previousHash: string, movement: StoredMovement, usageSha256: string | undefined): string {
   return new Bun.CryptoHasher('sha256').update(JSON.stringify([
     previousHash, movement.position, movement.id, movement.kind, movement.at, movement.reason, movement.actor,
@@ -31,9 +31,6 @@ export function movementHash(previousHash: string, movement: StoredMovement, usa
     movement.entries.map((entry) => [entry.address, entry.currency, entry.amountNano.toString()]), usageSha256 ?? null,
   ])).digest('hex');
 }
-
-/** Takes records as text or as the same bytes. Each is one JSON object, so the text itself says where one ends. */
-export const usageHasher = (): Bun.CryptoHasher => new Bun.CryptoHasher('sha256');
 
 export function readStoredMovement(fields: Fields, position: number): StoredMovement {
   return {

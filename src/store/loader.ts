@@ -1,5 +1,5 @@
-// The main thread's side of the loader: tells the worker how far the journal is durable, at most every few
-// milliseconds, and replaces it when it fails. Money does not depend on it: it lives in memory and in the journal.
+// The main thread's side of the loader: tells the worker how far the journal is durable, a few times a
+// second, and replaces it when it fails. Money does not depend on it: it lives in memory and in the journal.
 
 import { TollgateError } from '../core/errors.ts';
 import type { JournalPosition } from './journal-files.ts';
@@ -23,8 +23,8 @@ export interface LoaderOptions {
   readonly startThread?: () => LoaderThread;
 }
 
-/** Smaller batches cost more by the row; a longer wait makes usage lists older. */
-const BATCH_WAIT_MS = 50;
+/** Smaller batches cost more by the row. Whoever must read what is new asks, and does not wait for this. */
+const BATCH_WAIT_MS = 200;
 const BATCH_RECORDS = 1_000;
 const QUICK_RESTARTS = 5;
 const RESTART_FIRST_MS = 50;

@@ -12,8 +12,6 @@ export interface SqliteOptions {
   readonly path: string;
   /** Opens an existing file for reading only. */
   readonly readonly?: boolean;
-  /** Of a file that is made now; one that exists keeps its own. */
-  readonly pageBytes?: number;
 }
 
 /** Milliseconds that a statement waits for another connection's lock. Writers of one file are one by design. */
@@ -25,7 +23,6 @@ export function openSqlite(options: SqliteOptions): Database {
     : new Database(options.path, { create: true, readwrite: true, strict: true, safeIntegers: true });
   database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   if (!options.readonly) {
-    if (options.pageBytes !== undefined) database.run(`PRAGMA page_size = ${options.pageBytes}`);
     database.run('PRAGMA journal_mode = WAL');
     database.run('PRAGMA synchronous = FULL');
   }

@@ -66,7 +66,7 @@ function costsOf(fields: Fields): ParsedFacts['costs'] {
   return costs;
 }
 
-/** Any usage record. Throws StoredFieldError naming the field. `UsageScan` is the quick way for the common ones. */
+/** Any usage record. Throws StoredFieldError naming the field. `scanUsageFacts` is quicker with the common ones. */
 export function readUsageFacts(detail: string): ParsedFacts {
   const fields = parseFields(detail);
   const usage = fieldsOf(fields['usage'], 'usage');

@@ -13,7 +13,8 @@ import { Journal } from '../../src/store/journal.ts';
 import { LedgerLoad } from '../../src/store/ledger-load.ts';
 import { journalFolder, openLedgerForLoading } from '../../src/store/schema/ledger.ts';
 import { readUsageFacts } from '../../src/store/usage-facts.ts';
-import { UsageScan } from '../../src/store/usage-scan.ts';
+import { UsagePacker } from '../../src/store/usage-packs.ts';
+import { factsWithin, scanUsageFacts } from '../../src/store/usage-scan.ts';
 
 const KEYS_PER_ACCOUNT = 2;
 const BATCHES = [10, 200, 1_000];
@@ -164,21 +165,21 @@ try {
     'facts, parsed',
     measured(records, () => texts.forEach((text) => readUsageFacts(text))),
   );
-  const scan = new UsageScan();
   show(
     'facts, scanned',
     measured(records, () =>
       texts.forEach((text) => {
-        if (scan.read(text) === undefined) throw new Error(`not scanned: ${text}`);
+        if (scanUsageFacts(text.slice(0, factsWithin)) === undefined) throw new Error(`not scanned: ${text}`);
       }),
     ),
   );
+  const bytes = texts.map((text) => Buffer.from(text));
   show(
-    'hash',
+    'pack and hash',
     measured(records, () => {
-      const hasher = new Bun.CryptoHasher('sha256');
-      for (const text of texts) hasher.update(text);
-      hasher.digest();
+      const packer = new UsagePacker(1, () => undefined);
+      for (const text of bytes) packer.add(text, 0, 1);
+      packer.finish();
     }),
   );
   for (const size of sizes) {

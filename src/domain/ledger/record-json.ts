@@ -37,7 +37,7 @@ function termsFields(terms: PinnedTerms): object {
     if (rate !== undefined) rates[part] = amountText(rate);
   }
   const { priceVersionId, rule, currency, multipliers } = terms;
-  const fields = { priceVersionId, rule, currency, rates, perCallNano: amountText(terms.perCallNano), multipliers };
+  const fields = { currency, priceVersionId, rule, rates, perCallNano: amountText(terms.perCallNano), multipliers };
   plainTerms.set(terms, fields);
   return fields;
 }
@@ -67,17 +67,17 @@ export function holdJson(hold: Hold, amountNano: Nano = hold.amountNano): string
   });
 }
 
+/** What the loader needs stands first, in the order in which `usage-scan.ts` reads it. */
 export function usageRecordJson(closing: Closing, heldNano: Nano, lossNano: Nano): string {
   return JSON.stringify({
-    requestId: closing.requestId, accountId: closing.accountId, apiKeyId: closing.apiKeyId, userId: closing.userId,
-    group: closing.group, admittedAt: closing.admittedAt, endedAt: closing.endedAt, firstByteMs: closing.firstByteMs,
-    operation: closing.operation, protocol: closing.protocol, model: closing.model, stream: closing.stream,
-    status: closing.status, outcome: closing.outcome, upstream: closing.upstream,
-    attempts: closing.attempts.map(attemptFields),
-    usage: closing.usage, usageSource: closing.usageSource, flags: closing.flags, usageText: closing.usageText,
-    terms: termsFields(closing.terms), lines: closing.lines.map(lineFields), heldNano: amountText(heldNano),
-    chargeNano: amountText(closing.chargeNano), lossNano: amountText(lossNano), address: closing.address,
-    country: closing.country,
+    requestId: closing.requestId, accountId: closing.accountId, apiKeyId: closing.apiKeyId,
+    admittedAt: closing.admittedAt, endedAt: closing.endedAt, model: closing.model, stream: closing.stream,
+    status: closing.status, outcome: closing.outcome, heldNano: amountText(heldNano),
+    chargeNano: amountText(closing.chargeNano), lossNano: amountText(lossNano), upstream: closing.upstream,
+    attempts: closing.attempts.map(attemptFields), usage: closing.usage, terms: termsFields(closing.terms),
+    userId: closing.userId, group: closing.group, firstByteMs: closing.firstByteMs, operation: closing.operation,
+    protocol: closing.protocol, usageSource: closing.usageSource, flags: closing.flags, usageText: closing.usageText,
+    lines: closing.lines.map(lineFields), address: closing.address, country: closing.country,
   });
 }
 

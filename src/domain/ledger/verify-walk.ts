@@ -5,7 +5,7 @@
 import type { Database } from 'bun:sqlite';
 import type { Nano } from '../../core/money.ts';
 import { chargesEntries, costsEntries } from '../../store/ledger-batch.ts';
-import { movementHash, usageHasher, type StoredEntry } from '../../store/ledger-movement.ts';
+import { movementHash, type StoredEntry } from '../../store/ledger-movement.ts';
 import {
   genesisHash, type BalanceRow, type EntryRow, type LedgerStateRow, type MovementRow, type SpendRow, type UsageRow,
 } from '../../store/schema/ledger.ts';
@@ -15,6 +15,7 @@ import { mayCharge } from './charge-table.ts';
 import { readUsageRecord } from './record-json.ts';
 import type { UsageRecord } from './records.ts';
 import type { Findings } from './verify-findings.ts';
+import { next, UsageWalk } from './verify-usage.ts';
 
 /** What the record's billing rule charges for it; undefined: no such rule in this configuration. */
 export type ChargeOf = (record: UsageRecord) => Nano | undefined;
@@ -32,7 +33,9 @@ export interface WalkTotals {
 interface BatchSums {
   readonly number: bigint;
   /** By movement position, in the order of loading. */
-  readonly usage: Map<bigint, { readonly facts: ParsedFacts; readonly detail: string }[]>;
+  readonly usage: Map<bigint, ParsedFacts[]>;
+  /** Of all its records; its `charges` movements have it in their hash. */
+  readonly usageSha256: string | undefined;
   /** By `upstream NUL currency`. */
   readonly costs: Map<string, Nano>;
 }
@@ -44,9 +47,8 @@ export class VerifyWalk {
   readonly #balances = new Map<string, Nano>();
   readonly #spend = new Map<string, Nano>();
   readonly #unknownRules = new Set<string>();
-  readonly #usageRows: Iterator<UsageRow>;
+  readonly #usage: UsageWalk;
   readonly #entryRows: Iterator<EntryRow>;
-  #nextUsage: UsageRow | undefined;
   #nextEntry: EntryRow | undefined;
   #usageRecords = 0;
   #movements = 0;
@@ -58,7 +60,7 @@ export class VerifyWalk {
     this.#database = database;
     this.#chargeOf = chargeOf;
     this.#findings = findings;
-    this.#usageRows = database.prepare<UsageRow, []>('SELECT * FROM usage ORDER BY position').iterate();
+    this.#usage = new UsageWalk(database, findings);
     this.#entryRows = database.prepare<EntryRow, []>('SELECT * FROM entry ORDER BY movement_position, line')
       .iterate();
   }
@@ -72,7 +74,6 @@ export class VerifyWalk {
   }
 
   run(): void {
-    this.#nextUsage = next(this.#usageRows);
     this.#nextEntry = next(this.#entryRows);
     let batch: BatchSums | undefined;
     const movements = this.#database.prepare<MovementRow, []>('SELECT * FROM movement ORDER BY position');
@@ -84,9 +85,7 @@ export class VerifyWalk {
       this.#checkMovement(movement, batch);
     }
     this.#finishBatch(batch);
-    for (; this.#nextUsage !== undefined; this.#nextUsage = next(this.#usageRows)) {
-      this.#findings.add('I15', this.#nextUsage.request_id, `its batch ${this.#nextUsage.batch} has no movement`);
-    }
+    this.#usage.finish();
     for (; this.#nextEntry !== undefined; this.#nextEntry = next(this.#entryRows)) {
       this.#findings.add('I1', this.#nextEntry.address,
         `an entry names movement ${this.#nextEntry.movement_position}, which does not exist`);
@@ -97,16 +96,16 @@ export class VerifyWalk {
   }
 
   #startBatch(number: bigint): BatchSums {
-    const batch: BatchSums = { number, usage: new Map(), costs: new Map() };
-    while (this.#nextUsage !== undefined && this.#nextUsage.batch <= number) {
-      const row = this.#nextUsage;
-      this.#nextUsage = next(this.#usageRows);
-      if (row.batch !== number) this.#findings.add('I15', row.request_id, `its batch ${row.batch} has no movement`);
-      const facts = this.#findings.guard('columns', row.request_id, () => this.#checkUsage(row));
+    const { rows, sha256 } = this.#usage.batch(number);
+    const batch: BatchSums = { number, usage: new Map(), costs: new Map(), usageSha256: sha256 };
+    for (const { row, text } of rows) {
+      this.#usageRecords += 1;
+      if (text === undefined) continue;
+      const facts = this.#findings.guard('columns', row.request_id, () => this.#checkUsage(row, text));
       if (facts === undefined) continue;
-      const rows = batch.usage.get(row.movement_position);
-      if (rows === undefined) batch.usage.set(row.movement_position, [{ facts, detail: row.detail }]);
-      else rows.push({ facts, detail: row.detail });
+      const ofMovement = batch.usage.get(row.movement_position);
+      if (ofMovement === undefined) batch.usage.set(row.movement_position, [facts]);
+      else ofMovement.push(facts);
       for (const cost of facts.costs) {
         const key = `${cost.upstream}\0${cost.currency}`;
         batch.costs.set(key, (batch.costs.get(key) ?? 0n) + cost.costNano);
@@ -115,14 +114,13 @@ export class VerifyWalk {
     return batch;
   }
 
-  #checkUsage(row: UsageRow): ParsedFacts {
-    this.#usageRecords += 1;
-    const facts = readUsageFacts(row.detail);
+  #checkUsage(row: UsageRow, text: string): ParsedFacts {
+    const facts = readUsageFacts(text);
     for (const [column, expected] of columnsOf(facts)) {
       if (row[column] !== expected) this.#findings.add('columns', row.request_id,
         `${column} is ${row[column]}, its record says ${expected}`);
     }
-    const record = readUsageRecord(row.detail);
+    const record = readUsageRecord(text);
     const { chargeNano, lossNano, heldNano } = record;
     if (chargeNano < 0n || heldNano < 0n || lossNano < 0n || lossNano > chargeNano) {
       this.#findings.add('I8', row.request_id, `charge ${chargeNano}, loss ${lossNano}, held ${heldNano} cannot be`);
@@ -161,11 +159,11 @@ export class VerifyWalk {
     this.#checkZeroSum(row, entries);
     const usage = batch.usage.get(row.position) ?? [];
     batch.usage.delete(row.position);
-    if (row.kind === 'charges') this.#checkCharges(row, entries, usage.map(({ facts }) => facts));
+    if (row.kind === 'charges') this.#checkCharges(row, entries, usage);
     else if (usage.length > 0) this.#findings.add('I15', row.id,
       `${usage.length} usage records name it, but it is a ${row.kind}`);
     if (row.kind === 'upstream-costs') this.#checkCosts(row, entries, batch);
-    this.#checkChain(row, entries, usage.map(({ detail }) => detail));
+    this.#checkChain(row, entries, row.kind === 'charges' ? batch.usageSha256 : undefined);
   }
 
   #checkZeroSum(row: MovementRow, entries: readonly StoredEntry[]): void {
@@ -210,7 +208,7 @@ export class VerifyWalk {
   #finishBatch(batch: BatchSums | undefined): void {
     if (batch === undefined) return;
     for (const usage of batch.usage.values()) {
-      for (const { facts } of usage) this.#findings.add('I15', facts.requestId,
+      for (const facts of usage) this.#findings.add('I15', facts.requestId,
         'the movement that it names is not in its batch');
     }
     for (const [key, difference] of batch.costs) {
@@ -220,21 +218,19 @@ export class VerifyWalk {
     }
   }
 
-  #checkChain(row: MovementRow, entries: readonly StoredEntry[], details: readonly string[]): void {
+  #checkChain(row: MovementRow, entries: readonly StoredEntry[], usageSha256: string | undefined): void {
     if (row.position !== BigInt(this.#movements)) this.#findings.add('I14', row.id,
       `its position is ${row.position}, expected ${this.#movements}`);
     if (row.prev_hash !== this.#headHash) this.#findings.add('I14', row.id,
       'its previous hash is not the hash of the movement before it');
-    const hasher = usageHasher();
-    for (const detail of details) hasher.update(detail);
     const hash = movementHash(row.prev_hash, {
       position: Number(row.position), id: row.id, kind: row.kind, at: Number(row.at), reason: row.reason,
         actor: row.actor,
       reference: row.reference ?? undefined, idempotencyKey: row.idempotency_key ?? undefined,
       inputSha256: row.input_sha256 ?? undefined, entries,
-    }, row.kind === 'charges' ? hasher.digest('hex') : undefined);
+    }, usageSha256);
     if (hash !== row.hash) this.#findings.add('I14', row.id,
-      'it, an entry of it, or a usage record of it was changed after it was written');
+      'it, an entry of it, or a usage record of its batch was changed after it was written');
     this.#headHash = row.hash;
   }
 
@@ -280,11 +276,6 @@ export class VerifyWalk {
   }
 }
 
-function next<T>(rows: Iterator<T>): T | undefined {
-  const step = rows.next();
-  return step.done === true ? undefined : step.value;
-}
-
 function sameEntries(left: readonly StoredEntry[], right: readonly StoredEntry[]): boolean {
   return left.length === right.length && left.every((entry, index) => {
     const other = right[index];
@@ -293,7 +284,7 @@ function sameEntries(left: readonly StoredEntry[], right: readonly StoredEntry[]
   });
 }
 
-type CheckedColumn = Exclude<keyof UsageRow, 'position' | 'movement_position' | 'batch' | 'detail'>;
+type CheckedColumn = Exclude<keyof UsageRow, 'position' | 'movement_position' | 'batch'>;
 
 function columnsOf(facts: ParsedFacts): readonly (readonly [CheckedColumn, string | bigint | null])[] {
   return [

@@ -73,8 +73,21 @@ export interface UsageRow {
   readonly held_nano: bigint;
   readonly charge_nano: bigint;
   readonly loss_nano: bigint;
-  /** The whole record, as the journal carried it. */
-  readonly detail: string;
+}
+
+/** The whole records of successive usage rows, as the journal carried them, compressed together. */
+export interface UsagePackRow {
+  /** Of the first of those rows. */
+  readonly position: bigint;
+  readonly records: bigint;
+  readonly batch: bigint;
+  readonly texts: Uint8Array;
+}
+
+/** Who has paid for a key's requests. */
+export interface UsageKeyRow {
+  readonly api_key_id: string;
+  readonly account_id: string;
 }
 
 /** Holds that are in the journal and not yet closed there. */
@@ -100,6 +113,8 @@ export interface LedgerTables {
   readonly movement: MovementRow;
   readonly entry: EntryRow;
   readonly usage: UsageRow;
+  readonly usage_pack: UsagePackRow;
+  readonly usage_key: UsageKeyRow;
   readonly open_hold: OpenHoldRow;
   readonly spend: SpendRow;
 }
@@ -142,7 +157,7 @@ export const ledgerMigrations: readonly Migration[] = [{
       amount_nano INTEGER NOT NULL, PRIMARY KEY (movement_position, line)
     ) STRICT, WITHOUT ROWID`,
     'CREATE INDEX entry_by_address ON entry (address, movement_position)',
-    // Only what is queried by or summed up stands in columns; the rest is in the record.
+    // Only what is queried by or summed up stands in columns. The record itself is in a pack, see `usage-packs.ts`.
     `CREATE TABLE usage (
       position INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, movement_position INTEGER NOT NULL,
       batch INTEGER NOT NULL, account_id TEXT NOT NULL, api_key_id TEXT NOT NULL, admitted_at INTEGER NOT NULL,
@@ -150,8 +165,16 @@ export const ledgerMigrations: readonly Migration[] = [{
       outcome TEXT NOT NULL, input_tokens INTEGER NOT NULL CHECK (input_tokens >= 0),
       output_tokens INTEGER NOT NULL CHECK (output_tokens >= 0), held_nano INTEGER NOT NULL CHECK (held_nano >= 0),
       charge_nano INTEGER NOT NULL CHECK (charge_nano >= 0),
-      loss_nano INTEGER NOT NULL CHECK (loss_nano BETWEEN 0 AND charge_nano), detail TEXT NOT NULL
+      loss_nano INTEGER NOT NULL CHECK (loss_nano BETWEEN 0 AND charge_nano)
     ) STRICT`,
+    `CREATE TABLE usage_pack (
+      position INTEGER PRIMARY KEY, records INTEGER NOT NULL CHECK (records >= 1), batch INTEGER NOT NULL,
+      texts BLOB NOT NULL
+    ) STRICT`,
+    `CREATE TABLE usage_key (
+      api_key_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (api_key_id, account_id)
+    ) STRICT, WITHOUT ROWID`,
+    // Each index costs every request some microseconds, so there are two; a key leads to its account first.
     'CREATE INDEX usage_by_account ON usage (account_id, request_id)',
     "CREATE INDEX usage_unfinished ON usage (outcome, request_id) WHERE outcome <> 'finished'",
     `CREATE TABLE open_hold (
@@ -164,18 +187,16 @@ export const ledgerMigrations: readonly Migration[] = [{
         PRIMARY KEY (scope, scope_id, window_name, period)
     ) STRICT, WITHOUT ROWID`,
     ...immutable('movement'), ...immutable('entry'), ...immutable('usage'),
+    ...immutable('usage_pack'),
   ],
 }];
 
 export const ledgerDatabasePath = (dataFolder: string): string => join(dataFolder, 'ledger.db');
 export const journalFolder = (dataFolder: string): string => join(dataFolder, 'journal');
 
-/** A usage row has more than a kilobyte: five of them fill this, two would fill half of it. */
-const PAGE_BYTES = 8_192;
-
 /** The loader's own connection: brings the schema up to date. */
 export function openLedgerForLoading(dataFolder: string): Database {
-  const database = openSqlite({ path: ledgerDatabasePath(dataFolder), pageBytes: PAGE_BYTES });
+  const database = openSqlite({ path: ledgerDatabasePath(dataFolder) });
   migrate(database, ledgerMigrations);
   return database;
 }

@@ -12,6 +12,7 @@ import { openLedgerForReading } from '../../../src/store/schema/ledger.ts';
 import { faultyFiles } from '../../store/failing-files.ts';
 import { opened, topUp } from '../../store/ledger-suite.ts';
 import { scratchFolders } from '../../store/scratch.ts';
+import { usageTexts } from '../../store/usage-texts.ts';
 import { chargeOfLines, embeddedHarness } from './embedded-harness.ts';
 import { accountId, noon, sampleClosing, sampleHold } from './sample-records.ts';
 
@@ -32,9 +33,9 @@ function crashed(folder: string): string {
 
 function outcomesIn(folder: string): string[] {
   const database = openLedgerForReading(folder);
-  const rows = database.query<{ detail: string }, []>('SELECT detail FROM usage ORDER BY position').all();
+  const texts = usageTexts(database);
   database.close();
-  return rows.map((row) => readUsageRecord(row.detail)).map(({ requestId, outcome, chargeNano, heldNano }) =>
+  return texts.map(readUsageRecord).map(({ requestId, outcome, chargeNano, heldNano }) =>
     `${requestId} ${outcome} ${chargeNano} of ${heldNano}`);
 }
 
@@ -98,9 +99,9 @@ describe('the journal of a request', () => {
     const recovered = await embeddedHarness(copy);
     expect(await recovered.stopAndVerify()).toEqual([]);
     const database = openLedgerForReading(copy);
-    const row = database.query<{ detail: string }, []>('SELECT detail FROM usage').get();
+    const records = usageTexts(database).map(readUsageRecord);
     database.close();
-    expect(readUsageRecord(row?.detail ?? '{}')).toMatchObject({ ...truth, outcome: 'recovered', chargeNano: 0n });
+    expect(records).toMatchObject([{ ...truth, outcome: 'recovered', chargeNano: 0n }]);
   });
 
   test('an expired hold is closed free, once, by the monotonic clock alone', async () => {

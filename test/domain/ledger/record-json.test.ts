@@ -14,6 +14,9 @@ import type { Attempt, Hold, PinnedTerms } from '../../../src/domain/ledger/reco
 import { operations, protocolNames } from '../../../src/plugin/operations.ts';
 import type { ChargeLine } from '../../../src/plugin/billing.ts';
 import { usageParts, type UsageParts } from '../../../src/plugin/usage.ts';
+import { readUsageFacts } from '../../../src/store/usage-facts.ts';
+import { factsWithin, scanUsageFacts } from '../../../src/store/usage-scan.ts';
+import { sampleClosing, sampleHold } from './sample-records.ts';
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
@@ -121,6 +124,30 @@ describe('records as JSON', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  test('the scan takes a common record, and never says anything but what the parser says', () => {
+    const exact = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
+    fc.assert(
+      fc.property(closing, nano, nano, (record, heldNano, lossNano) => {
+        const json = usageRecordJson(record, heldNano, lossNano);
+        const head = Buffer.from(json).toString('utf8', 0, Math.min(factsWithin, Buffer.byteLength(json)));
+        const scanned = scanUsageFacts(head);
+        if (scanned === undefined) return;
+        const parsed: unknown = JSON.parse(JSON.stringify(readUsageFacts(json), exact));
+        expect(JSON.parse(JSON.stringify(scanned))).toEqual(parsed);
+      }),
+      { numRuns: 2_000 },
+    );
+    const common = sampleClosing(sampleHold('1', 9n), 70n, { usage: { output: 3, input: 70, reasoning: 4, calls: 1 } });
+    const odd: readonly Partial<Closing>[] = [{}, { attempts: [] }, { upstream: undefined, userId: 'usr_1' }];
+    for (const over of odd) expect(scanUsageFacts(usageRecordJson({ ...common, ...over }, 90n, 1n))).toBeDefined();
+    expect(scanUsageFacts(usageRecordJson(common, 90n, 1n))).toMatchObject({
+      requestId: 'req_1', inputTokens: 70, outputTokens: 7, heldNano: 90, chargeNano: 70, lossNano: 1, currency: 'USD',
+      costs: [{ upstream: 'up', currency: 'USD', costNano: 3 }],
+    });
+    expect(scanUsageFacts(usageRecordJson({ ...common, model: 'a","lossNano":"0' }, 90n, 1n))).toBeUndefined();
+    expect(scanUsageFacts(usageRecordJson(common, 10n ** 15n, 1n))).toBeUndefined();
   });
 
   test('the hold writer says what a general serialiser says, and reads back', () => {

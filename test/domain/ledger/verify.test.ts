@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { formatVerifyReport, verifyLedger, type VerifyReport } from '../../../src/domain/ledger/verify.ts';
 import { opened, topUp } from '../../store/ledger-suite.ts';
 import { scratchFolders } from '../../store/scratch.ts';
+import { changeUsageTexts } from '../../store/usage-texts.ts';
 import { chargeOfLines, embeddedHarness } from './embedded-harness.ts';
 import { accountId, sampleClosing, sampleHold } from './sample-records.ts';
 
 const scratch = scratchFolders();
+const appendOnly = ['movement', 'entry', 'usage', 'usage_pack'];
 let books = '';
 
 /** Two accounts, three charges in two batches, one loss, an adjustment. */
@@ -30,15 +32,25 @@ beforeAll(async () => {
   expect(await harness.stopAndVerify()).toEqual([]);
 });
 
-function tampered(statement: string): VerifyReport {
+/** A statement, what to do to the text of each record, or both. */
+interface Tampering {
+  readonly sql?: string;
+  readonly text?: (text: string) => string;
+}
+
+const inRecord = (request: string, ...changes: readonly (readonly [from: string, to: string])[]) => (text: string) =>
+  (text.includes(`"${request}"`) ? changes.reduce((changed, [from, to]) => changed.replace(from, to), text) : text);
+
+function tampered({ sql, text }: Tampering): VerifyReport {
   const folder = scratch();
   cpSync(books, folder, { recursive: true });
   const database = new Database(join(folder, 'ledger.db'));
-  for (const table of ['movement', 'entry', 'usage']) {
+  for (const table of appendOnly) {
     for (const verb of ['update', 'delete']) database.run(`DROP TRIGGER ${table}_no_${verb}`);
   }
   database.run('PRAGMA foreign_keys = OFF');
-  expect(database.run(statement).changes).toBeGreaterThan(0);
+  if (sql !== undefined) expect(database.run(sql).changes).toBeGreaterThan(0);
+  if (text !== undefined) expect(changeUsageTexts(database, text)).toBeGreaterThan(0);
   database.close();
   return verifyLedger({ folder, chargeOf: chargeOfLines });
 }
@@ -60,7 +72,7 @@ describe('verify', () => {
     const folder = scratch();
     cpSync(books, folder, { recursive: true });
     const database = new Database(join(folder, 'ledger.db'));
-    for (const table of ['movement', 'entry', 'usage']) {
+    for (const table of appendOnly) {
       expect(() => database.run(`DELETE FROM ${table}`)).toThrow('append-only');
     }
     expect(() => database.run('UPDATE usage SET charge_nano = 0')).toThrow('append-only');
@@ -69,22 +81,30 @@ describe('verify', () => {
     database.close();
   });
 
-  const cases: readonly (readonly [what: string, sql: string, expected: readonly string[]])[] = [
+  const cases: readonly (readonly [what: string, how: string | Tampering, expected: readonly string[]])[] = [
     ['a charge column', "UPDATE usage SET charge_nano = 60 WHERE request_id = 'req_1'", ['columns req_1']],
     ['a query column', "UPDATE usage SET model = 'large' WHERE request_id = 'req_1'", ['columns req_1']],
-    ['the quantity in a record',
-      `UPDATE usage SET detail = replace(detail, '"quantity":70', '"quantity":71') WHERE request_id = 'req_1'`, ['I7 req_1', 'I14']],
-    ['words in a record that no column has',
-      `UPDATE usage SET detail = replace(detail, '127.0.0.1', '127.0.0.2') WHERE request_id = 'req_3'`, ['I14']],
+    ['a key that is not listed', "DELETE FROM usage_key WHERE account_id = 'acc_b'", ['columns key_k']],
+    ['the quantity in a record', { text: inRecord('req_1', ['"quantity":70', '"quantity":71']) }, ['I7 req_1', 'I14']],
+    ['words in a record that no column has', { text: inRecord('req_3', ['127.0.0.1', '127.0.0.2']) }, ['I14']],
     ['a free outcome that is charged',
-      `UPDATE usage SET outcome = 'upstream-failed', detail = replace(detail, '"finished"', '"upstream-failed"')
-        WHERE request_id = 'req_1'`,
+      {
+        sql: "UPDATE usage SET outcome = 'upstream-failed' WHERE request_id = 'req_1'",
+        text: inRecord('req_1', ['"finished"', '"upstream-failed"']),
+      },
       ['I16 req_1', 'I14']],
     ['a record and its charge together',
-      `UPDATE usage SET charge_nano = 71, input_tokens = 71, detail = replace(replace(replace(detail,
-        '"quantity":70', '"quantity":71'), '"input":70', '"input":71'), '"chargeNano":"70"', '"chargeNano":"71"')
-        WHERE request_id = 'req_1'`,
+      {
+        sql: 'UPDATE usage SET charge_nano = 71, input_tokens = 71 WHERE request_id = \'req_1\'',
+        text: inRecord('req_1', ['"quantity":70', '"quantity":71'], ['"input":70', '"input":71'],
+          ['"chargeNano":"70"', '"chargeNano":"71"']),
+      },
       ['I15', 'I14', 'spend acc_a', 'spend key_k']],
+    ['a record that cannot be parsed', { text: inRecord('req_2', ['{', '']) }, ['columns req_2', 'I14']],
+    ['a record too many', { text: inRecord('req_2', ['}', '}\n{}']) }, ['I14 usage']],
+    ['a pack that cannot be opened', "UPDATE usage_pack SET texts = x'00' WHERE position = 1", ['I14 usage', 'I14 req_1']],
+    ['a removed pack', 'DELETE FROM usage_pack WHERE position = (SELECT max(position) FROM usage_pack)',
+      ['I14 req_3', 'I14']],
     ['a removed record', "DELETE FROM usage WHERE request_id = 'req_1'",
       ['I15', 'I13 house/upstream-cost/up', 'I14', 'spend acc_a', 'spend key_k']],
     ['a record named to another movement',
@@ -107,9 +127,9 @@ describe('verify', () => {
       "UPDATE ledger_state SET head_hash = replace(head_hash, substr(head_hash, 1, 4), 'ffff')", ['I14 ledger_state']],
     ['an open hold of a closed request', "INSERT INTO open_hold VALUES ('req_1', '{}', '0')", ['I5 req_1']],
   ];
-  for (const [what, sql, expected] of cases) {
+  for (const [what, how, expected] of cases) {
     test(`finds ${what}`, () => {
-      const report = tampered(sql);
+      const report = tampered(typeof how === 'string' ? { sql: how } : how);
       expect(report.ok).toBe(false);
       const missing = expected.filter((mark) => !found(report)
         .some((line) => line === mark || line.startsWith(`${mark} `)));
