@@ -19,6 +19,7 @@ export const PPM_ONE: Ppm = 1_000_000;
 
 const PPM_ONE_BIG = 1_000_000n;
 const PICO_PER_NANO = 1_000n;
+const PICO_BELOW_NANO = PICO_PER_NANO - 1n;
 
 export class MoneyRangeError extends RangeError {
   constructor(what: string) {
@@ -42,6 +43,7 @@ export function divideUp(numerator: bigint, denominator: bigint): bigint {
  * No factor is rounded on the way: two multipliers give the same result in either order.
  */
 export function roundUpToNano(pico: Pico, multipliersPpm: readonly Ppm[]): Nano {
+  if (multipliersPpm.length === 0) return (pico + PICO_BELOW_NANO) / PICO_PER_NANO;
   let numerator = pico;
   let denominator = PICO_PER_NANO;
   for (const ppm of multipliersPpm) {

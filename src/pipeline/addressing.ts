@@ -18,6 +18,12 @@ export interface CachedAddressing {
 /** Providers answer once for each combination; the catalog makes new offers when anything about an upstream changes. */
 const addressings = new WeakMap<Offer, Map<string, CachedAddressing>>();
 
+const streamed: Readonly<Record<Operation, string>> = {
+  chat: 'chat stream',
+  completions: 'completions stream',
+  embeddings: 'embeddings stream',
+};
+
 export function addressingOf(
   offer: Offer,
   operation: Operation,
@@ -27,7 +33,7 @@ export function addressingOf(
 ): CachedAddressing {
   let known = addressings.get(offer);
   if (known === undefined) addressings.set(offer, (known = new Map()));
-  const key = stream ? `${operation} stream` : operation;
+  const key = stream ? streamed[operation] : operation;
   let cached = known.get(key);
   if (cached === undefined) {
     cached = resolveAddressing(
@@ -64,13 +70,15 @@ function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream:
 const relayedNames = ['openai-beta'] as const;
 
 export function relayedHeaders(headers: Headers): readonly (readonly [string, string])[] {
-  const relayed: (readonly [string, string])[] = [];
+  let relayed: (readonly [string, string])[] | undefined;
   for (const name of relayedNames) {
     const value = headers.get(name);
-    if (value !== null && value.length <= bounds.headerLength) relayed.push([name, value]);
+    if (value !== null && value.length <= bounds.headerLength) (relayed ??= []).push([name, value]);
   }
-  return relayed;
+  return relayed ?? noHeaders;
 }
+
+const noHeaders: readonly (readonly [string, string])[] = [];
 
 /** Seconds or a date, as RFC 9110 section 10.2.3 has it. Undefined when absent or unreadable. */
 export function retryAfterOf(text: string | undefined, nowMs: number): number | undefined {

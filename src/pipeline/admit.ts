@@ -3,20 +3,37 @@
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
 import { PPM_ONE } from '../core/money.ts';
-import type { Model } from '../domain/catalog/catalog.ts';
+import type { Group } from '../domain/accounts/accounts.ts';
+import type { Model, PriceVersion } from '../domain/catalog/catalog.ts';
 import type { PinnedTerms } from '../domain/ledger/records.ts';
 import type { Decision, PolicyFacts } from '../plugin/policy.ts';
 import type { Admitted, Read } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
-export async function admit(services: PipelineServices, read: Read): Promise<Admitted> {
+/** Waits only where a policy does, or where an obligation must be durable first. */
+export function admit(services: PipelineServices, read: Read): Admitted | Promise<Admitted> {
   const country = services.compliance.countryOf(read.address, read.peer, read.request.headers);
-  if (services.compliance.asks('use', 'request')) {
-    const answer = services.compliance.judge('request', useFacts(services, read, country, undefined));
-    const decision = answer instanceof Promise ? await answer : answer;
-    if (decision.verdict === 'deny') throw refusal(services, decision);
-    for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
+  if (!services.compliance.asks('use', 'request')) return admitted(services, read, country);
+  const decision = services.compliance.judge('request', useFacts(services, read, country, undefined));
+  if (!(decision instanceof Promise) && decision.verdict === 'allow' && decision.obligations.length === 0) {
+    return admitted(services, read, country);
   }
+  return admitWith(services, read, country, decision);
+}
+
+async function admitWith(
+  services: PipelineServices,
+  read: Read,
+  country: string,
+  deciding: Decision | Promise<Decision>,
+): Promise<Admitted> {
+  const decision = await deciding;
+  if (decision.verdict === 'deny') throw refusal(services, decision);
+  for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
+  return admitted(services, read, country);
+}
+
+function admitted(services: PipelineServices, read: Read, country: string): Admitted {
   const model = permittedModel(services, read);
   return { ...read, country, model, terms: pinTerms(services, read, model) };
 }
@@ -82,18 +99,35 @@ function permittedModel(services: PipelineServices, read: Read): Model {
   return model;
 }
 
-function pinTerms(services: PipelineServices, read: Read, model: Model): PinnedTerms {
-  const price = services.catalog.priceAt(model.name, read.admittedAt);
+/** The terms that a model was last pinned with. Values, all of them: the same price and group give the same terms. */
+interface LastPinned {
+  readonly price: PriceVersion;
+  readonly group: Group | undefined;
+  readonly terms: PinnedTerms;
+}
+
+const lastPinned = new WeakMap<Model, LastPinned>();
+
+function pinTerms(services: PipelineServices, { group, admittedAt }: Read, model: Model): PinnedTerms {
+  const price = services.catalog.priceAt(model.name, admittedAt);
   if (price === undefined) {
     throw new TollgateError('model_not_found', {
       message: 'model: this model has no price in force, so it is not served.',
       field: 'model',
     });
   }
+  const last = lastPinned.get(model);
+  if (last !== undefined && last.price === price && last.group === group) return last.terms;
+  const terms = termsOf(model, price, group);
+  lastPinned.set(model, { price, group, terms });
+  return terms;
+}
+
+function termsOf(model: Model, price: PriceVersion, group: Group | undefined): PinnedTerms {
   const multipliers = [];
   if (model.multiplierPpm !== PPM_ONE) multipliers.push({ of: `model:${model.name}`, ppm: model.multiplierPpm });
-  if (read.group !== undefined && read.group.multiplierPpm !== PPM_ONE) {
-    multipliers.push({ of: `group:${read.group.name}`, ppm: read.group.multiplierPpm });
+  if (group !== undefined && group.multiplierPpm !== PPM_ONE) {
+    multipliers.push({ of: `group:${group.name}`, ppm: group.multiplierPpm });
   }
   return {
     priceVersionId: price.id,

@@ -60,7 +60,7 @@ export interface RunningAttempt {
 export function startAttempt(services: PipelineServices, routed: Routed, offer: Offer): RunningAttempt {
   const run = new AttemptRun(services, routed, offer);
   run.start();
-  return { result: run.result.promise, abandon: () => run.abandon() };
+  return run;
 }
 
 const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set([
@@ -69,8 +69,9 @@ const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set([
   'total-timeout',
 ]);
 
-class AttemptRun implements UpstreamSink {
-  readonly result = Promise.withResolvers<AttemptResult>();
+class AttemptRun implements UpstreamSink, RunningAttempt {
+  readonly result: Promise<AttemptResult>;
+  readonly #resolve: (result: AttemptResult) => void;
   readonly #services: PipelineServices;
   readonly #routed: Routed;
   readonly #offer: Offer;
@@ -81,13 +82,18 @@ class AttemptRun implements UpstreamSink {
   #headers: UpstreamHeaders | undefined;
   #contentType = 'application/json';
   #firstByteMs: number | undefined;
-  #pieces: Uint8Array[] = [];
+  /** A body that came in one piece, as most do; `#pieces` has all of one that came in several. */
+  #only: Uint8Array | undefined;
+  #pieces: Uint8Array[] | undefined;
   #size = 0;
   #sizeMax: number = bounds.replyBytes;
   #relay: StreamRelay | undefined;
   #over = false;
 
   constructor(services: PipelineServices, routed: Routed, offer: Offer) {
+    const { promise, resolve } = Promise.withResolvers<AttemptResult>();
+    this.result = promise;
+    this.#resolve = resolve;
     this.#services = services;
     this.#routed = routed;
     this.#offer = offer;
@@ -106,10 +112,6 @@ class AttemptRun implements UpstreamSink {
       this.#failed('unavailable', undefined, false);
       return;
     }
-    const edits = [];
-    if (this.#offer.model !== facts.model)
-      edits.push({ span: facts.modelSpan, text: JSON.stringify(this.#offer.model) });
-    if (facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request') edits.push(facts.forceUsage);
     const relayed = relayedHeaders(this.#routed.request.headers);
     this.#services.health.started(upstream);
     this.#exchange = this.#services.transport.send(
@@ -121,7 +123,7 @@ class AttemptRun implements UpstreamSink {
           relayed.length === 0 && hops === 0
             ? addressing.headers
             : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
-        body: edits.length === 0 ? [body] : rewriteBody(body, edits),
+        body: this.#rewritten(body),
         deadlines: this.#services.deadlines,
       },
       this,
@@ -129,12 +131,24 @@ class AttemptRun implements UpstreamSink {
     if (this.#over) this.#exchange.abort();
   }
 
+  /** The client's body with the upstream's name of the model, and with its usage asked for. */
+  #rewritten(body: Uint8Array): readonly Uint8Array[] {
+    const { facts } = this.#routed;
+    const { model, upstream } = this.#offer;
+    const asks = facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request';
+    if (model === facts.model && !asks) return [body];
+    const edits = [];
+    if (model !== facts.model) edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
+    if (facts.forceUsage !== undefined && asks) edits.push(facts.forceUsage);
+    return rewriteBody(body, edits);
+  }
+
   abandon(): void {
     if (this.#over) return;
     this.#over = true;
     this.#exchange?.abort();
     this.#services.health.neutral(this.#offer.upstream);
-    this.result.resolve({ kind: 'client-left', record: this.#record(undefined) });
+    this.#resolve({ kind: 'client-left', record: this.#record(undefined) });
   }
 
   head(status: number, headers: UpstreamHeaders, bodyLength: number | undefined): void {
@@ -168,11 +182,12 @@ class AttemptRun implements UpstreamSink {
     this.#size += chunk.byteLength;
     if (this.#size > this.#sizeMax) {
       // Of an error body the head is enough; a reply that large is not an honest one.
-      if (this.#sizeMax === bounds.errorBodyBytes) this.#answered(Buffer.concat(this.#pieces));
+      if (this.#sizeMax === bounds.errorBodyBytes) this.#answered(this.#whole());
       else this.#failed('unavailable', undefined, false);
       return true;
     }
-    this.#pieces.push(chunk);
+    if (this.#only === undefined) this.#only = chunk;
+    else (this.#pieces ??= [this.#only]).push(chunk);
     return true;
   }
 
@@ -183,8 +198,12 @@ class AttemptRun implements UpstreamSink {
       return;
     }
     if (this.#over) return;
-    const only = this.#pieces.length === 1 ? this.#pieces[0] : undefined;
-    this.#answered(only ?? Buffer.concat(this.#pieces, this.#size));
+    this.#answered(this.#whole());
+  }
+
+  #whole(): Uint8Array {
+    if (this.#pieces !== undefined) return Buffer.concat(this.#pieces);
+    return this.#only ?? new Uint8Array();
   }
 
   fail(fault: TransportFault): void {
@@ -218,7 +237,7 @@ class AttemptRun implements UpstreamSink {
     if (!relay.ready && !atEnd) return;
     this.#over = true;
     this.#services.health.served(this.#offer.upstream, this.#firstByteMs ?? this.#elapsedMs());
-    this.result.resolve({
+    this.#resolve({
       kind: 'stream',
       record: this.#record(undefined),
       contentType: this.#contentType,
@@ -239,7 +258,7 @@ class AttemptRun implements UpstreamSink {
       this.#over = true;
       const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
       this.#services.health.served(this.#offer.upstream, firstByteMs);
-      this.result.resolve({
+      this.#resolve({
         kind: 'reply',
         record: this.#record(undefined),
         contentType: this.#contentType,
@@ -283,7 +302,7 @@ class AttemptRun implements UpstreamSink {
     }
     this.#over = true;
     this.#services.health.neutral(this.#offer.upstream);
-    this.result.resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
+    this.#resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
   }
 
   #failed(
@@ -302,7 +321,7 @@ class AttemptRun implements UpstreamSink {
         retryAfterMs,
       );
     }
-    this.result.resolve({ kind: 'failed', record: this.#record(name), fault, retryAfterMs, again });
+    this.#resolve({ kind: 'failed', record: this.#record(name), fault, retryAfterMs, again });
   }
 
   #record(fault: string | undefined): AttemptRecord {

@@ -5,8 +5,9 @@ import type { ErrorDetails, ErrorCode } from '../core/errors.ts';
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import { startAttempt } from './attempt.ts';
-import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt.ts';
+import type { AttemptRecord, AttemptResult } from './attempt.ts';
 import type { Routed } from './exchange.ts';
+import type { Opening } from './running.ts';
 import type { PipelineServices } from './services.ts';
 
 /** Longest wait before the same upstream is asked again; the real one is a random part of it. */
@@ -15,13 +16,14 @@ const RETRY_AFTER_MAX_SECONDS = 300;
 
 type Answer = Extract<AttemptResult, { kind: 'reply' | 'stream' | 'refused' }>;
 
-export type Dispatched =
-  | {
-      readonly kind: 'answered';
-      readonly answer: Answer;
-      readonly offer: Offer;
-      readonly attempts: readonly AttemptRecord[];
-    }
+export interface Answered<A extends Answer = Answer> {
+  readonly kind: 'answered';
+  readonly answer: A;
+  readonly offer: Offer;
+  readonly attempts: readonly AttemptRecord[];
+}
+
+export type Unanswered =
   | {
       readonly kind: 'failed';
       readonly attempts: readonly AttemptRecord[];
@@ -31,38 +33,36 @@ export type Dispatched =
   /** `offer`: the one that was being asked; undefined if none was, so that nothing was caused there. */
   | { readonly kind: 'client-left'; readonly attempts: readonly AttemptRecord[]; readonly offer: Offer | undefined };
 
-/** Lets the caller end a dispatch whose client has left. */
-export interface Leaving {
-  left: boolean;
-  running: RunningAttempt | undefined;
-}
+export type Dispatched = Answered | Unanswered;
 
-export async function dispatch(services: PipelineServices, routed: Routed, leaving: Leaving): Promise<Dispatched> {
+export async function dispatch(services: PipelineServices, routed: Routed, opening: Opening): Promise<Dispatched> {
   const attempts: AttemptRecord[] = [];
   services.retryBudget.request();
   let last: Extract<AttemptResult, { kind: 'failed' }> | undefined;
   let offer: Offer | undefined;
-  for (const [index, candidate] of candidates(routed.plan).entries()) {
+  for (let index = 0; index < bounds.attemptsMax; index += 1) {
+    const candidate = candidateAt(routed.plan, index);
+    if (candidate === undefined) break;
     if (index > 0 && !mayRetry(services, last, candidate === offer)) continue;
     if (candidate === offer) await Bun.sleep(services.chance() * AGAIN_WAIT_MS);
-    if (leaving.left) break;
+    if (opening.left) break;
     offer = candidate;
-    leaving.running = startAttempt(services, routed, candidate);
-    const result = await leaving.running.result;
-    leaving.running = undefined;
+    const attempt = startAttempt(services, routed, candidate);
+    opening.attempt = attempt;
+    const result = await attempt.result;
+    opening.attempt = undefined;
     attempts.push(result.record);
     if (result.kind === 'client-left') return { kind: 'client-left', attempts, offer: candidate };
     if (result.kind !== 'failed') return { kind: 'answered', answer: result, offer: candidate, attempts };
     last = result;
   }
-  if (leaving.left || last === undefined) return { kind: 'client-left', attempts, offer: undefined };
+  if (opening.left || last === undefined) return { kind: 'client-left', attempts, offer: undefined };
   return { kind: 'failed', attempts, ...failure(last) };
 }
 
-/** The plan; where it is a single upstream, that one may be asked twice. */
-function candidates(plan: readonly Offer[]): readonly Offer[] {
-  const only = plan[0];
-  return plan.length === 1 && only !== undefined ? [only, only] : plan.slice(0, bounds.attemptsMax);
+/** The plan in its order; where it is a single upstream, that one may be asked twice. */
+function candidateAt(plan: readonly Offer[], index: number): Offer | undefined {
+  return plan.length === 1 && index === 1 ? plan[0] : plan[index];
 }
 
 function mayRetry(

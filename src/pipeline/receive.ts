@@ -83,42 +83,44 @@ const keyHeaders = ['x-api-key', 'api-key', 'x-goog-api-key'] as const;
 
 /** The key from wherever clients put it. The same key twice is one key; two different keys are refused. */
 export function credentialOf(request: Request): string | undefined {
-  const headers = request.headers;
-  let found: string | undefined;
-  const take = (value: string, place: string) => {
-    // The server joins a repeated header with a comma, and no key of ours has one.
-    if (value.includes(',')) {
-      throw new TollgateError('ambiguous_credentials', {
-        message: `${place}: sent more than once; send one key.`,
-        field: place,
-      });
-    }
-    if (found !== undefined && found !== value) {
-      throw new TollgateError('ambiguous_credentials', {
-        message: `${place}: another key than the one sent elsewhere in this request; send one key.`,
-        field: place,
-      });
-    }
-    found = value;
-  };
+  const { headers, url } = request;
   const authorization = headers.get('authorization');
-  if (authorization !== null) {
-    const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1];
-    if (authorization.includes(',') || bearer === undefined) {
-      throw new TollgateError(authorization.includes(',') ? 'ambiguous_credentials' : 'unauthenticated', {
-        message: 'authorization: send it once, as `Bearer <API key>`.',
-        field: 'authorization',
-      });
-    }
-    take(bearer.trim(), 'authorization');
-  }
+  let found = authorization === null ? undefined : bearerOf(authorization);
   for (const name of keyHeaders) {
     const value = headers.get(name);
-    if (value !== null) take(value.trim(), name);
+    if (value !== null) found = theOneKey(found, value.trim(), name);
   }
-  const queryStart = request.url.indexOf('?');
+  const queryStart = url.indexOf('?');
   if (queryStart > 0) {
-    for (const value of new URLSearchParams(request.url.slice(queryStart)).getAll('key')) take(value, 'key');
+    for (const value of new URLSearchParams(url.slice(queryStart)).getAll('key')) {
+      found = theOneKey(found, value, 'key');
+    }
   }
   return found;
+}
+
+function bearerOf(authorization: string): string {
+  const bearer = /^bearer +(.*)$/i.exec(authorization)?.[1];
+  // The server joins a repeated header with a comma, and no key of ours has one.
+  if (bearer !== undefined && !authorization.includes(',')) return bearer.trim();
+  throw new TollgateError(authorization.includes(',') ? 'ambiguous_credentials' : 'unauthenticated', {
+    message: 'authorization: send it once, as `Bearer <API key>`.',
+    field: 'authorization',
+  });
+}
+
+function theOneKey(found: string | undefined, value: string, place: string): string {
+  if (value.includes(',')) {
+    throw new TollgateError('ambiguous_credentials', {
+      message: `${place}: sent more than once; send one key.`,
+      field: place,
+    });
+  }
+  if (found !== undefined && found !== value) {
+    throw new TollgateError('ambiguous_credentials', {
+      message: `${place}: another key than the one sent elsewhere in this request; send one key.`,
+      field: place,
+    });
+  }
+  return value;
 }

@@ -11,28 +11,69 @@ import type { Hold } from '../domain/ledger/records.ts';
 import type { PriceTerms } from '../plugin/prices.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import type { Admitted, Reserved } from './exchange.ts';
-import type { PipelineServices } from './services.ts';
+import type { LimitOutcome, PipelineServices } from './services.ts';
 
-export async function reserve(services: PipelineServices, admitted: Admitted): Promise<Reserved> {
+/** Waits only where the ledger does, or where tokens must be counted. */
+export function reserve(services: PipelineServices, admitted: Admitted): Reserved | Promise<Reserved> {
   if (!services.ledger.available) throw moneyUnavailable();
   const bound = usageBound(services, admitted);
-  const tokens = (bound.input ?? 0) + (bound.output ?? 0);
-  const limits = services.takeLimits(admitted, tokens);
-  if (!limits.taken) {
-    const tooMany = limits.limit === 'concurrency' ? 'requests at once' : `${limits.limit} in a minute`;
-    throw new TollgateError(limits.limit === 'concurrency' ? 'concurrency_limited' : 'rate_limited', {
-      message: `Too many ${tooMany} for this ${limits.scope}: the limit is ${limits.capacity}.`,
-      retryAfterSeconds: limits.retryAfterSeconds,
-    });
-  }
+  const limits = services.takeLimits(admitted, (bound.input ?? 0) + (bound.output ?? 0));
+  if (!limits.taken) throw limitReached(limits);
   try {
-    const { hold, held } = await placeHold(services, admitted, bound);
-    services.bodyArrived(admitted.request);
-    return { ...admitted, hold, bound: held, releaseLimits: limits.release };
+    const hold = holdFor(services, admitted, bound);
+    const outcome = services.ledger.placeHold(hold, budgetsOf(services, admitted), durabilityOf(admitted));
+    if (!(outcome instanceof Promise) && outcome.placed) {
+      return reserved(services, admitted, { hold, held: bound }, limits.release);
+    }
+    return reserveLater(services, admitted, bound, hold, outcome, limits.release);
   } catch (error) {
     limits.release(0);
     throw error;
   }
+}
+
+async function reserveLater(
+  services: PipelineServices,
+  admitted: Admitted,
+  bound: UsageParts,
+  hold: Hold,
+  placing: HoldOutcome | Promise<HoldOutcome>,
+  release: Reserved['releaseLimits'],
+): Promise<Reserved> {
+  try {
+    const outcome = await placing;
+    const held = outcome.placed ? { hold, held: bound } : await holdCounted(services, admitted, bound, outcome);
+    return reserved(services, admitted, held, release);
+  } catch (error) {
+    release(0);
+    throw error;
+  }
+}
+
+function reserved(
+  services: PipelineServices,
+  admitted: Admitted,
+  { hold, held }: Held,
+  releaseLimits: Reserved['releaseLimits'],
+): Reserved {
+  services.bodyArrived(admitted.request);
+  return { ...admitted, hold, bound: held, releaseLimits };
+}
+
+/** A stream's first byte may come at any moment; a whole reply's hold is written only if it takes long. */
+const durabilityOf = ({ facts }: Admitted) => (facts.stream ? 'now' : 'later');
+
+function limitReached({
+  limit,
+  scope,
+  capacity,
+  retryAfterSeconds,
+}: Extract<LimitOutcome, { taken: false }>): TollgateError {
+  const tooMany = limit === 'concurrency' ? 'requests at once' : `${limit} in a minute`;
+  return new TollgateError(limit === 'concurrency' ? 'concurrency_limited' : 'rate_limited', {
+    message: `Too many ${tooMany} for this ${scope}: the limit is ${capacity}.`,
+    retryAfterSeconds,
+  });
 }
 
 /** The most usage that the request can cause; for a stream, the part that is held at first. */
@@ -45,17 +86,17 @@ function usageBound(services: PipelineServices, admitted: Admitted): UsageParts 
   return { input, output: facts.stream ? Math.min(whole, services.streamHoldTokens * facts.choices) : whole };
 }
 
-const noMultipliers: readonly number[] = [];
+/** Pinned terms are values that many requests share: so are these. */
+const priceTerms = new WeakMap<Hold['terms'], PriceTerms>();
 
 export function priceTermsOf(terms: Hold['terms']): PriceTerms {
-  return {
-    priceVersionId: terms.priceVersionId,
-    currency: terms.currency,
-    rates: terms.rates,
-    perCallNano: terms.perCallNano,
-    multipliersPpm:
-      terms.multipliers.length === 0 ? noMultipliers : terms.multipliers.map((multiplier) => multiplier.ppm),
-  };
+  let known = priceTerms.get(terms);
+  if (known !== undefined) return known;
+  const { priceVersionId, currency, rates, perCallNano } = terms;
+  const multipliersPpm = terms.multipliers.map((multiplier) => multiplier.ppm);
+  known = { priceVersionId, currency, rates, perCallNano, multipliersPpm };
+  priceTerms.set(terms, known);
+  return known;
 }
 
 interface Held {
@@ -63,21 +104,21 @@ interface Held {
   readonly held: UsageParts;
 }
 
-/** Places the hold for the bound by bytes; nearly always that is all. */
-async function placeHold(services: PipelineServices, admitted: Admitted, bound: UsageParts): Promise<Held> {
-  const budgets = budgetsOf(services, admitted);
-  const durable = admitted.facts.stream ? 'now' : 'later';
-  const hold = holdFor(services, admitted, bound);
-  const outcome = await services.ledger.placeHold(hold, budgets, durable);
-  if (outcome.placed) return { hold, held: bound };
+/** The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to. */
+async function holdCounted(
+  services: PipelineServices,
+  admitted: Admitted,
+  bound: UsageParts,
+  outcome: HoldOutcome & { placed: false },
+): Promise<Held> {
   if (outcome.because === 'currency' || outcome.because === 'unavailable') throw refusal(admitted, outcome, undefined);
-  // The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to.
   const countable = admitted.facts.inputBound !== undefined;
   const counted = countable ? { ...bound, input: await services.tokens.count(admitted.body, bound.input ?? 0) } : bound;
   if ((counted.input ?? 0) < (bound.input ?? 0)) {
-    const smaller = holdFor(services, admitted, counted);
-    const second = await services.ledger.placeHold(smaller, budgets, durable);
-    if (second.placed) return { hold: smaller, held: counted };
+    const hold = holdFor(services, admitted, counted);
+    const budgets = budgetsOf(services, admitted);
+    const second = await services.ledger.placeHold(hold, budgets, durabilityOf(admitted));
+    if (second.placed) return { hold, held: counted };
   }
   throw refusal(admitted, outcome, largestLimit(admitted, counted, outcome));
 }

@@ -4,6 +4,7 @@
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
+import type { Protocol } from '../plugin/protocol.ts';
 import type { UpstreamView } from '../plugin/routing.ts';
 import { useFacts } from './admit.ts';
 import type { Reserved, Routed } from './exchange.ts';
@@ -16,13 +17,17 @@ export function route(services: PipelineServices, reserved: Reserved): Routed | 
   return permitted(services, reserved, offers).then((allowed) => planned(services, reserved, allowed));
 }
 
-/** Offers whose upstream is on and speaks the client's protocol. */
+/** Offers whose upstream is on and speaks the client's protocol: nearly always all of them. */
 function speaking({ model, protocol }: Reserved): readonly Offer[] {
-  return model.offers.filter(
-    ({ upstream }) =>
-      upstream.enabled && (upstream.provider.speaks[protocol.operation]?.includes(protocol.name) ?? false),
-  );
+  const { offers } = model;
+  for (const offer of offers) {
+    if (!speaks(offer, protocol)) return offers.filter((other) => speaks(other, protocol));
+  }
+  return offers;
 }
+
+const speaks = ({ upstream }: Offer, { operation, name }: Protocol): boolean =>
+  upstream.enabled && (upstream.provider.speaks[operation]?.includes(name) ?? false);
 
 function planned(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): Routed {
   const only = offers[0];

@@ -11,19 +11,30 @@ const SWEEP_EVERY_MS = 1_000;
  */
 const WATCH_EVERY_MS = 40;
 
-/** A request that is being opened. */
-export interface Opening {
+/** A request that is being opened: where an upstream is being asked, who can be told that nobody waits any more. */
+export class Opening {
   readonly request: Request;
-  /** The client left, or we shut down: let the upstream go. */
-  readonly leave: () => void;
-  sweeps: number;
+  /** The client left, or we shut down. */
+  left = false;
+  attempt: { abandon(): void } | undefined;
+  sweeps = 0;
+  onAbort: (() => void) | undefined;
+
+  constructor(request: Request) {
+    this.request = request;
+  }
+
+  leave(): void {
+    this.left = true;
+    this.attempt?.abandon();
+  }
 }
 
 export interface RunningRequests {
   /** No new request is taken any more. */
   readonly stopping: boolean;
   readonly count: number;
-  enter(request: Request, leave: () => void): Opening;
+  enter(request: Request): Opening;
   leave(entry: Opening): void;
   enterStream(relay: StreamRelay): void;
   leaveStream(relay: StreamRelay): void;
@@ -46,8 +57,9 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
       entry.sweeps += 1;
       if (entry.sweeps !== 2) continue;
       const { signal } = entry.request;
+      entry.onAbort = () => entry.leave();
       if (signal.aborted) entry.leave();
-      else signal.addEventListener('abort', entry.leave, { once: true });
+      else signal.addEventListener('abort', entry.onAbort, { once: true });
     }
     if (opening.size > 0) return;
     clearInterval(watcher);
@@ -63,15 +75,15 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
     get count() {
       return opening.size + streams.size;
     },
-    enter(request, leave) {
-      const entry: Opening = { request, leave, sweeps: 0 };
+    enter(request) {
+      const entry = new Opening(request);
       opening.add(entry);
       watcher ??= setInterval(watch, WATCH_EVERY_MS);
       return entry;
     },
     leave(entry) {
       opening.delete(entry);
-      if (entry.sweeps >= 2) entry.request.signal.removeEventListener('abort', entry.leave);
+      if (entry.onAbort !== undefined) entry.request.signal.removeEventListener('abort', entry.onAbort);
       if (stopping) left();
     },
     enterStream: (relay) => void streams.add(relay),

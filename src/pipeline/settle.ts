@@ -28,15 +28,12 @@ export interface Ending {
   readonly firstByteMs: number | undefined;
 }
 
-export interface Settled {
-  readonly chargeNano: bigint;
-  readonly usage: UsageParts;
-}
-
 const nothing: Metered = { usage: {}, source: 'none', flags: [], suspicious: false };
 const noCharge: Charge = { lines: [], totalNano: 0n };
+const noMultipliers: readonly number[] = [];
 
-export async function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<Settled> {
+/** What the request holds is given back at once; its charge is durable when the promise resolves. */
+export function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<unknown> {
   const metered = ending.served === undefined ? nothing : meteredOf(services, request, ending.outcome, ending.served);
   if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
     services.health.marked(ending.served.offer.upstream, 'usage');
@@ -58,9 +55,7 @@ export async function settle(services: PipelineServices, request: Reserved, endi
     status: ending.status,
     outcome: ending.outcome,
     upstream: ending.served?.offer.upstream.name,
-    attempts: ending.attempts.map((attempt, index) =>
-      withCost(attempt, index === ending.attempts.length - 1 ? ending.served?.offer : undefined, metered.usage),
-    ),
+    attempts: withCosts(ending, metered.usage),
     usage: metered.usage,
     usageSource: metered.source,
     flags: charge === undefined ? [...metered.flags, 'charge-failed'] : metered.flags,
@@ -72,12 +67,11 @@ export async function settle(services: PipelineServices, request: Reserved, endi
     country: request.country,
   };
   try {
-    await services.ledger.close(closing);
+    return services.ledger.close(closing);
   } finally {
     request.releaseLimits(tokensOf(metered.usage));
     services.replyEnds(request.request);
   }
-  return { chargeNano: closing.chargeNano, usage: metered.usage };
 }
 
 /**
@@ -137,9 +131,20 @@ function meteredOf(
 }
 
 /** What we owe the upstream for an attempt: nothing where it failed before output, unknown where it has no price. */
-function withCost(attempt: AttemptRecord, offer: Offer | undefined, usage: UsageParts): Attempt {
-  if (offer === undefined) return { ...attempt, costNano: 0n, costCurrency: undefined };
-  const { cost } = offer;
+function withCosts({ attempts, served }: Ending, usage: UsageParts): readonly Attempt[] {
+  const costed: Attempt[] = [];
+  for (let index = 0; index < attempts.length; index += 1) {
+    const attempt = attempts[index];
+    if (attempt === undefined) continue;
+    const last = index === attempts.length - 1;
+    costed.push(last && served !== undefined ? withCost(attempt, served.offer.cost, usage) : withoutCost(attempt));
+  }
+  return costed;
+}
+
+const withoutCost = (attempt: AttemptRecord): Attempt => ({ ...attempt, costNano: 0n, costCurrency: undefined });
+
+function withCost(attempt: AttemptRecord, cost: Offer['cost'], usage: UsageParts): Attempt {
   if (cost === undefined) return { ...attempt, costNano: undefined, costCurrency: undefined };
   let pico = 0n;
   for (const part of usageParts) {
@@ -148,7 +153,12 @@ function withCost(attempt: AttemptRecord, offer: Offer | undefined, usage: Usage
     const rate = cost.rates[part] ?? (part === 'reasoning' ? cost.rates.output : undefined);
     if (rate !== undefined) pico += BigInt(quantity) * rate;
   }
-  return { ...attempt, costNano: roundUpToNano(pico, []) + cost.perCallNano, costCurrency: cost.currency };
+  const costNano = roundUpToNano(pico, noMultipliers);
+  return {
+    ...attempt,
+    costNano: cost.perCallNano === 0n ? costNano : costNano + cost.perCallNano,
+    costCurrency: cost.currency,
+  };
 }
 
 function tokensOf(usage: UsageParts): number {

@@ -7,12 +7,22 @@ const SWEEP_EVERY_MS = 1_000;
 
 interface Waiting {
   readonly untilMs: number;
-  readonly giveUp: () => void;
+  readonly deadlineMs: number;
+  readonly tooSlow: (deadlineMs: number) => Error;
+  readonly giveUp: (error: Error) => void;
 }
 
 export interface SlowBodies {
-  /** Settles as `body` does, or rejects with `tooSlow()` when it takes longer than `deadlineMs` (to about a second). */
-  within<T>(body: Promise<T>, deadlineMs: number, tooSlow: () => Error): Promise<T>;
+  /**
+   * Resolves as `body` does. Rejects with what `brokenOff` makes of its error, or with `tooSlow` when it takes longer
+   * than `deadlineMs` (to about a second).
+   */
+  within<T>(
+    body: Promise<T>,
+    deadlineMs: number,
+    tooSlow: (deadlineMs: number) => Error,
+    brokenOff: (error: unknown) => Error,
+  ): Promise<T>;
 }
 
 export function createSlowBodies(clock: Pick<Clock, 'monotonicMs'>): SlowBodies {
@@ -23,16 +33,16 @@ export function createSlowBodies(clock: Pick<Clock, 'monotonicMs'>): SlowBodies 
     for (const entry of waiting) {
       if (entry.untilMs > nowMs) continue;
       waiting.delete(entry);
-      entry.giveUp();
+      entry.giveUp(entry.tooSlow(entry.deadlineMs));
     }
     if (waiting.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   };
   return {
-    within: (body, deadlineMs, tooSlow) =>
+    within: (body, deadlineMs, tooSlow, brokenOff) =>
       new Promise((resolve, reject) => {
-        const entry = { untilMs: clock.monotonicMs() + deadlineMs, giveUp: () => reject(tooSlow()) };
+        const entry: Waiting = { untilMs: clock.monotonicMs() + deadlineMs, deadlineMs, tooSlow, giveUp: reject };
         waiting.add(entry);
         timer ??= setInterval(sweep, Math.min(SWEEP_EVERY_MS, Math.max(1, deadlineMs)));
         body.then(
@@ -42,7 +52,7 @@ export function createSlowBodies(clock: Pick<Clock, 'monotonicMs'>): SlowBodies 
           },
           (error: unknown) => {
             waiting.delete(entry);
-            reject(error instanceof Error ? error : new Error(String(error)));
+            reject(brokenOff(error));
           },
         );
       }),

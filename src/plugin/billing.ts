@@ -41,5 +41,6 @@ export function totalOf(lines: readonly ChargeLine[], multipliersPpm: readonly P
     if (line.kind === 'quantity') pico += BigInt(line.quantity) * line.rate;
     else perCall += line.amountNano;
   }
-  return roundUpToNano(pico, multipliersPpm) + perCall;
+  const nano = roundUpToNano(pico, multipliersPpm);
+  return perCall === 0n ? nano : nano + perCall;
 }

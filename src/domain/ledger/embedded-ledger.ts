@@ -40,8 +40,7 @@ export interface EmbeddedLedgerOptions {
 const SWEEP_MS = 50;
 const SWEEPS_PER_EXPIRY = 20;
 
-const unavailable: Promise<HoldOutcome> = Promise.resolve({ placed: false, because: 'unavailable' });
-const placed: Promise<HoldOutcome> = Promise.resolve({ placed: true });
+const unavailable: HoldOutcome = { placed: false, because: 'unavailable' };
 const notClosed: Promise<ClosingResult> = Promise.resolve({ closed: false });
 const closedWithoutLoss = (): ClosingResult => ({ closed: true, lossNano: 0n });
 
@@ -168,14 +167,14 @@ export class EmbeddedLedger implements Ledger {
     return this.#book.counter(scope, scopeId).in(window, at);
   }
 
-  placeHold(hold: Hold, budgets: readonly BudgetCap[], durable: 'now' | 'later'): Promise<HoldOutcome> {
+  placeHold(hold: Hold, budgets: readonly BudgetCap[], durable: 'now' | 'later'): HoldOutcome {
     if (!this.available || this.#journal.congested) return unavailable;
     const { outcome, open } = this.#book.place(hold, budgets, this.#clock.monotonicMs());
-    if (open === undefined) return Promise.resolve(outcome);
+    if (open === undefined) return outcome;
     if (durable === 'now') this.#writeHold(open);
     else this.#young.push(open);
     this.#sweeper ??= setInterval(this.sweep, SWEEP_MS);
-    return placed;
+    return outcome;
   }
 
   holdDurable(requestId: RequestId): Promise<void> {

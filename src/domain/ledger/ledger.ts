@@ -78,9 +78,11 @@ export interface Ledger {
   /**
    * Admits or refuses: all caps and the balance, in one step that no other request can come between. The record is
    * queued for the journal when `durable` is 'now'; with 'later' it is written by the first of: the closing, a call of
-   * `holdDurable`, or a sweep within 100 ms.
+   * `holdDurable`, or a sweep within 100 ms. A ledger that decides in memory answers at once.
    */
-  placeHold(hold: Hold, budgets: readonly BudgetCap[], durable: 'now' | 'later'): Promise<HoldOutcome>;
+  placeHold(
+    hold: Hold, budgets: readonly BudgetCap[], durable: 'now' | 'later',
+  ): HoldOutcome | Promise<HoldOutcome>;
   /** Resolves when the hold is on the disk. Awaited before the client's first byte. Rejects if it cannot be. */
   holdDurable(requestId: RequestId): Promise<void>;
   /** Adds to an open hold. False: the balance or a budget does not carry it; nothing changed. */
