@@ -32,21 +32,24 @@ function chargeOf(lines: ChargeLine[], terms: PriceTerms): Charge {
 /** One line for all tokens of a side, at the dearest rate that any of them could be charged. */
 function dearestLine(side: readonly UsagePart[], rates: Rates, bound: UsageParts): ChargeLine | undefined {
   let quantity = 0;
-  let dearest: { readonly part: UsagePart; readonly rate: MicroPerMillion } | undefined;
+  let dearest: UsagePart | undefined;
+  let rate: MicroPerMillion = -1n;
   for (const part of side) {
     quantity += bound[part] ?? 0;
-    const rate = rateOf(rates, part);
-    if (rate !== undefined && (dearest === undefined || rate > dearest.rate)) dearest = { part, rate };
+    const own = rateOf(rates, part);
+    if (own === undefined || own <= rate) continue;
+    dearest = part;
+    rate = own;
   }
-  return dearest === undefined || quantity <= 0 ? undefined : { kind: 'quantity', quantity, ...dearest };
+  return dearest === undefined || quantity <= 0 ? undefined : { kind: 'quantity', part: dearest, quantity, rate };
 }
 
 function estimate(terms: PriceTerms, bound: UsageParts): Charge {
   const lines: ChargeLine[] = [];
-  for (const side of [inputSide, outputSide]) {
-    const line = dearestLine(side, terms.rates, bound);
-    if (line !== undefined) lines.push(line);
-  }
+  const input = dearestLine(inputSide, terms.rates, bound);
+  if (input !== undefined) lines.push(input);
+  const output = dearestLine(outputSide, terms.rates, bound);
+  if (output !== undefined) lines.push(output);
   for (const part of counted) {
     const quantity = bound[part] ?? 0;
     const rate = terms.rates[part];

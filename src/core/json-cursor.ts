@@ -186,26 +186,27 @@ const isScalarByte = (byte: number): boolean =>
   byte === 0x45;
 
 function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
-  let i = start;
-  const digits = (): boolean => {
-    const first = i;
-    while (i < end && isDigit(bytes[i])) i++;
-    return i > first;
-  };
-  if (bytes[i] === 0x2d) i++;
-  const leadingZero = bytes[i] === 0x30;
-  const whole = i;
-  if (i >= end || !digits() || (leadingZero && i > whole + 1)) return false;
+  const whole = bytes[start] === 0x2d ? start + 1 : start;
+  let i = digitsEnd(bytes, whole, end);
+  if (i === whole || (bytes[whole] === 0x30 && i > whole + 1)) return false;
   if (i < end && bytes[i] === 0x2e) {
-    i++;
-    if (!digits()) return false;
+    const fraction = i + 1;
+    i = digitsEnd(bytes, fraction, end);
+    if (i === fraction) return false;
   }
   if (i < end && (bytes[i] === 0x65 || bytes[i] === 0x45)) {
-    i++;
-    if (i < end && (bytes[i] === 0x2b || bytes[i] === 0x2d)) i++;
-    if (!digits()) return false;
+    const signed = i + 1 < end && (bytes[i + 1] === 0x2b || bytes[i + 1] === 0x2d);
+    const exponent = signed ? i + 2 : i + 1;
+    i = digitsEnd(bytes, exponent, end);
+    if (i === exponent) return false;
   }
   return i === end;
+}
+
+function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
+  let i = start;
+  while (i < end && isDigit(bytes[i])) i++;
+  return i;
 }
 
 const literals = ['true', 'false', 'null'].map((text) => new TextEncoder().encode(text));

@@ -4,6 +4,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { bounds } from './bounds.ts';
+import { textBetween } from './byte-text.ts';
 import { TollgateError } from './errors.ts';
 import { equalBytes, JsonCursor } from './json-cursor.ts';
 
@@ -35,7 +36,6 @@ export interface ScannedObject<F extends string> {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Folds letter case as the most lenient parser would: `ſ` and the Kelvin sign are taken for s and k, too. */
 const fold = (key: string): string => key.toUpperCase().toLowerCase();
@@ -178,7 +178,7 @@ function sameBytes(bytes: Uint8Array, a: number, b: number, length: number): boo
 
 /** The text of a JSON string's content; undefined if its escapes or control characters are not JSON. */
 export function decode(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const text = decoder.decode(bytes.subarray(start, end));
+  const text = textBetween(bytes, start, end);
   if (!needsParsing(text)) return text;
   try {
     const parsed: unknown = JSON.parse(`"${text}"`);

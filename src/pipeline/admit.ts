@@ -38,6 +38,8 @@ function admitted(services: PipelineServices, read: Read, country: string): Admi
   return { ...read, country, model, terms: pinTerms(services, read, model) };
 }
 
+const noGroups: readonly string[] = [];
+
 /** The facts of the gate `use`, for the request or for one upstream of its plan. */
 export function useFacts(
   services: PipelineServices,
@@ -51,7 +53,7 @@ export function useFacts(
     at: read.admittedAt,
     address: read.address,
     country,
-    account: { id: read.account.id, kind: read.account.kind, groups: groupName === undefined ? [] : [groupName] },
+    account: { id: read.account.id, kind: read.account.kind, groups: groupName === undefined ? noGroups : [groupName] },
     apiKeyId: read.apiKey.id,
     operation: read.protocol.operation,
     model: read.facts.model,

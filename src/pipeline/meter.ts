@@ -22,15 +22,8 @@ const BYTES_PER_TOKEN = 4;
  */
 const IMPLAUSIBLE_BYTES_PER_TOKEN = 64;
 
-const inputParts: ReadonlySet<UsagePart> = new Set([
-  'input',
-  'cacheRead',
-  'cacheWrite5m',
-  'cacheWrite1h',
-  'imageInput',
-  'audioInput',
-]);
-const outputParts: ReadonlySet<UsagePart> = new Set(['output', 'reasoning', 'imageOutput', 'audioOutput']);
+const inputParts = ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'imageInput', 'audioInput'] as const;
+const outputParts = ['output', 'reasoning', 'imageOutput', 'audioOutput'] as const;
 const distrusted: ReadonlySet<string> = new Set([
   'negative',
   'not-an-integer',
@@ -49,7 +42,7 @@ export function meter(request: Reserved, offer: Offer, reading: ReplyReading): M
   const flags = [...stated.flags];
   const output = total(stated.parts, outputParts);
   const underReported = produced > 0 && output * IMPLAUSIBLE_BYTES_PER_TOKEN < reading.contentBytes;
-  if (stated.flags.some((flag) => distrusted.has(flag)) || underReported) {
+  if (isDistrusted(stated.flags) || underReported) {
     if (underReported) flags.push('usage-diverges');
     return {
       usage: atLeast(estimate(request, produced), stated, request, flags),
@@ -80,9 +73,14 @@ export function estimatedOutput(request: Reserved, reading: ReplyReading): numbe
 
 const outputMax = (model: Model, request: Reserved) => model.outputTokensMax * request.facts.choices;
 
-function total(parts: UsageParts, which: ReadonlySet<UsagePart>): number {
+function isDistrusted(flags: readonly string[]): boolean {
+  for (const flag of flags) if (distrusted.has(flag)) return true;
+  return false;
+}
+
+function total(parts: UsageParts, which: readonly UsagePart[]): number {
   let sum = 0;
-  for (const part of usageParts) if (which.has(part)) sum += parts[part] ?? 0;
+  for (const part of which) sum += parts[part] ?? 0;
   return sum;
 }
 
@@ -129,11 +127,11 @@ function withinBounds(parts: UsageParts, request: Reserved, flags: string[]): Us
   return clamped;
 }
 
-function cut(parts: Partial<Record<UsagePart, number>>, which: ReadonlySet<UsagePart>, surplus: number): void {
+function cut(parts: Partial<Record<UsagePart, number>>, which: readonly UsagePart[], surplus: number): void {
   let left = surplus;
-  for (const part of usageParts) {
+  for (const part of which) {
     if (left <= 0) return;
-    const quantity = which.has(part) ? (parts[part] ?? 0) : 0;
+    const quantity = parts[part] ?? 0;
     const taken = Math.min(quantity, left);
     if (taken > 0) parts[part] = quantity - taken;
     left -= taken;

@@ -28,22 +28,39 @@ const escaped = Buffer.from('\\u00');
  * objects.
  */
 export function refersOutside(body: Uint8Array, span: Span, opening: '[' | '{'): boolean {
-  const view = Buffer.from(body.buffer, body.byteOffset + span.start, span.end - span.start);
-  const mayHaveParts = view.indexOf(opening.charCodeAt(0), 1) > 0;
-  return names(view, spoken) || (mayHaveParts && parts.some((part) => names(view, part))) || hasEscaped(view);
+  const bracket = body.indexOf(opening.charCodeAt(0), span.start + 1);
+  const mayHaveParts = bracket > 0 && bracket < span.end;
+  return names(body, span, spoken) || (mayHaveParts && namesPart(body, span)) || hasEscaped(body, span);
 }
 
-function names(view: Buffer, ending: Buffer): boolean {
-  for (let at = view.indexOf(ending); at > 0; at = view.indexOf(ending, at + 1)) {
-    if (ending[0] === 0x5f || view[at - 1] === 0x22 || view[at - 1] === 0x5f) return true;
+function namesPart(body: Uint8Array, span: Span): boolean {
+  for (const part of parts) if (names(body, span, part)) return true;
+  return false;
+}
+
+/** Where that text stands within the span, from a place on; -1 if it does not. */
+function indexWithin(body: Uint8Array, { end }: Span, text: Buffer, from: number): number {
+  const at = indexOf.call(body, text, from);
+  return at < 0 || at + text.length > end ? -1 : at;
+}
+
+function names(body: Uint8Array, span: Span, ending: Buffer): boolean {
+  for (
+    let at = indexWithin(body, span, ending, span.start + 1);
+    at > 0;
+    at = indexWithin(body, span, ending, at + 1)
+  ) {
+    if (ending[0] === 0x5f || body[at - 1] === 0x22 || body[at - 1] === 0x5f) return true;
   }
   return false;
 }
 
-function hasEscaped(view: Buffer): boolean {
-  for (let at = view.indexOf(escaped); at >= 0; at = view.indexOf(escaped, at + 1)) {
-    const digit = view[at + escaped.length] ?? 0;
+function hasEscaped(body: Uint8Array, span: Span): boolean {
+  for (let at = indexWithin(body, span, escaped, span.start); at >= 0; at = indexWithin(body, span, escaped, at + 1)) {
+    const digit = body[at + escaped.length] ?? 0;
     if (digit >= 0x35 && digit <= 0x37) return true;
   }
   return false;
 }
+
+const { indexOf } = Buffer.prototype;

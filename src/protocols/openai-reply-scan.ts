@@ -105,6 +105,8 @@ export class ReplyScanner {
   private readonly choiceKeys: Keys;
   private readonly closing = new Uint8Array(bounds.requestDepth);
   private readonly insides = new Uint8Array(bounds.requestDepth);
+  /** Without a backslash every string is as long as it looks. */
+  private escapes = true;
   private choiceBytes = 0;
   private reasoningBytes = 0;
   private usageDepth = -1;
@@ -121,6 +123,7 @@ export class ReplyScanner {
     this.usageStart = this.usageEnd = this.choices = this.usageDepth = -1;
     this.error = this.data = this.ownUsage = false;
     this.choicesWithContent = this.contentBytes = this.finished = this.finishedInError = this.texts = 0;
+    this.escapes = bytes.indexOf(0x5c, start) >= 0;
     return this.walk(bytes, start, end);
   }
 
@@ -248,7 +251,7 @@ export class ReplyScanner {
     this.texts++;
     this.textStart = start;
     this.textEnd = end;
-    return decodedLength(bytes, start, end);
+    return this.escapes ? decodedLength(bytes, start, end) : end - start;
   }
 
   /** A string that stands as the value of a key of this role. */

@@ -21,7 +21,7 @@ export function replyReader(place: ContentPlace): (body: Uint8Array) => ReplyRea
     const { usageStart, usageEnd, finished, finishedInError, contentBytes, choicesWithContent } = scanner;
     const empty = scanner.choices <= 0 && !scanner.data;
     return {
-      ...usageOf(usageStart < 0 ? undefined : body.subarray(usageStart, usageEnd)),
+      ...usageOf(body, usageStart, usageEnd),
       contentBytes,
       contentEvents: choicesWithContent,
       failed: (scanner.error && empty) || (finished > 0 && finished === finishedInError),

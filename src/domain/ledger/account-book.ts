@@ -66,6 +66,9 @@ export class SpendCounter {
   readonly #days = new Map<number, Nano>();
   readonly #months = new Map<number, Nano>();
   #totalNano: Nano | undefined;
+  /** Charges of one day that are in none of the sums yet: one addition for each request in place of three. */
+  #freshNano: Nano = 0n;
+  #freshDay = -1;
 
   constructor(scope: BudgetCap['scope'], id: string, source: BookSource) {
     this.#scope = scope;
@@ -75,19 +78,42 @@ export class SpendCounter {
 
   /** A period that is not in memory had no charge in this process: what the store says of it is exact. */
   in(window: BudgetWindow, atMs: number): Nano {
+    this.#addFresh();
     switch (window) {
       case 'day': return this.#period(this.#days, window, dayOf(atMs));
       case 'month': return this.#period(this.#months, window, monthOf(dayOf(atMs)));
-      case 'total': return (this.#totalNano ??= this.#source.spent(this.#scope, this.#id, 'total', 0));
+      case 'total': return this.#total();
     }
   }
 
   add(chargeNano: Nano, atMs: number): void {
     const day = dayOf(atMs);
+    if (day !== this.#freshDay) this.#startDay(day);
+    this.#freshNano += chargeNano;
+  }
+
+  /** Reads what the store has of the new day now: later it would have some of what is added here. */
+  #startDay(day: number): void {
+    this.#addFresh();
+    this.#period(this.#days, 'day', day);
+    this.#period(this.#months, 'month', monthOf(day));
+    this.#total();
+    this.#freshDay = day;
+  }
+
+  #addFresh(): void {
+    const fresh = this.#freshNano;
+    if (fresh === 0n) return;
+    const day = this.#freshDay;
     const month = monthOf(day);
-    this.#days.set(day, this.#period(this.#days, 'day', day) + chargeNano);
-    this.#months.set(month, this.#period(this.#months, 'month', month) + chargeNano);
-    this.#totalNano = this.in('total', atMs) + chargeNano;
+    this.#freshNano = 0n;
+    this.#days.set(day, this.#period(this.#days, 'day', day) + fresh);
+    this.#months.set(month, this.#period(this.#months, 'month', month) + fresh);
+    this.#totalNano = this.#total() + fresh;
+  }
+
+  #total(): Nano {
+    return (this.#totalNano ??= this.#source.spent(this.#scope, this.#id, 'total', 0));
   }
 
   #period(periods: Map<number, Nano>, window: BudgetWindow, period: number): Nano {
@@ -202,9 +228,10 @@ export class AccountBook {
   close(open: OpenHold, chargeNano: Nano, lossNano: Nano, admittedAt: number): void {
     open.closed = true;
     this.#holds.delete(open.hold.requestId);
-    this.#reserve(open, -open.amountNano);
+    open.account.spend.heldNano -= open.amountNano;
+    open.key.heldNano -= open.amountNano;
     if (chargeNano === 0n) return;
-    open.account.postedNano -= chargeNano - lossNano;
+    open.account.postedNano -= lossNano === 0n ? chargeNano : chargeNano - lossNano;
     open.account.spend.add(chargeNano, admittedAt);
     open.key.add(chargeNano, admittedAt);
   }

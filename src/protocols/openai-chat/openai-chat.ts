@@ -1,6 +1,7 @@
 // OpenAI's chat completions: `POST /v1/chat/completions`.
 
 import { fieldSet, isNull, readInteger, scanBody } from '../../core/json-scan.ts';
+import type { FieldSpans } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
 import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
@@ -40,9 +41,7 @@ function readRequest(body: Uint8Array): RequestFacts {
   const choices = readChoices(body, spans);
   const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
   const messages = spans.get('messages');
-  const outside =
-    searchFields.some((field) => isGiven(body, spans.get(field))) ||
-    (messages !== undefined && refersOutside(body, messages, '['));
+  const outside = searches(body, spans) || (messages !== undefined && refersOutside(body, messages, '['));
   return {
     model,
     modelSpan,
@@ -56,8 +55,13 @@ function readRequest(body: Uint8Array): RequestFacts {
   };
 }
 
-const isGiven = (body: Uint8Array, span: { start: number; end: number } | undefined): boolean =>
-  span !== undefined && !isNull(body, span);
+function searches(body: Uint8Array, spans: FieldSpans<(typeof searchFields)[number]>): boolean {
+  for (const field of searchFields) {
+    const span = spans.get(field);
+    if (span !== undefined && !isNull(body, span)) return true;
+  }
+  return false;
+}
 
 const streamEnd = new TextEncoder().encode(
   'data: {"id":"chatcmpl-end","object":"chat.completion.chunk","created":0,"model":"",' +
