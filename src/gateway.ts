@@ -36,7 +36,7 @@ import type { Faces } from './http/server.ts';
 import { createTokenCounter, type TokenCounter } from './pipeline/count-tokens.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
-import { createRunningRequests } from './pipeline/running.ts';
+import { createRunningRequests, type IdleConnections } from './pipeline/running.ts';
 import type { PipelineServices } from './pipeline/services.ts';
 import { createSlowBodies } from './pipeline/slow-bodies.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
@@ -60,10 +60,8 @@ export interface GatewaySettings {
   readonly log: Log;
   /** The socket peer of a request that the server is handling. */
   readonly peerOf: (request: Request) => string;
-  /** Told when a request's body is complete, so that the server lets its connection be quiet. */
-  readonly bodyArrived: (request: Request) => void;
-  /** Told when its reply is about to end, so that the server closes the connection if nothing more comes. */
-  readonly replyEnds?: (request: Request) => void;
+  /** Which connections the server may let be quiet. */
+  readonly connections: IdleConnections;
   /** Seals the credentials that operators enter: base64 of 32 bytes. Without it a file of the data folder holds one. */
   readonly masterKey?: string | undefined;
   /** Told of every secret that becomes live while the gateway runs, so that no log prints it. */
@@ -136,7 +134,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       settings.transport ??
       createHttp1Transport({ clock, onDefect: (reason) => log.error('defect', { detail: String(reason) }) });
     const deadlines = settings.deadlines ?? defaultDeadlines;
-    const running = createRunningRequests(clock, deadlines);
+    const running = createRunningRequests(clock, deadlines, settings.connections);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
     const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens };
     const services = pipelineServices(settings, parts);
@@ -226,8 +224,6 @@ function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServ
     slowBodies: createSlowBodies(clock),
     clientAddress:
       trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
-    bodyArrived: settings.bodyArrived,
-    replyEnds: settings.replyEnds ?? (() => {}),
     addressIn: (ranges, address) => rangesOf(ranges)(address),
     takeLimits: (authenticated, tokens) => limiter.take(authenticated, tokens),
     absolute: (path) => `${settings.publicUrl()}${path}`,

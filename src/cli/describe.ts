@@ -43,7 +43,7 @@ export async function openApiTexts(
       (text) => text,
     ),
     peerOf: () => 'unknown',
-    bodyArrived: () => {},
+    connections: { mayBeQuiet: () => {}, replyEnds: () => {} },
   });
   try {
     const apps = await gateway.describedApps();

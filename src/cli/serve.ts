@@ -84,8 +84,10 @@ async function start(
     chance: Math.random,
     trustedProxies: settings.trustedProxies,
     operatorKeys: { find: (sha256) => operator?.keys.find(sha256) },
-    bodyArrived: (request) => server?.bodyArrived(request),
-    replyEnds: (request) => server?.replyEnds(request),
+    connections: {
+      mayBeQuiet: (request) => server?.mayBeQuiet(request),
+      replyEnds: (request) => server?.replyEnds(request),
+    },
     ...context.surroundings,
   });
   try {

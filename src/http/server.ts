@@ -38,11 +38,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly port: number;
   readonly url: string;
-  /**
-   * The request's body has arrived: a quiet stream is not an idle connection, and our own deadlines hold from here
-   * on.
-   */
-  bodyArrived(request: Request): void;
+  /** A request that lasts is not an idle connection, however quiet it is: our own deadlines hold from here on. */
+  mayBeQuiet(request: Request): void;
   /** Its reply is about to end: a connection on which nothing more comes is closed, as one is on which nothing came. */
   replyEnds(request: Request): void;
   /** Refuses new connections and resolves when the open ones have ended. */
@@ -90,7 +87,7 @@ export function startServer(options: ServerOptions): RunningServer {
   return {
     port,
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
-    bodyArrived: (request) => server.timeout(request, 0),
+    mayBeQuiet: (request) => server.timeout(request, 0),
     replyEnds: (request) => server.timeout(request, idleTimeout),
     stop: () => server.stop(),
     kill: () => void server.stop(true),

@@ -157,7 +157,7 @@ async function streamedOrRefused(
       await closer.close({ outcome, status: 200, attempts, served: { offer, reading }, firstByteMs });
     } finally {
       // Only now: a shutdown waits for the streams, and so for their settlement.
-      running.leaveStream(relay);
+      running.leaveStream(relay, routed.request);
     }
   };
   relay.drainOnLeaving = offer.upstream.onClientLeaving === 'drain';
@@ -168,7 +168,7 @@ async function streamedOrRefused(
     relay.cut('shut-down');
     throw error;
   }
-  running.enterStream(relay);
+  running.enterStream(relay, opening);
   // Given up by a shutdown while it was opened, and not by its client, who hears why.
   const { aborted } = routed.request.signal;
   if (opening.left && !aborted) relay.cut('shut-down');

@@ -23,7 +23,7 @@ export function reserve(services: PipelineServices, admitted: Admitted): Reserve
     const hold = holdFor(services, admitted, bound);
     const outcome = services.ledger.placeHold(hold, budgetsOf(services, admitted), durabilityOf(admitted));
     if (!(outcome instanceof Promise) && outcome.placed) {
-      return reserved(services, admitted, { hold, held: bound }, limits.release);
+      return { ...admitted, hold, bound, releaseLimits: limits.release };
     }
     return reserveLater(services, admitted, bound, hold, outcome, limits.release);
   } catch (error) {
@@ -42,22 +42,12 @@ async function reserveLater(
 ): Promise<Reserved> {
   try {
     const outcome = await placing;
-    const held = outcome.placed ? { hold, held: bound } : await holdCounted(services, admitted, bound, outcome);
-    return reserved(services, admitted, held, release);
+    const held = outcome.placed ? { hold, bound } : await holdCounted(services, admitted, bound, outcome);
+    return { ...admitted, ...held, releaseLimits: release };
   } catch (error) {
     release(0);
     throw error;
   }
-}
-
-function reserved(
-  services: PipelineServices,
-  admitted: Admitted,
-  { hold, held }: Held,
-  releaseLimits: Reserved['releaseLimits'],
-): Reserved {
-  services.bodyArrived(admitted.request);
-  return { ...admitted, hold, bound: held, releaseLimits };
 }
 
 /** A stream's first byte may come at any moment; a whole reply's hold is written only if it takes long. */
@@ -99,10 +89,7 @@ export function priceTermsOf(terms: Hold['terms']): PriceTerms {
   return known;
 }
 
-interface Held {
-  readonly hold: Hold;
-  readonly held: UsageParts;
-}
+type Held = Pick<Reserved, 'hold' | 'bound'>;
 
 /** The bound by bytes does not fit. Count, and ask once more; but text says nothing of what it refers to. */
 async function holdCounted(
@@ -118,7 +105,7 @@ async function holdCounted(
     const hold = holdFor(services, admitted, counted);
     const budgets = budgetsOf(services, admitted);
     const second = await services.ledger.placeHold(hold, budgets, durabilityOf(admitted));
-    if (second.placed) return { hold, held: counted };
+    if (second.placed) return { hold, bound: counted };
   }
   throw refusal(admitted, outcome, largestLimit(admitted, counted, outcome));
 }

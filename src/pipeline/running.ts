@@ -18,7 +18,10 @@ export class Opening {
   left = false;
   attempt: { abandon(): void } | undefined;
   sweeps = 0;
+  /** Present once it is watched: it lasts longer than most. */
   onAbort: (() => void) | undefined;
+  /** Its reply is a stream, which goes on when the opening is over. */
+  streams = false;
 
   constructor(request: Request) {
     this.request = request;
@@ -36,13 +39,26 @@ export interface RunningRequests {
   readonly count: number;
   enter(request: Request): Opening;
   leave(entry: Opening): void;
-  enterStream(relay: StreamRelay): void;
-  leaveStream(relay: StreamRelay): void;
+  enterStream(relay: StreamRelay, opening: Opening): void;
+  leaveStream(relay: StreamRelay, request: Request): void;
   /** Refuses new requests, waits for the running ones, and after the deadline ends them as shut down. */
   drain(): Promise<void>;
 }
 
-export function createRunningRequests(clock: Clock, deadlines: Deadlines): RunningRequests {
+/** The server's own deadline for connections without traffic, which knows nothing of upstreams that think. */
+export interface IdleConnections {
+  /** The request goes on: from here on its connection may be quiet, and our own deadlines hold. */
+  mayBeQuiet(request: Request): void;
+  /** Its reply is about to end: its connection is idle again, and must not be so for ever. */
+  replyEnds(request: Request): void;
+}
+
+/** Only what lasts is told to the server: each word to it costs a quick request more than the watch does. */
+export function createRunningRequests(
+  clock: Clock,
+  deadlines: Deadlines,
+  connections: IdleConnections,
+): RunningRequests {
   const opening = new Set<Opening>();
   const streams = new Set<StreamRelay>();
   let stopping = false;
@@ -58,6 +74,7 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
       if (entry.sweeps !== 2) continue;
       const { signal } = entry.request;
       entry.onAbort = () => entry.leave();
+      connections.mayBeQuiet(entry.request);
       if (signal.aborted) entry.leave();
       else signal.addEventListener('abort', entry.onAbort, { once: true });
     }
@@ -83,12 +100,20 @@ export function createRunningRequests(clock: Clock, deadlines: Deadlines): Runni
     },
     leave(entry) {
       opening.delete(entry);
-      if (entry.onAbort !== undefined) entry.request.signal.removeEventListener('abort', entry.onAbort);
+      if (entry.onAbort !== undefined) {
+        entry.request.signal.removeEventListener('abort', entry.onAbort);
+        if (!entry.streams) connections.replyEnds(entry.request);
+      }
       if (stopping) left();
     },
-    enterStream: (relay) => void streams.add(relay),
-    leaveStream(relay) {
+    enterStream(relay, entry) {
+      streams.add(relay);
+      entry.streams = true;
+      connections.mayBeQuiet(entry.request);
+    },
+    leaveStream(relay, request) {
       streams.delete(relay);
+      connections.replyEnds(request);
       if (stopping) left();
     },
     async drain() {

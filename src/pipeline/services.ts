@@ -56,10 +56,6 @@ export interface PipelineServices {
   /** For a request whose bound by bytes does not fit. */
   readonly tokens: TokenCounter;
   clientAddress(peer: string, headers: Headers): string;
-  /** The request is admitted: from here on its connection may be quiet, and our own deadlines hold. */
-  bodyArrived(request: Request): void;
-  /** Its reply is about to end: its connection is idle again, and must not be so for ever. */
-  replyEnds(request: Request): void;
   /** Whether the address lies in one of the CIDR ranges; the ranges were checked when they were saved. */
   addressIn(ranges: readonly string[], address: string): boolean;
   /** Takes from every limit of key, account, group and address, or from none. */

@@ -70,7 +70,6 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
     return services.ledger.close(closing);
   } finally {
     request.releaseLimits(tokensOf(metered.usage));
-    services.replyEnds(request.request);
   }
 }
 

@@ -67,8 +67,10 @@ export async function startImpatientGateway(options: ImpatientOptions): Promise<
       (text) => text,
     ),
     peerOf,
-    bodyArrived: (request) => made.server?.bodyArrived(request),
-    replyEnds: (request) => made.server?.replyEnds(request),
+    connections: {
+      mayBeQuiet: (request) => made.server?.mayBeQuiet(request),
+      replyEnds: (request) => made.server?.replyEnds(request),
+    },
     deadlines: { ...deadlines, ...options.deadlines },
     ...(options.transport === undefined ? {} : { transport: options.transport }),
   });

@@ -36,7 +36,7 @@ const gateway = await createGateway({
   ),
   // Always another one, so that nobody is slowed for guessing.
   peerOf: () => `10.0.${(strangers += 1) >> 8}.${strangers & 255}`,
-  bodyArrived: () => {},
+  connections: { mayBeQuiet: () => {}, replyEnds: () => {} },
 });
 const { admin } = await gateway.describedApps();
 
