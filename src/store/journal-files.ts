@@ -2,8 +2,8 @@
 // full or dying disk. Segments are named by number; a position is a byte offset after a whole record.
 
 import {
-  closeSync, existsSync, fdatasync, fdatasyncSync, fsync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync,
-  readSync, fstatSync, unlinkSync, writeFileSync, writeSync,
+  closeSync, constants, existsSync, fdatasync, fdatasyncSync, fsync, fsyncSync, ftruncateSync, mkdirSync, openSync,
+  readdirSync, readSync, fstatSync, unlinkSync, write, writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 
@@ -17,19 +17,24 @@ export interface JournalPosition {
 export const journalStart: JournalPosition = { segment: 1, offset: 0, sequence: 0 };
 
 export type Done = (error: Error | null) => void;
+/** `written` is smaller than what was asked for when the disk is full. */
+export type Written = (error: Error | null, written: number) => void;
 
 export interface JournalFiles {
   /** Numbers of the segments in the folder, ascending. Creates the folder if it is missing. */
   segments(folder: string): readonly number[];
   createSegment(path: string): number;
-  openForAppend(path: string): number;
+  openForWriting(path: string): number;
   openForReading(path: string): number;
   size(file: number): number;
   read(file: number, into: Uint8Array, position: number): number;
-  /** Returns the number of bytes taken, which a full disk makes smaller than `length`. */
-  write(file: number, bytes: Uint8Array, length: number): number;
-  /** Calls back when the bytes are on the disk; runs off the JS thread. */
-  datasync(file: number, done: Done): void;
+  /** Calls back when the bytes are on the disk; runs off the JS thread. Until then they must not change. */
+  writeThrough(file: number, bytes: Uint8Array, length: number, position: number, done: Written): void;
+  /**
+   * Writes zeros and puts them on the disk, off the JS thread. It has a descriptor of its own: an error of the disk is
+   * told once to each descriptor, and must not be told here instead of to `writeThrough`.
+   */
+  fill(path: string, position: number, length: number, done: Written): void;
   datasyncNow(file: number): void;
   truncate(file: number, length: number): void;
   syncFolder(folder: string, done: Done): void;
@@ -46,6 +51,23 @@ const SEGMENT_NAME = /^(\d{8})\.journal$/;
 /** Records name accounts and addresses: nobody but the operator's user reads them. */
 const PRIVATE_FILE = 0o600;
 
+/**
+ * With it one call off the JS thread writes and syncs. Elsewhere than on Linux it may stop at the disk's own cache,
+ * where `fdatasync` does not.
+ */
+const SYNC_FLAG = process.platform === 'linux' ? constants.O_DSYNC : 0;
+const WRITE = constants.O_WRONLY | SYNC_FLAG;
+
+/** What `fill` writes, made when it is first needed. */
+let zeros = new Uint8Array(0);
+
+function writeThrough(file: number, bytes: Uint8Array, length: number, position: number, done: Written): void {
+  write(file, bytes, 0, length, position, (error, written) => {
+    if (error !== null || SYNC_FLAG !== 0) return done(error, written);
+    fdatasync(file, (failed) => done(failed ?? null, written));
+  });
+}
+
 export const diskFiles: JournalFiles = {
   segments(folder) {
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -56,13 +78,20 @@ export const diskFiles: JournalFiles = {
     }
     return numbers.toSorted((a, b) => a - b);
   },
-  createSegment: (path) => openSync(path, 'ax', PRIVATE_FILE),
-  openForAppend: (path) => openSync(path, 'a', PRIVATE_FILE),
+  createSegment: (path) => openSync(path, WRITE | constants.O_CREAT | constants.O_EXCL, PRIVATE_FILE),
+  openForWriting: (path) => openSync(path, WRITE),
   openForReading: (path) => openSync(path, 'r'),
   size: (file) => fstatSync(file).size,
   read: (file, into, position) => readSync(file, into, 0, into.length, position),
-  write: (file, bytes, length) => writeSync(file, bytes, 0, length),
-  datasync: (file, done) => fdatasync(file, (error) => done(error ?? null)),
+  writeThrough,
+  fill(path, position, length, done) {
+    if (zeros.length < length) zeros = new Uint8Array(length);
+    const file = openSync(path, WRITE);
+    writeThrough(file, zeros, length, position, (error, written) => {
+      closeSync(file);
+      done(error, written);
+    });
+  },
   datasyncNow: fdatasyncSync,
   truncate: ftruncateSync,
   syncFolder(folder, done) {

@@ -1,10 +1,11 @@
-// The money journal: append-only, checksummed, synced in groups off the JS thread. One sync is in flight, the next
+// The money journal: append-only, checksummed, written in groups off the JS thread. One write is in flight, the next
 // takes all that waited meanwhile. What `durable` resolved is on the disk; after one failed write or sync nothing
 // more is taken in this process, because what the disk holds is no longer known.
 
 import { TollgateError } from '../core/errors.ts';
 import { diskFiles, segmentPath, type JournalFiles, type JournalPosition } from './journal-files.ts';
-import { JournalDamagedError, scanJournal } from './journal-reader.ts';
+import { scanJournal } from './journal-reader.ts';
+import { cutOff, JournalSegment } from './journal-segment.ts';
 
 export interface JournalOptions {
   /** The folder of the segments. */
@@ -45,11 +46,13 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #files: JournalFiles;
   readonly #segmentBytes: number;
+  /** Number of the segment; undefined: it is yet to be created. */
   #segment: number;
-  #file: number | undefined;
-  #offset: number;
-  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #file: JournalSegment | undefined;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
+  /** The other buffer, while it is not being written. */
+  #spare: Buffer | undefined = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #nextSequence: number;
   /** Sequence of the first record that the next write will hold. */
   #batchSequence: number;
@@ -66,9 +69,8 @@ export class Journal {
     this.#options = options;
     this.#files = files;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    this.#file = file;
     this.#segment = end.segment;
-    this.#offset = end.offset;
+    if (file !== undefined) this.#file = this.#segmentOn(file, end.segment, end.offset, files.size(file));
     this.#nextSequence = end.sequence + 1;
     this.#batchSequence = this.#nextSequence;
     this.#inFlightLast = end.sequence;
@@ -88,7 +90,7 @@ export class Journal {
     }
     const { end, torn } = scanJournal(options.folder, options.from, files);
     const path = segmentPath(options.folder, end.segment);
-    const file = files.openForAppend(path);
+    const file = files.openForWriting(path);
     if (torn) cutOff(files, options.folder, path, file, end);
     if (torn || end.sequence > options.from.sequence) {
       files.datasyncNow(file);
@@ -120,8 +122,8 @@ export class Journal {
   }
 
   /**
-   * Takes one record and returns its sequence. It is written at the end of this turn of
-   * the event loop, or with the next group while a sync is in flight. Throws `money_unavailable`.
+   * Takes one record and returns its sequence. It is written at the end of this turn of the event loop, with all that
+   * the turn brings, or with the next group while a sync is in flight. Throws `money_unavailable`.
    */
   append(kind: string, json: string): number {
     if (!this.available) throw this.#unavailable();
@@ -139,10 +141,7 @@ export class Journal {
     buffer[end] = LF;
     this.#used = end + 1;
     this.#nextSequence = sequence + 1;
-    if (!this.#syncing && !this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(this.#flush);
-    }
+    if (!this.#syncing && !this.#scheduled) this.#schedule();
     return sequence;
   }
 
@@ -168,55 +167,77 @@ export class Journal {
       await this.durable(this.lastSequence);
     } finally {
       this.#closed = true;
-      if (this.#file !== undefined && !this.#syncing) this.#files.close(this.#file);
+      const file = this.#file;
       this.#file = undefined;
+      // What a failed write left behind is for the next start to look at.
+      await file?.close(this.#failure === undefined);
     }
   }
 
-  readonly #flush = (): void => {
+  #schedule(): void {
+    this.#scheduled = true;
+    setImmediate(this.#turnEnded);
+  }
+
+  readonly #turnEnded = (): void => {
     this.#scheduled = false;
+    this.#flush();
+  };
+
+  readonly #flush = (): void => {
     if (this.#syncing || this.#used === 0 || this.#failure !== undefined) return;
     let createdSegment = false;
     try {
-      if (this.#file === undefined || this.#offset >= this.#segmentBytes) {
+      if (this.#file === undefined || this.#file.offset >= this.#segmentBytes) {
         this.#startSegment();
         createdSegment = true;
       }
       const file = this.#file;
       if (file === undefined) throw new Error('no segment is open');
-      const written = this.#files.write(file, this.#buffer, this.#used);
-      if (written !== this.#used) {
-        throw new Error(`only ${written} of ${this.#used} bytes were written; is the disk full?`);
-      }
-      this.#offset += written;
-      this.#sync(file, createdSegment);
+      // Comes again when the zeros are written.
+      if (!file.takes(this.#used)) return;
+      this.#write(file, createdSegment);
     } catch (error) {
       this.#fail(error);
     }
   };
 
   #startSegment(): void {
-    const segment = this.#file === undefined && this.#offset === 0 ? this.#segment : this.#segment + 1;
-    const next = this.#files.createSegment(segmentPath(this.#options.folder, segment));
-    if (this.#file !== undefined) this.#files.close(this.#file);
-    this.#file = next;
+    const segment = this.#file === undefined ? this.#segment : this.#segment + 1;
+    const file = this.#files.createSegment(segmentPath(this.#options.folder, segment));
+    // It is complete and on the disk; nothing depends on how it is closed.
+    this.#file?.close(true).catch(() => undefined);
+    this.#file = this.#segmentOn(file, segment, 0, 0);
     this.#segment = segment;
-    this.#offset = 0;
   }
 
-  #sync(file: number, createdSegment: boolean): void {
-    const end: JournalPosition = { segment: this.#segment, offset: this.#offset, sequence: this.#nextSequence - 1 };
+  #segmentOn(file: number, segment: number, offset: number, size: number): JournalSegment {
+    const path = segmentPath(this.#options.folder, segment);
+    return new JournalSegment(this.#files, { path, file, offset, size, limit: this.#segmentBytes }, this.#flush);
+  }
+
+  #write(file: JournalSegment, createdSegment: boolean): void {
+    const buffer = this.#buffer;
+    const used = this.#used;
+    const end: JournalPosition = {
+      segment: this.#segment, offset: file.offset + used, sequence: this.#nextSequence - 1,
+    };
     this.#syncing = true;
     this.#inFlightLast = end.sequence;
     this.#inFlight = this.#waiting;
     this.#waiting = undefined;
     this.#batchSequence = this.#nextSequence;
+    this.#buffer = this.#spare ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    this.#spare = undefined;
     this.#used = 0;
-    if (this.#buffer.length > BUFFER_KEPT_BYTES) this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES);
     const done = (error: Error | null): void => this.#synced(end, error);
-    if (!createdSegment) return this.#files.datasync(file, done);
-    this.#files.datasync(file, (error) => {
+    file.write(buffer, used, (error, written) => {
+      if (buffer.length <= BUFFER_KEPT_BYTES) this.#spare = buffer;
       if (error !== null) return done(error);
+      if (written !== used) {
+        return done(new Error(`only ${written} of ${used} bytes were written; is the disk full?`));
+      }
+      if (!createdSegment) return done(null);
       try {
         this.#files.syncFolder(this.#options.folder, done);
       } catch (thrown) {
@@ -233,10 +254,7 @@ export class Journal {
     this.#inFlight = undefined;
     this.#options.onDurable?.(end);
     batch?.resolve();
-    if (this.#used > 0 && !this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(this.#flush);
-    }
+    if (this.#used > 0 && !this.#scheduled) this.#schedule();
   }
 
   #fail(error: unknown): void {
@@ -257,7 +275,7 @@ export class Journal {
   }
 
   #grow(needed: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#used);
     this.#buffer = larger;
   }
@@ -276,18 +294,4 @@ function newBatch(): Batch {
   // Each waiter handles its own rejection; a group without waiters must not end the process.
   batch.promise.catch(() => undefined);
   return batch;
-}
-
-/** The bytes were never acknowledged, but they are evidence: they are kept beside the journal. */
-function cutOff(files: JournalFiles, folder: string, path: string, file: number, end: JournalPosition): void {
-  const reader = files.openForReading(path);
-  try {
-    const bytes = new Uint8Array(files.size(reader) - end.offset);
-    const count = files.read(reader, bytes, end.offset);
-    if (count !== bytes.length) throw new JournalDamagedError(path, end.offset, 'the torn end cannot be read');
-    files.keepAside(`${folder}/torn-after-${end.sequence}.bin`, bytes);
-  } finally {
-    files.close(reader);
-  }
-  files.truncate(file, end.offset);
 }

@@ -75,18 +75,24 @@ function checkOpenHolds(database: Database, findings: Findings): number {
   return Number(database.query<{ count: bigint }, []>('SELECT count(*) AS count FROM open_hold').get()?.count ?? 0n);
 }
 
-/** A running loader may remove a segment meanwhile: then its position has moved, and the scan starts again there. */
+/**
+ * A running gateway may write or remove while this reads: a record that came a moment after its place was read looks
+ * like a hole before the next one. So what is wrong must be wrong in the same place when it is looked at again.
+ */
 function checkJournal(database: Database, folder: string, findings: Findings): number {
   let from: JournalPosition = loadedPosition(database);
+  let before: string | undefined;
   for (;;) {
     try {
       return scanJournal(journalFolder(folder), from).end.sequence - from.sequence;
     } catch (error) {
+      const found = error instanceof Error ? error.message : String(error);
       const now = loadedPosition(database);
-      if (now.sequence === from.sequence) {
-        findings.add('journal', journalFolder(folder), error instanceof Error ? error.message : String(error));
+      if (now.sequence === from.sequence && found === before) {
+        findings.add('journal', journalFolder(folder), found);
         return 0;
       }
+      before = found;
       from = now;
     }
   }
