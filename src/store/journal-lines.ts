@@ -5,12 +5,12 @@ import type { JournalFiles } from './journal-files.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 export const LF = 10;
-const SPACE = 32;
+export const SPACE = 32;
 const DASH = 45;
 const ZERO = 48;
 const SMALL_A = 97;
 const SMALL_Z = 122;
-const CHECKSUM_LENGTH = 8;
+export const CHECKSUM_LENGTH = 8;
 
 export interface Line {
   readonly offset: number;
@@ -155,4 +155,13 @@ export function recordWithin(bytes: Uint8Array): ParsedLine | undefined {
     if (parsed !== undefined) return parsed;
   }
   return undefined;
+}
+
+const HEX = Buffer.from('0123456789abcdef');
+
+/** The checksum as `hexOf` reads it. */
+export function writeHex(buffer: Buffer, at: number, value: number): void {
+  for (let index = 0, shift = 28; shift >= 0; index++, shift -= 4) {
+    buffer[at + index] = HEX[(value >>> shift) & 15] ?? 0;
+  }
 }

@@ -4,6 +4,7 @@
 
 import { TollgateError } from '../core/errors.ts';
 import { diskFiles, segmentPath, type JournalFiles, type JournalPosition } from './journal-files.ts';
+import { CHECKSUM_LENGTH, LF, SPACE, writeHex } from './journal-lines.ts';
 import { scanJournal } from './journal-reader.ts';
 import { cutOff, JournalSegment } from './journal-segment.ts';
 
@@ -27,11 +28,11 @@ const BUFFER_BYTES = 256 * 1024;
 const BUFFER_KEPT_BYTES = 4 * MIB;
 /** More waiting bytes than this: the disk does not keep up, and admission should stop. */
 const CONGESTED_BYTES = 32 * MIB;
-const CHECKSUM_LENGTH = 8;
+/** A write of so many records tells of many requests on their way: the next write waits some turns for those. */
+const BUSY_RECORDS = 4;
+const BUSY_TURNS = 3;
 /** Two numbers of up to 16 digits, the kind, spaces, LF, and slack. */
 const HEAD_BYTES = 96;
-const SPACE = 32;
-const LF = 10;
 
 type Batch = PromiseWithResolvers<void>;
 const resolved: Promise<void> = Promise.resolve();
@@ -59,6 +60,8 @@ export class Journal {
   #position: JournalPosition;
   #syncing = false;
   #scheduled = false;
+  /** Turns of the event loop that the next write waits for more. */
+  #turns = 0;
   #inFlightLast: number;
   #inFlight: Batch | undefined;
   #waiting: Batch | undefined;
@@ -180,6 +183,11 @@ export class Journal {
   }
 
   readonly #turnEnded = (): void => {
+    if (this.#turns > 0) {
+      this.#turns -= 1;
+      setImmediate(this.#turnEnded);
+      return;
+    }
     this.#scheduled = false;
     this.#flush();
   };
@@ -213,7 +221,8 @@ export class Journal {
 
   #segmentOn(file: number, segment: number, offset: number, size: number): JournalSegment {
     const path = segmentPath(this.#options.folder, segment);
-    return new JournalSegment(this.#files, { path, file, offset, size, limit: this.#segmentBytes }, this.#flush);
+    const place = { path, file, offset, size, limit: this.#segmentBytes };
+    return new JournalSegment(this.#files, place, () => this.#scheduled || this.#flush());
   }
 
   #write(file: JournalSegment, createdSegment: boolean): void {
@@ -223,6 +232,7 @@ export class Journal {
       segment: this.#segment, offset: file.offset + used, sequence: this.#nextSequence - 1,
     };
     this.#syncing = true;
+    this.#turns = end.sequence - this.#inFlightLast >= BUSY_RECORDS ? BUSY_TURNS : 0;
     this.#inFlightLast = end.sequence;
     this.#inFlight = this.#waiting;
     this.#waiting = undefined;
@@ -278,14 +288,6 @@ export class Journal {
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#used);
     this.#buffer = larger;
-  }
-}
-
-const HEX = Buffer.from('0123456789abcdef');
-
-function writeHex(buffer: Buffer, at: number, value: number): void {
-  for (let index = 0, shift = 28; shift >= 0; index++, shift -= 4) {
-    buffer[at + index] = HEX[(value >>> shift) & 15] ?? 0;
   }
 }
 

@@ -76,6 +76,29 @@ describe('journal', () => {
     expect({ syncs: files.syncs, order }).toEqual({ syncs: 2, order: [1, 2, 3, 4, 5, 6, 7] });
   });
 
+  test('when many come at once, the next write waits some turns for more; when few do, it does not', async () => {
+    const files = faultyFiles();
+    files.filling = 'refused';
+    const journal = open(scratch(), files);
+    const turnsUntilWritten = async (): Promise<number> => {
+      const { syncs } = files;
+      let turns = 0;
+      for (; files.syncs === syncs && turns < 10; turns++) {
+        journal.append('note', '1');
+        await turnEnded();
+      }
+      await journal.durable(journal.lastSequence);
+      return turns;
+    };
+    expect(await turnsUntilWritten()).toBe(1);
+    for (let index = 0; index < 4; index++) journal.append('note', '1');
+    await journal.durable(journal.lastSequence);
+    expect(await turnsUntilWritten()).toBe(4);
+    for (let index = 0; index < 3; index++) journal.append('note', '1');
+    await journal.durable(journal.lastSequence);
+    expect(await turnsUntilWritten()).toBe(1);
+  });
+
   test('the last record cut at every byte, or changed at every byte, is truncated and everything before it stays', async () => {
     const folder = scratch();
     await written(folder, [['{"first":1}'], ['{"second":2}'], ['{"third":"three"}']]);
