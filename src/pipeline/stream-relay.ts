@@ -14,6 +14,9 @@ const AFTERMATH_BYTES = 64 * 1024;
 /** How long an upstream may go on after an error of its own: for its usage and its terminal event, and no longer. */
 const AFTER_ERROR_MS = 5_000;
 
+/** A read from this size on is given back as soon as it is written. Small ones cost less to collect. */
+const LARGE_READ_BYTES = 16 * 1024;
+
 const blankLine = new TextEncoder().encode('\n\n');
 
 function endsInBlankLine(bytes: Uint8Array): boolean {
@@ -21,6 +24,19 @@ function endsInBlankLine(bytes: Uint8Array): boolean {
   if (bytes[end - 1] === 0x0d) return bytes[end - 2] === 0x0d;
   return bytes[end - 1] === 0x0a && (bytes[end - 2] === 0x0a || (bytes[end - 2] === 0x0d && bytes[end - 3] === 0x0a));
 }
+
+/**
+ * Frees the memory of a large read that is written. A fast upstream fills megabytes until its client is seen to be
+ * slow, and then nothing is left to do that would ever set off a collection.
+ */
+function giveBack(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= LARGE_READ_BYTES) buffer.transfer(0);
+}
+
+/** The sink of a server has copied or sent what it was given when `write` returns. One inside the process need not. */
+const takesBytesAtOnce = (controller: ReadableStreamDirectController): boolean =>
+  Object.prototype.toString.call(controller) === '[object ReadableHTTPResponseSinkController]';
 
 /** How the stream ended; asked for the bytes that close it once everything is durable. */
 export type StreamEnding = (outcome: Outcome) => Promise<Uint8Array | undefined>;
@@ -38,6 +54,7 @@ export class StreamRelay {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #controller: ReadableStreamDirectController | undefined;
+  #takesBytesAtOnce = false;
   #ending: StreamEnding | undefined;
   #watch: StreamWatch | undefined;
   #outcome: Outcome | undefined;
@@ -89,17 +106,19 @@ export class StreamRelay {
   /** Takes bytes from the upstream. False: stop reading until `resume`. */
   push(chunk: Uint8Array): boolean {
     if (this.#outcome !== undefined) return this.#aftermath(chunk);
-    this.#totalBytes += chunk.byteLength;
+    const { byteLength } = chunk;
+    this.#totalBytes += byteLength;
     const bytes = this.tap.push(chunk);
     // An error where output should begin is for the dispatcher, who may try another upstream.
     if (!this.#begun && this.tap.fault !== undefined && this.tap.reading().contentEvents === 0) return true;
     const goOn = bytes === undefined || this.#draining ? true : this.#forward(bytes);
+    if (byteLength >= LARGE_READ_BYTES && this.#takesBytesAtOnce) giveBack(chunk);
     const { complete, fault } = this.tap;
     if (fault !== undefined) this.#faultAtMs ??= this.#clock.monotonicMs();
     if (complete) this.#end('finished');
     else if ((fault !== undefined && fault !== 'error-event') || this.#totalBytes > bounds.streamBytes) {
       if (this.#begun) this.#end('broken-off');
-    } else this.#watched(chunk.byteLength);
+    } else this.#watched(byteLength);
     // Once it has ended nobody would resume it, and its connection has a framing to finish.
     return goOn || this.#outcome !== undefined;
   }
@@ -156,8 +175,12 @@ export class StreamRelay {
       type: 'direct',
       pull: (controller) => {
         this.#controller = controller;
+        this.#takesBytesAtOnce = takesBytesAtOnce(controller);
         let goOn = true;
-        for (const bytes of this.#early.splice(0)) goOn = this.#write(bytes) && goOn;
+        for (const bytes of this.#early.splice(0)) {
+          goOn = this.#write(bytes) && goOn;
+          if (this.#takesBytesAtOnce) giveBack(bytes);
+        }
         // The upstream was paused if it was faster than our reading the client's side.
         if (goOn) this.#exchange()?.resume();
         if (this.#settled) this.#close();

@@ -170,3 +170,33 @@ describe('the end', () => {
     expect(endings).toEqual(['timed-out']);
   });
 });
+
+describe('memory of what was read', () => {
+  const large = () => event('x'.repeat(100_000));
+
+  test('a large read is given back once the server has it, and arrives whole', async () => {
+    const relay = relayOf();
+    const reads = [large(), large(), event('small')];
+    const sizes = reads.map(({ byteLength }) => byteLength);
+    relay.push(reads[0]!);
+    await using server = Bun.serve({
+      port: 0,
+      fetch: () => new Response(relay.attach(endingOf(relay), undefined)),
+    });
+    const reply = await fetch(server.url);
+    relay.push(reads[1]!);
+    relay.push(reads[2]!);
+    relay.push(done);
+    const text = await reply.text();
+    expect(text).toBe(new TextDecoder().decode(Buffer.concat([large(), large(), event('small'), done])));
+    expect(reads.map(({ byteLength }) => byteLength)).toEqual([0, 0, sizes[2]!]);
+  });
+
+  test('a reader in the process may keep what it was given', async () => {
+    const relay = relayOf();
+    const text = textOf(relay.attach(endingOf(relay), undefined));
+    relay.push(large());
+    relay.push(done);
+    expect(await text).toBe(new TextDecoder().decode(Buffer.concat([large(), done])));
+  });
+});

@@ -138,14 +138,16 @@ export class ReplyReader {
   }
 
   #readBody(bytes: Buffer, from: number): void {
+    // Taken now: what is handed on belongs to the sink, which may have given its memory back by the next line.
+    const { length } = bytes;
     switch (this.#phase) {
       case Phase.Length: {
-        const taken = Math.min(this.#left, bytes.length - from);
+        const taken = Math.min(this.#left, length - from);
         this.#left -= taken;
         const done = this.#left === 0;
-        const whole = taken === bytes.length;
+        const whole = taken === length;
         if (taken > 0) this.#events.replyData(whole ? bytes : bytes.subarray(from, from + taken));
-        if (done && this.#phase === Phase.Length) this.#end(true, from + taken < bytes.length);
+        if (done && this.#phase === Phase.Length) this.#end(true, from + taken < length);
         return;
       }
       case Phase.Chunked: {
@@ -154,11 +156,11 @@ export class ReplyReader {
         if (step.content.length > 0) this.#events.replyData(step.content);
         if (this.#phase !== Phase.Chunked || state === 'more') return;
         if (state === 'bad') this.#fail('bad-framing', detail);
-        else this.#end(true, used < bytes.length);
+        else this.#end(true, used < length);
         return;
       }
       case Phase.UntilClose:
-        if (from < bytes.length) this.#events.replyData(from === 0 ? bytes : bytes.subarray(from));
+        if (from < length) this.#events.replyData(from === 0 ? bytes : bytes.subarray(from));
         return;
       case Phase.Head:
       case Phase.Over:

@@ -31,6 +31,8 @@ function readAll(pieces: readonly Uint8Array[], closes: 'clean' | 'broken' | 'st
     replyData(chunk) {
       if (chunk.length === 0) throw new Error('empty chunk');
       body += Buffer.from(chunk).toString('latin1');
+      // What a sink was given is its own: it may give the memory back before the reader goes on.
+      if (chunk.buffer instanceof ArrayBuffer) chunk.buffer.transfer(0);
     },
     replyEnd: (framed) => note(`end framed=${framed}`),
     replyBad: (kind) => note(kind),
@@ -38,11 +40,12 @@ function readAll(pieces: readonly Uint8Array[], closes: 'clean' | 'broken' | 'st
   const reader = new ReplyReader(events);
   reader.begin();
   // Copies, as a socket gives them: the reader may move content about inside a read.
-  for (const piece of pieces) if (piece.length > 0) reader.read(Buffer.from(piece));
+  for (const piece of pieces) if (piece.length > 0) reader.read(ownMemory(piece));
   if (closes !== 'stays') reader.closed(closes === 'clean', 'test');
   return { head, body, last };
 }
 
+const ownMemory = (piece: Uint8Array): Buffer => Buffer.from(new Uint8Array(piece).buffer);
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 const read = (text: string, closes?: 'clean' | 'broken' | 'stays'): Seen => readAll([bytes(text)], closes);
 
@@ -129,6 +132,23 @@ describe('a reply split anywhere', () => {
       },
     ), { numRuns: 1_500 });
   });
+});
+
+test('a surplus is seen, whatever the sink does with the memory of what came before it', () => {
+  for (const head of ['content-length: 5\r\n\r\nhello', 'transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n']) {
+    const surpluses: boolean[] = [];
+    const reader = new ReplyReader({
+      replyHead() {},
+      replyData: (chunk) => void (chunk.buffer instanceof ArrayBuffer && chunk.buffer.transfer(0)),
+      replyEnd: (_framed, surplus) => void surpluses.push(surplus),
+      replyBad() {},
+    });
+    for (const more of ['', 'HTTP/1.1']) {
+      reader.begin();
+      reader.read(ownMemory(bytes(`HTTP/1.1 200 OK\r\n${head}${more}`)));
+    }
+    expect(surpluses).toEqual([false, true]);
+  }
 });
 
 describe('violations', () => {
