@@ -1,6 +1,5 @@
 // Takes chunked framing off a body, incrementally, split wherever it may be. Invariant: content comes out in
-// order and once, in one piece for each read, without being copied to other memory: later chunks move up
-// inside the read itself.
+// order and once, in one piece for each read: later chunks move up inside the read itself.
 
 const CHUNK_SIZE_DIGITS_MAX = 13;
 const EXTENSION_BYTES_MAX = 64 * 1024;
@@ -20,7 +19,21 @@ const HEX = Uint8Array.from({ length: 256 }, (_, code) => {
   return digit < 0 ? 255 : digit;
 });
 
+/**
+ * Up to this size the runtime keeps an array's bytes beside it. A view would first move them into a buffer of
+ * their own, with a finaliser, which costs several times as much as the copy, and again when it is collected.
+ */
+const COPIED_BYTES_MAX = 1_000;
+
 const EMPTY = new Uint8Array(0);
+
+function contentOf(bytes: Buffer, first: number, end: number): Uint8Array {
+  if (end === first) return EMPTY;
+  if (end - first > COPIED_BYTES_MAX) return bytes.subarray(first, end);
+  const content = new Uint8Array(end - first);
+  bytes.copy(content, 0, first, end);
+  return content;
+}
 
 export interface ChunkedStep {
   /** The content of this read; empty if it held framing only. */
@@ -51,7 +64,7 @@ export class ChunkedBody {
    * Reads on from where the last read ended. Moves bytes inside `bytes`; the result is valid until the next
    * call.
    */
-  read(bytes: Uint8Array, from: number): ChunkedStep {
+  read(bytes: Buffer, from: number): ChunkedStep {
     const length = bytes.length;
     let at = from;
     let first = from;
@@ -73,7 +86,7 @@ export class ChunkedBody {
       at += 1;
     }
     const step = this.#step;
-    step.content = end === first ? EMPTY : bytes.subarray(first, end);
+    step.content = contentOf(bytes, first, end);
     step.used = at;
     step.state = problem !== undefined ? 'bad' : this.#phase === Phase.Over ? 'complete' : 'more';
     step.detail = problem ?? '';
