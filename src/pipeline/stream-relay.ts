@@ -14,6 +14,8 @@ const AFTERMATH_BYTES = 64 * 1024;
 /** How long an upstream may go on after an error of its own: for its usage and its terminal event, and no longer. */
 const AFTER_ERROR_MS = 5_000;
 
+/** A sink keeps nothing back, so that a chunk costs one call; all that is written in one turn leaves in one packet. */
+const SEND_AT_ONCE = { highWaterMark: 1 } as const;
 /** A read from this size on is given back as soon as it is written. Small ones cost less to collect. */
 const LARGE_READ_BYTES = 16 * 1024;
 
@@ -34,8 +36,11 @@ function giveBack(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= LARGE_READ_BYTES) buffer.transfer(0);
 }
 
-/** The sink of a server has copied or sent what it was given when `write` returns. One inside the process need not. */
-const takesBytesAtOnce = (controller: ReadableStreamDirectController): boolean =>
+/**
+ * The sink of a server has taken over what it was given when `write` returns, and with `SEND_AT_ONCE` it waits for no
+ * flush. One inside the process, as that of a `Response` that is read here, does neither.
+ */
+const goesIntoSocket = (controller: ReadableStreamDirectController): boolean =>
   Object.prototype.toString.call(controller) === '[object ReadableHTTPResponseSinkController]';
 
 /** How the stream ended; asked for the bytes that close it once everything is durable. */
@@ -54,13 +59,12 @@ export class StreamRelay {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #controller: ReadableStreamDirectController | undefined;
-  #takesBytesAtOnce = false;
+  #intoSocket = false;
   #ending: StreamEnding | undefined;
   #watch: StreamWatch | undefined;
   #outcome: Outcome | undefined;
   #clientGone = false;
   #draining = false;
-  #flushQueued = false;
   #settled = false;
   #sinkClosed = false;
   #betweenEvents = true;
@@ -112,7 +116,7 @@ export class StreamRelay {
     // An error where output should begin is for the dispatcher, who may try another upstream.
     if (!this.#begun && this.tap.fault !== undefined && this.tap.reading().contentEvents === 0) return true;
     const goOn = bytes === undefined || this.#draining ? true : this.#forward(bytes);
-    if (byteLength >= LARGE_READ_BYTES && this.#takesBytesAtOnce) giveBack(chunk);
+    if (byteLength >= LARGE_READ_BYTES && this.#intoSocket) giveBack(chunk);
     const { complete, fault } = this.tap;
     if (fault !== undefined) this.#faultAtMs ??= this.#clock.monotonicMs();
     if (complete) this.#end('finished');
@@ -171,24 +175,28 @@ export class StreamRelay {
     this.#ending = ending;
     this.#watch = watch;
     if (this.#outcome !== undefined) void this.#settle(this.#outcome, ending);
-    return new ReadableStream<Uint8Array>({
-      type: 'direct',
-      pull: (controller) => {
-        this.#controller = controller;
-        this.#takesBytesAtOnce = takesBytesAtOnce(controller);
-        let goOn = true;
-        for (const bytes of this.#early.splice(0)) {
-          goOn = this.#write(bytes) && goOn;
-          if (this.#takesBytesAtOnce) giveBack(bytes);
-        }
-        // The upstream was paused if it was faster than our reading the client's side.
-        if (goOn) this.#exchange()?.resume();
-        if (this.#settled) this.#close();
-        else this.#flush();
-        return this.#closed.promise;
+    return new ReadableStream<Uint8Array>(
+      {
+        type: 'direct',
+        pull: (controller) => this.#pulled(controller),
+        cancel: () => this.clientLeft(),
       },
-      cancel: () => this.clientLeft(),
-    });
+      SEND_AT_ONCE,
+    );
+  }
+
+  #pulled(controller: ReadableStreamDirectController): Promise<void> {
+    this.#controller = controller;
+    this.#intoSocket = goesIntoSocket(controller);
+    let goOn = true;
+    for (const bytes of this.#early.splice(0)) {
+      goOn = this.#write(bytes) && goOn;
+      if (this.#intoSocket) giveBack(bytes);
+    }
+    // The upstream was paused if it was faster than our reading the client's side.
+    if (goOn) this.#exchange()?.resume();
+    if (this.#settled) this.#close();
+    return this.#closed.promise;
   }
 
   /** Nobody will read: the client left before its reply began. */
@@ -211,7 +219,7 @@ export class StreamRelay {
 
   #write(bytes: Uint8Array): boolean {
     const written = this.#controller?.write(bytes);
-    this.#queueFlush();
+    if (!this.#intoSocket) void this.#controller?.flush();
     if (typeof written !== 'object') return true;
     // The client is slow: read no more until it has taken this.
     this.#stalledSinceMs ??= this.#clock.monotonicMs();
@@ -221,20 +229,6 @@ export class StreamRelay {
     };
     written.then(goOn, goOn);
     return false;
-  }
-
-  #queueFlush(): void {
-    if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    queueMicrotask(() => {
-      this.#flushQueued = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    // A queued flush may come after the end: a closed sink throws.
-    if (!this.#clientGone && !this.#sinkClosed) void this.#controller?.flush();
   }
 
   #close(): void {

@@ -171,6 +171,21 @@ describe('the end', () => {
   });
 });
 
+test('every event reaches the client before the next one comes', async () => {
+  const relay = relayOf();
+  const events = Array.from({ length: 20 }, (_, index) => event(`piece ${index}`));
+  relay.push(events[0]!);
+  await using server = Bun.serve({ port: 0, fetch: () => new Response(relay.attach(endingOf(relay), undefined)) });
+  const body = (await fetch(server.url)).body?.getReader();
+  const seen: string[] = [];
+  for (const next of [...events.slice(1), done]) {
+    seen.push(new TextDecoder().decode((await body?.read())?.value));
+    relay.push(next);
+  }
+  expect(seen).toEqual(events.map((one) => new TextDecoder().decode(one)));
+  expect(new TextDecoder().decode((await body?.read())?.value)).toBe(new TextDecoder().decode(done));
+});
+
 describe('memory of what was read', () => {
   const large = () => event('x'.repeat(100_000));
 
