@@ -3,7 +3,8 @@
 
 import { Type } from '@sinclair/typebox';
 import type { TSchema } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { Errors } from '@sinclair/typebox/errors';
+import { Check } from '@sinclair/typebox/value';
 import { operations } from './plugin/operations.ts';
 import { usageParts } from './plugin/usage.ts';
 import type { UsagePart } from './plugin/usage.ts';
@@ -147,7 +148,9 @@ function pathOf(pointer: string, root: string): string {
 /** One problem for each place: what a missing field lacks besides being there is not worth a line. */
 export function schemaProblems(schema: TSchema, value: unknown, root: string): ConfigProblem[] {
   const byPath = new Map<string, ConfigProblem>();
-  for (const error of Value.Errors(schema, value)) {
+  // Nearly always there is none, and asking whether costs a third of asking which.
+  if (Check(schema, value)) return [];
+  for (const error of Errors(schema, value)) {
     const path = pathOf(error.path, root);
     if (!byPath.has(path)) byPath.set(path, { path, message: error.message });
   }

@@ -44,7 +44,7 @@ import type { UpstreamTransport } from './pipeline/transport/transport.ts';
 import type { JournalFiles } from './store/journal-files.ts';
 import { openNouns } from './store/nouns.ts';
 import { openLedgerForReading, type LedgerTables } from './store/schema/ledger.ts';
-import { kyselyOn } from './store/sqlite.ts';
+import { kyselyOn } from './store/kysely.ts';
 
 export interface GatewaySettings {
   readonly resolved: ResolvedConfig;

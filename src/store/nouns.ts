@@ -7,7 +7,8 @@ import { migrate, type Migration } from './migrate.ts';
 import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
-import { kyselyOn, openSqlite } from './sqlite.ts';
+import { kyselyOn } from './kysely.ts';
+import { openSqlite } from './sqlite.ts';
 
 export type NounTables = AccountsTables & CatalogTables & TermsTables;
 

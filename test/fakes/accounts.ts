@@ -10,7 +10,8 @@ import type { GroupConfig } from '../../src/plugin/gateway.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { accountsMigrations } from '../../src/store/schema/accounts.ts';
 import type { AccountsDatabase, AccountsTables } from '../../src/store/schema/accounts.ts';
-import { kyselyOn, openSqlite } from '../../src/store/sqlite.ts';
+import { kyselyOn } from '../../src/store/kysely.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
 import { createFakeLedger } from './ledger.ts';
 import type { FakeLedger } from './ledger.ts';
 

@@ -19,7 +19,8 @@ import {
 import { migrate } from '../../../src/store/migrate.ts';
 import { accountsMigrations, type AccountsTables } from '../../../src/store/schema/accounts.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from '../../../src/store/schema/catalog.ts';
-import { kyselyOn, openSqlite } from '../../../src/store/sqlite.ts';
+import { kyselyOn } from '../../../src/store/kysely.ts';
+import { openSqlite } from '../../../src/store/sqlite.ts';
 import { openAiCompatible, priority, requestPrice, simulator, tokenPrice, weighted } from '../../../plugins/index.ts';
 
 export const operator = 'operator:opk_test';

@@ -4,7 +4,7 @@ import { createMovementReader } from '../../../src/domain/ledger/ledger-store.ts
 import { createUsageReader } from '../../../src/domain/usage/usage-store.ts';
 import type { UsageFilter } from '../../../src/domain/usage/usage-reader.ts';
 import { openLedgerForReading, type LedgerTables } from '../../../src/store/schema/ledger.ts';
-import { kyselyOn } from '../../../src/store/sqlite.ts';
+import { kyselyOn } from '../../../src/store/kysely.ts';
 import { opened, topUp } from '../../store/ledger-suite.ts';
 import { scratchFolders } from '../../store/scratch.ts';
 import { embeddedHarness } from './embedded-harness.ts';

@@ -11,7 +11,8 @@ import {
 } from '../../../src/domain/terms/terms-service.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { termsMigrations, type TermsTables } from '../../../src/store/schema/terms.ts';
-import { kyselyOn, openSqlite } from '../../../src/store/sqlite.ts';
+import { kyselyOn } from '../../../src/store/kysely.ts';
+import { openSqlite } from '../../../src/store/sqlite.ts';
 
 export const dayMs = 24 * 60 * 60 * 1000;
 
