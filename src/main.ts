@@ -3,6 +3,7 @@
 import builtIn from 'tollgate:config';
 import { readEnvironment } from './environment.ts';
 import { runCommand } from './cli/commands.ts';
+import { print } from './cli/print.ts';
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   environment: readEnvironment(),
@@ -11,7 +12,7 @@ process.exitCode = await runCommand(process.argv.slice(2), {
     'tollgate/plugin': () => import('./plugin/index.ts'),
     'tollgate/plugins': () => import('tollgate/plugins'),
   },
-  print: (text) => void process.stdout.write(text),
+  print,
   printError: (text) => void process.stderr.write(text),
 });
 process.exit();
