@@ -10,7 +10,6 @@ import { parseRanges } from './core/addresses.ts';
 import type { ResolvedConfig } from './config.ts';
 import { noLimits } from './domain/accounts/accounts.ts';
 import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts';
-import { createAuditReader, type AuditReader } from './domain/audit/audit-store.ts';
 import type { Catalog } from './domain/catalog/catalog.ts';
 import { openCatalog, type CatalogService } from './domain/catalog/open-catalog.ts';
 import { clientAddress } from './domain/compliance/client-address.ts';
@@ -18,8 +17,6 @@ import { createCompliance } from './domain/compliance/compliance.ts';
 import { createCountrySource } from './domain/compliance/country.ts';
 import { createJudge } from './domain/compliance/judge.ts';
 import { openEmbeddedLedger, type EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
-import { createMovementReader } from './domain/ledger/ledger-store.ts';
-import type { MovementReader } from './domain/ledger/movement-reader.ts';
 import { createLimiter } from './domain/limits/limiter.ts';
 import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
 import { builtInControls } from './domain/terms/controls.ts';
@@ -27,9 +24,8 @@ import { openTerms, type Terms } from './domain/terms/terms-service.ts';
 import { createTermsStore } from './domain/terms/terms-store.ts';
 import { createUpstreamHealth } from './domain/upstreams/health.ts';
 import { createRetryBudget } from './domain/upstreams/retry-budget.ts';
-import type { UsageReader } from './domain/usage/usage-reader.ts';
-import { createUsageReader } from './domain/usage/usage-store.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
+import type { Readers } from './http/admin/open-readers.ts';
 import { servedPaths } from './http/proxy/served-paths.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
@@ -42,9 +38,8 @@ import { createSlowBodies } from './pipeline/slow-bodies.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
 import type { JournalFiles } from './store/journal-files.ts';
-import { openNouns } from './store/nouns.ts';
-import { openLedgerForReading, type LedgerTables } from './store/schema/ledger.ts';
-import { kyselyOn } from './store/kysely.ts';
+import { openNouns, type NounTables } from './store/nouns.ts';
+import type { SqlFile } from './store/sql-file.ts';
 
 export interface GatewaySettings {
   readonly resolved: ResolvedConfig;
@@ -101,10 +96,9 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
   });
   const nouns = openNouns(dataFolder);
-  const records = kyselyOn<LedgerTables>(openLedgerForReading(dataFolder));
   try {
     const accounts = await openAccounts({
-      database: nouns,
+      file: nouns,
       ledger,
       clock,
       newId: ids,
@@ -118,7 +112,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       service: catalogService,
       warnings,
     } = await openCatalog({
-      database: nouns,
+      file: nouns,
       resolved,
       dataFolder,
       clock,
@@ -138,17 +132,14 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
     const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens };
     const services = pipelineServices(settings, parts);
-    const settled = () => ledger.settled();
-    const { faces, describedApps } = createFaces(settings, services, running, {
+    const { faces, describedApps, closeReaders } = createFaces(settings, services, running, {
       startedAt,
       accounts,
       ledger,
       terms,
       ids,
       catalog: catalogService,
-      audit: createAuditReader(nouns),
-      movements: createMovementReader(records, settled),
-      usage: createUsageReader(records, settled),
+      nouns,
     });
     return {
       faces,
@@ -161,15 +152,14 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
         await running.drain();
         transport.close();
         tokens.close();
-        await records.destroy();
+        await closeReaders();
         await ledger.shutDown();
-        await nouns.destroy();
+        await nouns.close();
       },
     };
   } catch (error) {
-    await records.destroy();
     await ledger.shutDown();
-    await nouns.destroy();
+    await nouns.close();
     throw error;
   }
 }
@@ -250,11 +240,9 @@ function createFaces(
   parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
     readonly startedAt: EpochMs;
     readonly catalog: CatalogService;
-    readonly audit: AuditReader;
-    readonly movements: MovementReader;
-    readonly usage: UsageReader;
+    readonly nouns: SqlFile<NounTables>;
   },
-): Pick<Gateway, 'faces' | 'describedApps'> {
+): Pick<Gateway, 'faces' | 'describedApps'> & { closeReaders(): Promise<void> } {
   const { peerOf } = settings;
   const pipeline = createPipeline(services, running);
   const client = once(async () => {
@@ -282,9 +270,16 @@ function createFaces(
     policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
   );
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
+  let readers: Readers | undefined;
   const admin = once(async () => {
-    const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
+    const { createAdminFace, openReaders } = await import('./http/admin/create-admin-face.ts');
+    readers = await openReaders({
+      dataFolder: settings.dataFolder,
+      nouns: parts.nouns,
+      settled: () => parts.ledger.settled(),
+    });
     return createAdminFace({
+      ...readers,
       version: settings.version,
       operatorKeys: settings.operatorKeys,
       services,
@@ -315,6 +310,7 @@ function createFaces(
       terms: async () => (await terms()).face,
     },
     describedApps: async () => ({ admin: (await admin()).app, terms: (await terms()).app }),
+    closeReaders: async () => void (await readers?.close()),
   };
 }
 

@@ -35,6 +35,10 @@ export interface FirstStartServices {
   readonly ledger: Pick<Ledger, 'post'>;
 }
 
+/** Whether anything of a first start is to be done; quicker to ask than `firstStart` itself. */
+export const needsFirstStart = (accountsFound: number, dataFolder: string): boolean =>
+  accountsFound === 0 || markIn(dataFolder).stands;
+
 /** Before requests are served: with a single account and the file, the account is ours. */
 export async function firstStart(services: FirstStartServices, dataFolder: string): Promise<FirstStart | undefined> {
   const { accounts, apiKeys } = services.accounts;

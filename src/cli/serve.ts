@@ -13,7 +13,7 @@ import { peerOf, startServer, type RunningServer } from '../http/server.ts';
 import { simulatorAddress, type GatewayConfig } from '../plugin/gateway.ts';
 import { startSimulator, type Simulator } from '../simulator/server.ts';
 import { serveSettings, UsageError, type ServeSettings } from './arguments.ts';
-import { firstStart, type FirstStart } from './first-start.ts';
+import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
 import { loadConfig, type HostModules } from './load-config.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
 import { version } from './version.ts';
@@ -93,7 +93,8 @@ async function start(
   try {
     operator = operatorKey(dataFolder, context.environment.operatorKey);
     redactor.register(operator.key);
-    const first = await firstStart(gateway, dataFolder);
+    const unfinished = needsFirstStart(gateway.accounts.accountsFound, dataFolder);
+    const first = unfinished ? await firstStart(gateway, dataFolder) : undefined;
     const running = startServer({
       host: settings.host,
       port: settings.port,

@@ -2,12 +2,11 @@
 // list: what was released keeps its place.
 
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { migrate, type Migration } from './migrate.ts';
 import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
-import { kyselyOn } from './kysely.ts';
+import { sqlFileOn, type SqlFile } from './sql-file.ts';
 import { openSqlite } from './sqlite.ts';
 
 export type NounTables = AccountsTables & CatalogTables & TermsTables;
@@ -19,9 +18,9 @@ const migrations: readonly Migration[] = [
   adminCatalogMigration,
 ];
 
-/** Opens and migrates. Throws NewerSchemaError. Destroying the Kysely closes the file. */
-export function openNouns(dataFolder: string): Kysely<NounTables> {
+/** Opens and migrates. Throws NewerSchemaError. */
+export function openNouns(dataFolder: string): SqlFile<NounTables> {
   const database = openSqlite({ path: join(dataFolder, 'tollgate.db') });
   migrate(database, migrations);
-  return kyselyOn<NounTables>(database);
+  return sqlFileOn<NounTables>(database);
 }

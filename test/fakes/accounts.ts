@@ -1,6 +1,7 @@
 // The accounts domain on a database in memory, with a clock, chance and ledger that tests hold in their
 // hands.
 
+import type { Kysely } from 'kysely';
 import { openAccounts } from '../../src/domain/accounts/open-accounts.ts';
 import type { Accounts } from '../../src/domain/accounts/open-accounts.ts';
 import { newId } from '../../src/core/ids.ts';
@@ -9,14 +10,14 @@ import { TollgateError } from '../../src/core/errors.ts';
 import type { GroupConfig } from '../../src/plugin/gateway.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { accountsMigrations } from '../../src/store/schema/accounts.ts';
-import type { AccountsDatabase, AccountsTables } from '../../src/store/schema/accounts.ts';
-import { kyselyOn } from '../../src/store/kysely.ts';
+import type { AccountsTables } from '../../src/store/schema/accounts.ts';
+import { sqlFileOn } from '../../src/store/sql-file.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { createFakeLedger } from './ledger.ts';
 import type { FakeLedger } from './ledger.ts';
 
 export interface AccountsRig extends Accounts {
-  readonly database: AccountsDatabase;
+  readonly database: Kysely<AccountsTables>;
   readonly raw: ReturnType<typeof openSqlite>;
   readonly ledger: FakeLedger;
   /** Wall clock, set by tests. */
@@ -32,14 +33,15 @@ export async function accountsRig(
 ): Promise<AccountsRig> {
   const raw = openSqlite({ path: ':memory:' });
   migrate(raw, accountsMigrations);
-  const database = kyselyOn<AccountsTables>(raw);
+  const file = sqlFileOn<AccountsTables>(raw);
+  const database = await file.kysely();
   const ledger = createFakeLedger(
     () => new TollgateError('money_unavailable', { message: 'No charge can be made durable now.' }),
   );
   const time = { now: Date.UTC(2026, 0, 15, 12) };
   const open = (configGroups: readonly GroupConfig[]): Promise<Accounts> =>
     openAccounts({
-      database,
+      file,
       ledger,
       clock: { now: () => time.now, monotonicMs: () => time.now },
       newId,

@@ -1,9 +1,9 @@
 // Rows of accounts. An update touches the columns of its patch and no other; each write commits together with
 // its audit event.
 
-import type { Kysely } from 'kysely';
 import type { AccountId } from '../../core/ids.ts';
-import type { AccountsTables } from '../../store/schema/accounts.ts';
+import type { AccountRow, AccountsTables } from '../../store/schema/accounts.ts';
+import type { SqlFile } from '../../store/sql-file.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import { accountColumns, accountOf, budgetColumns, budgetsPatchOf, limitColumns } from './account-rows.ts';
@@ -19,7 +19,8 @@ export interface AccountQuery {
 }
 
 export interface AccountsStore {
-  all(): Promise<readonly Account[]>;
+  /** At opening. */
+  all(): readonly Account[];
   /** Newest first. */
   list(query: AccountQuery): Promise<readonly Account[]>;
   insert(account: Account, entry: AuditEntry): Promise<void>;
@@ -32,10 +33,11 @@ export interface AccountsStore {
   ): Promise<Account | undefined>;
 }
 
-export function createAccountsStore(database: Kysely<AccountsTables>): AccountsStore {
+export function createAccountsStore(file: SqlFile<AccountsTables>): AccountsStore {
   return {
-    all: async () => (await database.selectFrom('account').selectAll().execute()).map(accountOf),
+    all: () => file.rows<AccountRow>('SELECT * FROM account').map(accountOf),
     async list(query) {
+      const database = await file.kysely();
       let select = database.selectFrom('account').selectAll().orderBy('id', 'desc').limit(query.limit);
       if (query.before !== undefined) select = select.where('id', '<', query.before);
       if (query.status !== undefined) select = select.where('status', '=', query.status);
@@ -43,7 +45,7 @@ export function createAccountsStore(database: Kysely<AccountsTables>): AccountsS
       return (await select.execute()).map(accountOf);
     },
     insert: (account, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction
           .insertInto('account')
           .values({
@@ -62,7 +64,7 @@ export function createAccountsStore(database: Kysely<AccountsTables>): AccountsS
         await appendAuditEvent(transaction, entry);
       }),
     update: (id, statusBefore, patch, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const row = await transaction
           .updateTable('account')
           .set(accountColumns(patch))

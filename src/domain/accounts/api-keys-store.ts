@@ -1,9 +1,9 @@
 // Rows of API keys: hashes and hints, never keys. Each write commits together with its audit events.
 
-import type { Kysely } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
 import type { AccountId, ApiKeyId, UserId } from '../../core/ids.ts';
-import type { AccountsTables } from '../../store/schema/accounts.ts';
+import type { AccountsTables, ApiKeyRow } from '../../store/schema/accounts.ts';
+import type { SqlFile } from '../../store/sql-file.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import { apiKeyColumns, apiKeyOf, apiKeyRow, rotationOf } from './account-rows.ts';
@@ -18,10 +18,10 @@ export interface ApiKeyQuery {
 }
 
 export interface ApiKeysStore {
-  /** All that are neither deleted nor past their end. */
-  live(at: EpochMs): Promise<readonly ApiKey[]>;
-  /** All that replaced another, deleted and ended ones too; the older first. */
-  rotations(): Promise<readonly Pick<ApiKey, 'id' | 'rotatedFrom'>[]>;
+  /** All that are neither deleted nor past their end, at opening. */
+  live(at: EpochMs): readonly ApiKey[];
+  /** All that replaced another, deleted and ended ones too; the older first. At opening. */
+  rotations(): readonly Pick<ApiKey, 'id' | 'rotatedFrom'>[];
   get(id: ApiKeyId): Promise<ApiKey | undefined>;
   /** Newest first; deleted ones too. */
   list(query: ApiKeyQuery): Promise<readonly ApiKey[]>;
@@ -44,31 +44,20 @@ export interface ApiKeysStore {
   revoke(id: ApiKeyId, at: EpochMs, entry: AuditEntry): Promise<ApiKey | undefined>;
 }
 
-export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysStore {
-  const liveAt = (at: EpochMs) =>
-    database
-      .selectFrom('api_key')
-      .where('revoked_at', 'is', null)
-      .where((either) =>
-        either.or([either('expires_at', 'is', null), either('expires_at', '>', BigInt(at))]),
-      );
+const ROTATIONS = 'SELECT id, rotated_from FROM api_key WHERE rotated_from IS NOT NULL ORDER BY id';
+const LIVE = 'SELECT * FROM api_key WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)';
 
+export function createApiKeysStore(file: SqlFile<AccountsTables>): ApiKeysStore {
   return {
-    rotations: async () =>
-      (
-        await database
-          .selectFrom('api_key')
-          .select(['id', 'rotated_from'])
-          .where('rotated_from', 'is not', null)
-          .orderBy('id')
-          .execute()
-      ).map(rotationOf),
-    live: async (at) => (await liveAt(at).selectAll().execute()).map(apiKeyOf),
+    rotations: () => file.rows<Pick<ApiKeyRow, 'id' | 'rotated_from'>>(ROTATIONS).map(rotationOf),
+    live: (at) => file.rows<ApiKeyRow>(LIVE, BigInt(at)).map(apiKeyOf),
     async get(id) {
+      const database = await file.kysely();
       const row = await database.selectFrom('api_key').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : apiKeyOf(row);
     },
     async list(query) {
+      const database = await file.kysely();
       let select = database.selectFrom('api_key').selectAll().orderBy('id', 'desc').limit(query.limit);
       if (query.before !== undefined) select = select.where('id', '<', query.before);
       if (query.accountId !== undefined) select = select.where('account_id', '=', query.accountId);
@@ -76,22 +65,27 @@ export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysSto
       return (await select.execute()).map(apiKeyOf);
     },
     async liveCount(accountId, at) {
-      const { keys } = await liveAt(at)
+      const database = await file.kysely();
+      const { keys } = await database
+        .selectFrom('api_key')
         .where('account_id', '=', accountId)
+        .where('revoked_at', 'is', null)
+        .where((either) => either.or([either('expires_at', 'is', null), either('expires_at', '>', BigInt(at))]))
         .select((count) => count.fn.countAll<bigint>().as('keys'))
         .executeTakeFirstOrThrow();
       return keys;
     },
-    successorOf: async (id) =>
-      (await database.selectFrom('api_key').select('id').where('rotated_from', '=', id).executeTakeFirst())
-        ?.id,
+    async successorOf(id) {
+      const database = await file.kysely();
+      return (await database.selectFrom('api_key').select('id').where('rotated_from', '=', id).executeTakeFirst())?.id;
+    },
     insert: (key, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction.insertInto('api_key').values(apiKeyRow(key)).execute();
         await appendAuditEvent(transaction, entry);
       }),
     update: (id, patch, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const row = await transaction
           .updateTable('api_key')
           .set(apiKeyColumns(patch))
@@ -104,7 +98,7 @@ export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysSto
         return apiKeyOf(row);
       }),
     replace: (successor, oldId, oldExpiresAt, entries) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const old = await transaction
           .updateTable('api_key')
           .set({ expires_at: oldExpiresAt })
@@ -118,7 +112,7 @@ export function createApiKeysStore(database: Kysely<AccountsTables>): ApiKeysSto
         return apiKeyOf(old);
       }),
     revoke: (id, at, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const row = await transaction
           .updateTable('api_key')
           .set({ revoked_at: at })

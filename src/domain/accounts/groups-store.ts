@@ -1,7 +1,7 @@
 // Rows of the groups that operators made. Each write commits together with its audit event.
 
-import type { Kysely } from 'kysely';
-import type { AccountsTables } from '../../store/schema/accounts.ts';
+import type { AccountsTables, GroupRow } from '../../store/schema/accounts.ts';
+import type { SqlFile } from '../../store/sql-file.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import { groupColumns, groupOf, limitColumns } from './account-rows.ts';
@@ -14,21 +14,22 @@ export interface GroupUse {
 }
 
 export interface GroupsStore {
-  all(): Promise<readonly Group[]>;
+  /** At opening. */
+  all(): readonly Group[];
   insert(group: Group, entry: AuditEntry): Promise<void>;
   update(name: string, patch: GroupPatch, entry: AuditEntry): Promise<Group | undefined>;
   remove(name: string, entry: AuditEntry): Promise<void>;
   /** Accounts that are not closed and keys that are not deleted. */
   usedBy(name: string): Promise<GroupUse>;
-  /** Names that accounts or keys refer to. */
-  namesInUse(): Promise<readonly string[]>;
+  /** Names that accounts or keys refer to, at opening. */
+  namesInUse(): readonly string[];
 }
 
-export function createGroupsStore(database: Kysely<AccountsTables>): GroupsStore {
+export function createGroupsStore(file: SqlFile<AccountsTables>): GroupsStore {
   return {
-    all: async () => (await database.selectFrom('group').selectAll().execute()).map(groupOf),
+    all: () => file.rows<GroupRow>('SELECT * FROM "group"').map(groupOf),
     insert: (group, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction
           .insertInto('group')
           .values({
@@ -41,7 +42,7 @@ export function createGroupsStore(database: Kysely<AccountsTables>): GroupsStore
         await appendAuditEvent(transaction, entry);
       }),
     update: (name, patch, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const row = await transaction
           .updateTable('group')
           .set(groupColumns(patch))
@@ -53,11 +54,12 @@ export function createGroupsStore(database: Kysely<AccountsTables>): GroupsStore
         return groupOf(row);
       }),
     remove: (name, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction.deleteFrom('group').where('name', '=', name).execute();
         await appendAuditEvent(transaction, entry);
       }),
     async usedBy(name) {
+      const database = await file.kysely();
       const { accounts } = await database
         .selectFrom('account')
         .select((count) => count.fn.countAll<bigint>().as('accounts'))
@@ -72,21 +74,10 @@ export function createGroupsStore(database: Kysely<AccountsTables>): GroupsStore
         .executeTakeFirstOrThrow();
       return { accounts, keys };
     },
-    async namesInUse() {
-      const rows = await database
-        .selectFrom('account')
-        .select('group_name')
-        .where('group_name', 'is not', null)
-        .where('status', '!=', 'closed')
-        .union(
-          database
-            .selectFrom('api_key')
-            .select('group_name')
-            .where('group_name', 'is not', null)
-            .where('revoked_at', 'is', null),
-        )
-        .execute();
-      return rows.flatMap((row) => row.group_name ?? []);
-    },
+    namesInUse: () => file.rows<{ readonly group_name: string }>(NAMES_IN_USE).map((row) => row.group_name),
   };
 }
+
+const NAMES_IN_USE = `
+  SELECT group_name FROM account WHERE group_name IS NOT NULL AND status != 'closed'
+  UNION SELECT group_name FROM api_key WHERE group_name IS NOT NULL AND revoked_at IS NULL`;

@@ -7,7 +7,7 @@ import type { IdSource } from '../../core/ids.ts';
 import type { Currency } from '../../core/money.ts';
 import type { RandomBytes } from '../../core/secrets.ts';
 import type { GroupConfig } from '../../plugin/gateway.ts';
-import type { AccountsDatabase } from '../../store/schema/accounts.ts';
+import type { AccountsFile } from '../../store/schema/accounts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { createAccountDirectory } from './account-directory.ts';
 import type { Account, AccountDirectory } from './accounts.ts';
@@ -27,8 +27,8 @@ import type { UsersService } from './users-service.ts';
 import { createUsersStore } from './users-store.ts';
 
 export interface AccountsOptions {
-  /** The one Kysely of the process on `tollgate.db`, migrated. */
-  readonly database: AccountsDatabase;
+  /** The process's one `tollgate.db`, migrated. */
+  readonly file: AccountsFile;
   readonly ledger: Pick<Ledger, 'openAccount' | 'balance'>;
   readonly clock: Clock;
   readonly newId: IdSource;
@@ -44,30 +44,32 @@ export interface Accounts {
   readonly users: UsersService;
   readonly groups: GroupsService;
   readonly apiKeys: ApiKeysService;
+  /** How many accounts there were when it was opened. */
+  readonly accountsFound: number;
   /** What an operator should know: groups that are named and not there, and the like. For the log. */
   readonly warnings: readonly string[];
 }
 
 export async function openAccounts(options: AccountsOptions): Promise<Accounts> {
-  const { database, ledger, clock } = options;
-  const accounts = createAccountsStore(database);
-  const users = createUsersStore(database);
-  const groups = createGroupsStore(database);
-  const apiKeys = createApiKeysStore(database);
+  const { file, ledger, clock } = options;
+  const accounts = createAccountsStore(file);
+  const users = createUsersStore(file);
+  const groups = createGroupsStore(file);
+  const apiKeys = createApiKeysStore(file);
   const at = clock.now();
-  const known = await accounts.all();
+  const known = accounts.all();
   const declared = options.configGroups.map(configGroup);
-  const stored = await groups.all();
+  const stored = groups.all();
   // The config's group comes last and so takes the place of one with the same name.
   const directory = createAccountDirectory(
     {
       accounts: known, groups: [...stored, ...declared],
-      keys: await apiKeys.live(at), rotations: await apiKeys.rotations(),
+      keys: apiKeys.live(at), rotations: apiKeys.rotations(),
     },
     at,
   );
   const warnings = await alignLedger(known, ledger);
-  for (const name of await groups.namesInUse()) {
+  for (const name of groups.namesInUse()) {
     if (directory.group(name) === undefined)
       warnings.push(`the group ${name} is in use, but neither the config nor an operator declares it`);
   }
@@ -90,6 +92,7 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
   };
   return {
     directory,
+    accountsFound: known.length,
     warnings,
     accounts: createAccountsService(context),
     users: createUsersService(context),

@@ -1,9 +1,9 @@
 // Rows of users and memberships. Each write commits together with its audit event.
 
-import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { AccountId, UserId } from '../../core/ids.ts';
 import type { AccountsTables } from '../../store/schema/accounts.ts';
+import type { SqlFile } from '../../store/sql-file.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import { membershipOf, userColumns, userOf } from './account-rows.ts';
@@ -32,14 +32,16 @@ export interface UsersStore {
   note(entry: AuditEntry): Promise<void>;
 }
 
-export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
+export function createUsersStore(file: SqlFile<AccountsTables>): UsersStore {
   const get = async (id: UserId): Promise<User | undefined> => {
+    const database = await file.kysely();
     const row = await database.selectFrom('user').selectAll().where('id', '=', id).executeTakeFirst();
     return row === undefined ? undefined : userOf(row, (await membershipsOf(database, [id])).get(id) ?? []);
   };
   return {
     get,
     async list(query) {
+      const database = await file.kysely();
       let select = database.selectFrom('user').selectAll().orderBy('id', 'desc').limit(query.limit);
       if (query.before !== undefined) select = select.where('id', '<', query.before);
       const { accountId } = query;
@@ -56,15 +58,17 @@ export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
       return rows.map((row) => userOf(row, memberships.get(row.id) ?? []));
     },
     async emailTaken(email, byOtherThan) {
+      const database = await file.kysely();
       const other = await database
         .selectFrom('user')
         .select('id')
-        .where(sql`lower(email)`, '=', sql`lower(${email})`)
+        .where(({ eb, fn, val }) => eb(fn<string>('lower', ['email']), '=', fn<string>('lower', [val(email)])))
         .where('id', '!=', byOtherThan)
         .executeTakeFirst();
       return other !== undefined;
     },
     async someOwners(accountId) {
+      const database = await file.kysely();
       const rows = await database
         .selectFrom('membership')
         .select('user_id')
@@ -75,7 +79,7 @@ export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
       return rows.map((row) => row.user_id);
     },
     insert: (user, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction
           .insertInto('user')
           .values({ id: user.id, name: user.name, email: user.email ?? null, created_at: user.createdAt })
@@ -83,12 +87,12 @@ export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
         await appendAuditEvent(transaction, entry);
       }),
     update: (id, patch, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction.updateTable('user').set(userColumns(patch)).where('id', '=', id).execute();
         await appendAuditEvent(transaction, entry);
       }),
     setRole: (id, accountId, role, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         if (role === undefined) {
           await transaction
             .deleteFrom('membership')
@@ -105,9 +109,7 @@ export function createUsersStore(database: Kysely<AccountsTables>): UsersStore {
         await appendAuditEvent(transaction, entry);
       }),
     note: (entry) =>
-      database
-        .transaction()
-        .execute(async (transaction) => void (await appendAuditEvent(transaction, entry))),
+      file.transaction(async (transaction) => void (await appendAuditEvent(transaction, entry))),
   };
 }
 

@@ -3,34 +3,30 @@
 
 import type { Transaction } from 'kysely';
 import { operations } from '../../plugin/operations.ts';
-import type { CatalogDatabase, CatalogTables, ModelOfferRow, ModelRow } from '../../store/schema/catalog.ts';
+import type { CatalogFile, CatalogTables, ModelOfferRow, ModelRow } from '../../store/schema/catalog.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { AdminModel, AdminOffer } from './admin-catalog.ts';
 import { CorruptRowError, ratesOf, ratesText } from './price-rates.ts';
 
 export interface ModelsStore {
-  all(): Promise<readonly AdminModel[]>;
+  /** At opening. */
+  all(): readonly AdminModel[];
   insert(model: AdminModel, entry: AuditEntry): Promise<void>;
   /** False if the revision before this one is not the stored one any more. */
   update(model: AdminModel, entry: AuditEntry): Promise<boolean>;
 }
 
-export function createModelsStore(database: CatalogDatabase): ModelsStore {
+export function createModelsStore(file: CatalogFile): ModelsStore {
   return {
-    async all() {
-      const models = await database.selectFrom('model').selectAll().orderBy('name').execute();
-      const offers = await database
-        .selectFrom('model_offer')
-        .selectAll()
-        .orderBy('model')
-        .orderBy('position')
-        .execute();
+    all() {
+      const models = file.rows<ModelRow>('SELECT * FROM model ORDER BY name');
+      const offers = file.rows<ModelOfferRow>('SELECT * FROM model_offer ORDER BY model, position');
       const byModel = Map.groupBy(offers, (offer) => offer.model);
       return models.map((row) => modelOf(row, (byModel.get(row.name) ?? []).map(offerOf)));
     },
     insert: (model, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction
           .insertInto('model')
           .values({ name: model.name, created_at: BigInt(model.createdAt), ...changingColumns(model) })
@@ -39,7 +35,7 @@ export function createModelsStore(database: CatalogDatabase): ModelsStore {
         await appendAuditEvent(transaction, entry);
       }),
     update: (model, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const { numUpdatedRows } = await transaction
           .updateTable('model')
           .set(changingColumns(model))

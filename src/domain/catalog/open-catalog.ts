@@ -6,7 +6,7 @@ import { MasterKeyError, sealedWith, unseal } from '../../core/envelope.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { RandomBytes } from '../../core/secrets.ts';
 import type { ResolvedConfig } from '../../config.ts';
-import type { CatalogDatabase } from '../../store/schema/catalog.ts';
+import type { CatalogFile } from '../../store/schema/catalog.ts';
 import { createTurns } from '../accounts/accounts-context.ts';
 import type { AdminUpstream } from './admin-catalog.ts';
 import type { Catalog } from './catalog.ts';
@@ -24,7 +24,7 @@ import { createUpstreamsService, credentialPlace, type UpstreamsService } from '
 import { createUpstreamsStore } from './upstreams-store.ts';
 
 export interface CatalogOptions {
-  readonly database: CatalogDatabase;
+  readonly file: CatalogFile;
   readonly resolved: ResolvedConfig;
   readonly dataFolder: string;
   /** Base64 of 32 bytes; without it a file of the data folder holds the key, and is made at first need. */
@@ -53,12 +53,12 @@ export interface OpenCatalog {
 
 /** Throws MasterKeyError when credentials are stored and their key is missing or another one. */
 export async function openCatalog(options: CatalogOptions): Promise<OpenCatalog> {
-  const { database, resolved, clock } = options;
+  const { file, resolved, clock } = options;
   const now = clock.now();
-  const prices = createPriceStore(database);
-  const upstreams = createUpstreamsStore(database);
-  const models = createModelsStore(database);
-  const storedUpstreams = await upstreams.all();
+  const prices = createPriceStore(file);
+  const upstreams = createUpstreamsStore(file);
+  const models = createModelsStore(file);
+  const storedUpstreams = upstreams.all();
   const masterKeys = openMasterKeys(options.dataFolder, options.masterKey, options.randomBytes);
   requireMasterKey(masterKeys, storedUpstreams);
   await prices.declare(declaredPrices(resolved), now);
@@ -66,7 +66,7 @@ export async function openCatalog(options: CatalogOptions): Promise<OpenCatalog>
     resolved.config.upstreams.map(({ name }) => name),
     now,
   );
-  const versions = await prices.open();
+  const versions = prices.open();
   const declared = declaredCatalog(resolved, now);
   const plugins = {
     providers: pluginsByName(resolved.providers),
@@ -81,7 +81,7 @@ export async function openCatalog(options: CatalogOptions): Promise<OpenCatalog>
   });
   const rows: CatalogRows = {
     upstreams: byName(storedUpstreams),
-    models: byName(await models.all()),
+    models: byName(models.all()),
     prices: Map.groupBy(
       versions.filter(({ source }) => source === 'admin'),
       ({ model }) => model,

@@ -7,7 +7,7 @@ import { isId } from '../../core/ids.ts';
 import type { PriceVersionId } from '../../core/ids.ts';
 import type { Currency, Nano } from '../../core/money.ts';
 import type { Rates } from '../../plugin/prices.ts';
-import type { CatalogDatabase, PriceVersionRow } from '../../store/schema/catalog.ts';
+import type { CatalogFile, PriceVersionRow } from '../../store/schema/catalog.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { PriceVersion } from './catalog.ts';
@@ -36,15 +36,15 @@ export interface StoredPrice extends PriceVersion {
 }
 
 export interface PriceStore {
-  /** All versions that are open, by date. */
-  open(): Promise<readonly PriceVersion[]>;
+  /** All versions that are open, by date. At opening. */
+  open(): readonly PriceVersion[];
   version(id: PriceVersionId): Promise<StoredPrice | undefined>;
   /** All versions of a model, closed ones included, newest first. */
   history(model: string): Promise<readonly StoredPrice[]>;
   /**
    * Makes the config's prices the open config versions: adds the new, reopens the known, closes the rest. One
    * transaction. A new one is in force from now on at the earliest, and one that another has taken over from already
-   * is not added.
+   * is not added. At opening.
    */
   declare(prices: readonly DeclaredPrice[], now: EpochMs): Promise<void>;
   /** False if another open version of the model begins at that very moment. */
@@ -53,22 +53,19 @@ export interface PriceStore {
   withdraw(id: PriceVersionId, now: EpochMs, entry: AuditEntry): Promise<boolean>;
 }
 
-export function createPriceStore(database: CatalogDatabase): PriceStore {
+const OPEN = 'SELECT * FROM price_version WHERE closed_at IS NULL ORDER BY valid_from';
+const CONFIGURED = "SELECT id, closed_at FROM price_version WHERE source = 'config'";
+
+export function createPriceStore(file: CatalogFile): PriceStore {
   return {
-    async open() {
-      const rows = await database
-        .selectFrom('price_version')
-        .selectAll()
-        .where('closed_at', 'is', null)
-        .orderBy('valid_from')
-        .execute();
-      return rows.map(storedPriceOf);
-    },
+    open: () => file.rows<PriceVersionRow>(OPEN).map(storedPriceOf),
     async version(id) {
+      const database = await file.kysely();
       const row = await database.selectFrom('price_version').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : storedPriceOf(row);
     },
     async history(model) {
+      const database = await file.kysely();
       const rows = await database
         .selectFrom('price_version')
         .selectAll()
@@ -78,9 +75,9 @@ export function createPriceStore(database: CatalogDatabase): PriceStore {
         .execute();
       return rows.map(storedPriceOf);
     },
-    declare: (prices, now) => declarePrices(database, prices, now),
+    declare: (prices, now) => declarePrices(file, prices, now),
     insert: (version, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const { numInsertedOrUpdatedRows } = await transaction
           .insertInto('price_version')
           .values(rowOf(version))
@@ -91,7 +88,7 @@ export function createPriceStore(database: CatalogDatabase): PriceStore {
         return true;
       }),
     withdraw: (id, now, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const { numUpdatedRows } = await transaction
           .updateTable('price_version')
           .set({ closed_at: BigInt(now) })
@@ -107,18 +104,15 @@ export function createPriceStore(database: CatalogDatabase): PriceStore {
   };
 }
 
-async function declarePrices(database: CatalogDatabase, prices: readonly DeclaredPrice[], now: EpochMs): Promise<void> {
+async function declarePrices(file: CatalogFile, prices: readonly DeclaredPrice[], now: EpochMs): Promise<void> {
   const declared = new Map(prices.map((price) => [declaredPriceId(price) as string, price]));
-  await database.transaction().execute(async (transaction) => {
-    const rows = await transaction
-      .selectFrom('price_version')
-      .select(['id', 'closed_at'])
-      .where('source', '=', 'config')
-      .execute();
-    const known = new Set(rows.map((row) => row.id));
-    const added = [...declared].filter(([id, { until }]) => !known.has(id) && (until === undefined || until > now));
-    const reopened = rows.filter((row) => row.closed_at !== null && declared.has(row.id));
-    const closed = rows.filter((row) => row.closed_at === null && !declared.has(row.id));
+  const rows = file.rows<Pick<PriceVersionRow, 'id' | 'closed_at'>>(CONFIGURED);
+  const known = new Set(rows.map((row) => row.id));
+  const added = [...declared].filter(([id, { until }]) => !known.has(id) && (until === undefined || until > now));
+  const reopened = rows.filter((row) => row.closed_at !== null && declared.has(row.id));
+  const closed = rows.filter((row) => row.closed_at === null && !declared.has(row.id));
+  if (added.length + reopened.length + closed.length === 0) return;
+  await file.transaction(async (transaction) => {
     for (const [id, price] of added) {
       const validFrom = BigInt(Math.max(price.from ?? now, now));
       await transaction

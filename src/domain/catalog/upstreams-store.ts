@@ -3,28 +3,29 @@
 
 import { isId } from '../../core/ids.ts';
 import type { EpochMs } from '../../core/clock.ts';
-import type { CatalogDatabase, UpstreamRow } from '../../store/schema/catalog.ts';
+import type { CatalogFile, UpstreamRow } from '../../store/schema/catalog.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { AdminUpstream } from './admin-catalog.ts';
 import { CorruptRowError } from './price-rates.ts';
 
 export interface UpstreamsStore {
-  all(): Promise<readonly AdminUpstream[]>;
+  /** At opening. */
+  all(): readonly AdminUpstream[];
   insert(upstream: AdminUpstream, entry: AuditEntry): Promise<void>;
   /** Writes what differs from the revision before; false if that is not the stored one any more. */
   update(upstream: AdminUpstream, entry: AuditEntry): Promise<boolean>;
-  /** Keeps the names that the config declares, for good. */
+  /** Keeps the names that the config declares, for good. At opening. */
   rememberDeclared(names: readonly string[], now: EpochMs): Promise<void>;
   /** Whether a config ever declared an upstream of that name. */
   wasDeclared(name: string): Promise<boolean>;
 }
 
-export function createUpstreamsStore(database: CatalogDatabase): UpstreamsStore {
+export function createUpstreamsStore(file: CatalogFile): UpstreamsStore {
   return {
-    all: async () => (await database.selectFrom('upstream').selectAll().orderBy('name').execute()).map(upstreamOf),
+    all: () => file.rows<UpstreamRow>('SELECT * FROM upstream ORDER BY name').map(upstreamOf),
     insert: (upstream, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         await transaction
           .insertInto('upstream')
           .values({
@@ -37,7 +38,7 @@ export function createUpstreamsStore(database: CatalogDatabase): UpstreamsStore 
         await appendAuditEvent(transaction, entry);
       }),
     update: (upstream, entry) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         const { numUpdatedRows } = await transaction
           .updateTable('upstream')
           .set(changingColumns(upstream))
@@ -49,14 +50,18 @@ export function createUpstreamsStore(database: CatalogDatabase): UpstreamsStore 
         return true;
       }),
     async rememberDeclared(names, now) {
-      if (names.length === 0) return;
+      const known = new Set(file.rows<{ readonly name: string }>('SELECT name FROM declared_upstream').map(({ name }) => name));
+      const unknown = names.filter((name) => !known.has(name));
+      if (unknown.length === 0) return;
+      const database = await file.kysely();
       await database
         .insertInto('declared_upstream')
-        .values(names.map((name) => ({ name, first_declared_at: BigInt(now) })))
+        .values(unknown.map((name) => ({ name, first_declared_at: BigInt(now) })))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
     async wasDeclared(name) {
+      const database = await file.kysely();
       const row = await database
         .selectFrom('declared_upstream')
         .select('name')

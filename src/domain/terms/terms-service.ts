@@ -144,12 +144,13 @@ export async function openTerms(
 ): Promise<Terms> {
   const { store, clock, newId } = services;
   const documents = parseDocuments(files);
-  const missing = unpublished(documents, await store.versions());
+  const before = store.versions();
+  const missing = unpublished(documents, before);
   if (missing.length > 0) await store.publish(missing, clock.now(), newId);
-  const versions = await store.versions();
+  const versions = missing.length > 0 ? store.versions() : before;
   const names = [...new Set(documents.map((document) => document.document))];
   const memory = createTermsMemory(versions, names);
-  for await (const accepted of store.accepted(names)) memory.note(accepted);
+  for (const accepted of store.accepted(names)) memory.note(accepted);
   return createTerms(services, memory, versions);
 }
 

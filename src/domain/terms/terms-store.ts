@@ -2,7 +2,7 @@
 // acceptance once for each account, version and method. Nothing here updates or deletes, and the tables would
 // refuse it.
 
-import type { Kysely, Selectable, Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
 import { isId, type AccountId, type IdSource } from '../../core/ids.ts';
 import type {
@@ -11,6 +11,7 @@ import type {
   TermsTables,
   TermsVersionTable,
 } from '../../store/schema/terms.ts';
+import type { SqlFile } from '../../store/sql-file.ts';
 import type { ParsedDocument } from './parse-document.ts';
 import type { Acceptance, Clause, ClauseKind, TermsVersion } from './terms.ts';
 
@@ -27,8 +28,8 @@ export interface AcceptanceQuery {
 }
 
 export interface TermsStore {
-  /** All published versions, oldest effective first; of one moment, in the order of publishing. */
-  versions(): Promise<readonly PublishedVersion[]>;
+  /** All published versions, oldest effective first; of one moment, in the order of publishing. At opening. */
+  versions(): readonly PublishedVersion[];
   /** Writes all of them or, if anything fails, none. */
   publish(documents: readonly ParsedDocument[], at: EpochMs, newId: IdSource): Promise<void>;
   /** False if the same account had accepted that version in that way before: then nothing was written. */
@@ -39,22 +40,23 @@ export interface TermsStore {
     method: Acceptance['method'],
   ): Promise<Acceptance | undefined>;
   acceptances(query: AcceptanceQuery): Promise<readonly Acceptance[]>;
-  /** Every acceptance of these documents, for the directory. */
-  accepted(documents: readonly string[]): AsyncIterable<AcceptedVersion>;
+  /** Every acceptance of these documents, for the directory. At opening. */
+  accepted(documents: readonly string[]): Iterable<AcceptedVersion>;
 }
 
 export interface PublishedVersion extends TermsVersion {
   readonly publishedAt: EpochMs;
 }
 
-export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
+export function createTermsStore(file: SqlFile<TermsTables>): TermsStore {
   return {
-    versions: () => readVersions(database),
+    versions: () => readVersions(file),
     publish: (documents, at, newId) =>
-      database.transaction().execute(async (transaction) => {
+      file.transaction(async (transaction) => {
         for (const document of documents) await insertVersion(transaction, document, at, newId);
       }),
     async insertAcceptance(acceptance) {
+      const database = await file.kysely();
       const result = await database
         .insertInto('terms_acceptance')
         .values(rowOf(acceptance))
@@ -62,6 +64,7 @@ export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
       return result.numInsertedOrUpdatedRows === 1n;
     },
     async acceptance(accountId, { document, version }, method) {
+      const database = await file.kysely();
       const row = await database
         .selectFrom('terms_acceptance')
         .selectAll()
@@ -73,6 +76,7 @@ export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
       return row === undefined ? undefined : acceptanceOf(row);
     },
     async acceptances(query) {
+      const database = await file.kysely();
       let select = database
         .selectFrom('terms_acceptance')
         .selectAll()
@@ -84,14 +88,11 @@ export function createTermsStore(database: Kysely<TermsTables>): TermsStore {
       if (query.version !== undefined) select = select.where('version', '=', query.version);
       return (await select.execute()).map(acceptanceOf);
     },
-    async *accepted(documents) {
+    *accepted(documents) {
       if (documents.length === 0) return;
-      const rows = database
-        .selectFrom('terms_acceptance')
-        .select(['account_id', 'document', 'version', 'method', 'at'])
-        .where('document', 'in', documents)
-        .stream();
-      for await (const row of rows) {
+      const anyOf = documents.map(() => '?').join(', ');
+      const query = `SELECT account_id, document, version, method, at FROM terms_acceptance WHERE document IN (${anyOf})`;
+      for (const row of file.eachRow<Selectable<TermsAcceptanceTable>>(query, ...documents)) {
         yield {
           accountId: idOf('acc', row.account_id),
           document: row.document,
@@ -144,24 +145,17 @@ async function insertVersion(
     .execute();
 }
 
-async function readVersions(database: Kysely<TermsTables>): Promise<readonly PublishedVersion[]> {
+function readVersions(file: SqlFile<TermsTables>): readonly PublishedVersion[] {
   const clauses = new Map<string, Clause[]>();
-  for (const row of await database
-    .selectFrom('terms_clause')
-    .selectAll()
-    .orderBy('version_id')
-    .orderBy('position')
-    .execute()) {
+  for (const row of file.rows<Selectable<TermsClauseTable>>(
+    'SELECT * FROM terms_clause ORDER BY version_id, position',
+  )) {
     const list = clauses.get(row.version_id) ?? [];
     if (list.push(clauseOf(row)) === 1) clauses.set(row.version_id, list);
   }
-  const rows = await database
-    .selectFrom('terms_version')
-    .selectAll()
-    .orderBy('effective_at')
-    .orderBy('id')
-    .execute();
-  return rows.map((row) => versionOf(row, clauses.get(row.id) ?? []));
+  return file
+    .rows<Selectable<TermsVersionTable>>('SELECT * FROM terms_version ORDER BY effective_at, id')
+    .map((row) => versionOf(row, clauses.get(row.id) ?? []));
 }
 
 function versionOf(row: Selectable<TermsVersionTable>, clauses: readonly Clause[]): PublishedVersion {

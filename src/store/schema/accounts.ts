@@ -1,8 +1,9 @@
 // Tables of accounts, users, groups, API keys and the audit. Amounts, counts and times are whole numbers
 // (STRICT), and what must never be true is refused by the table itself, behind all checks of the code.
 
-import type { ColumnType, Insertable, Kysely, Selectable, Updateable } from 'kysely';
+import type { ColumnType, Insertable, Selectable, Updateable } from 'kysely';
 import type { Migration } from '../migrate.ts';
+import type { SqlFile } from '../sql-file.ts';
 
 /** Whole numbers are read as bigint; written as either. */
 type Whole = ColumnType<bigint, bigint | number, bigint | number>;
@@ -95,8 +96,8 @@ export interface AccountsTables extends AuditTables {
   readonly api_key: ApiKeyTable;
 }
 
-/** A Kysely that knows these tables; one that knows more will do. */
-export type AccountsDatabase = Kysely<AccountsTables>;
+/** A file that has these tables; one that has more will do. */
+export type AccountsFile = SqlFile<AccountsTables>;
 
 export type AccountRow = Selectable<AccountTable>;
 export type AccountChange = Updateable<AccountTable>;

@@ -1,8 +1,8 @@
 // Prices, upstreams and models. Price versions are immutable and dated, and no row is ever deleted: usage records name
 // price versions by their identifier, upstreams and models by their name.
 
-import type { Kysely } from 'kysely';
 import type { Migration } from '../migrate.ts';
+import type { SqlFile } from '../sql-file.ts';
 import type { AuditTables } from './accounts.ts';
 
 export interface CatalogTables {
@@ -13,8 +13,8 @@ export interface CatalogTables {
   model_offer: ModelOfferRow;
 }
 
-/** A Kysely that knows these tables and the audit; one that knows more will do. */
-export type CatalogDatabase = Kysely<CatalogTables & AuditTables>;
+/** A file that has these tables and the audit; one that has more will do. */
+export type CatalogFile = SqlFile<CatalogTables & AuditTables>;
 
 export interface PriceVersionRow {
   id: string;

@@ -19,7 +19,7 @@ import {
 import { migrate } from '../../../src/store/migrate.ts';
 import { accountsMigrations, type AccountsTables } from '../../../src/store/schema/accounts.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from '../../../src/store/schema/catalog.ts';
-import { kyselyOn } from '../../../src/store/kysely.ts';
+import { sqlFileOn } from '../../../src/store/sql-file.ts';
 import { openSqlite } from '../../../src/store/sqlite.ts';
 import { openAiCompatible, priority, requestPrice, simulator, tokenPrice, weighted } from '../../../plugins/index.ts';
 
@@ -92,13 +92,14 @@ export async function catalogRig(options: RigOptions = {}) {
   afterAll(() => rmSync(dataFolder, { recursive: true, force: true }));
   const raw = openSqlite({ path: ':memory:' });
   migrate(raw, [...accountsMigrations, catalogMigration, adminCatalogMigration]);
-  const database = kyselyOn<AccountsTables & CatalogTables>(raw);
+  const file = sqlFileOn<AccountsTables & CatalogTables>(raw);
+  const database = await file.kysely();
   const time = { now: Date.UTC(2026, 0, 15, 12) };
   const guarded: string[] = [];
   const clock = { now: () => time.now, monotonicMs: () => time.now };
   const reopen = (again: RigOptions = {}): Promise<OpenCatalog> =>
     openCatalog({
-      database,
+      file,
       dataFolder,
       clock,
       newId,

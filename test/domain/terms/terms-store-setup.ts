@@ -11,7 +11,7 @@ import {
 } from '../../../src/domain/terms/terms-service.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { termsMigrations, type TermsTables } from '../../../src/store/schema/terms.ts';
-import { kyselyOn } from '../../../src/store/kysely.ts';
+import { sqlFileOn } from '../../../src/store/sql-file.ts';
 import { openSqlite } from '../../../src/store/sqlite.ts';
 
 export const dayMs = 24 * 60 * 60 * 1000;
@@ -28,7 +28,7 @@ export interface TermsSetup {
 export function setUpTerms(): TermsSetup {
   const database = openSqlite({ path: ':memory:' });
   migrate(database, termsMigrations);
-  const store = createTermsStore(kyselyOn<TermsTables>(database));
+  const store = createTermsStore(sqlFileOn<TermsTables>(database));
   let now = Date.parse('2026-02-01T00:00:00Z');
   const clock = { now: () => now, monotonicMs: () => now };
   return {
