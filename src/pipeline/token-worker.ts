@@ -1,8 +1,11 @@
 // The worker that has the tokenizer: its tables take hundreds of milliseconds to load and tens of megabytes to keep,
 // and a count takes as long as the caller's text makes it. None of that may happen where requests are served.
 
-import { clearMergeCache, countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { readFileSync } from 'node:fs';
+import tablesPath from 'gpt-tokenizer/data/o200k_base.tiktoken' with { type: 'file' };
+import { GptEncoding } from 'gpt-tokenizer/GptEncoding';
 import { countInSlices } from './token-slices.ts';
+import { readTokenTables } from './token-tables.ts';
 
 declare const self: Worker;
 
@@ -20,6 +23,8 @@ export type FromTokenWorker =
 /** Enough for any ordinary text of the largest size; those who wait behind a hostile one wait no longer than that. */
 const COUNT_MAX_MS = 400;
 
+const tokenizer = GptEncoding.getEncodingApi('o200k_base', () => readTokenTables(readFileSync(tablesPath, 'latin1')));
+
 // What looks like a special token is the client's text, and is counted as such.
 const asText = { disallowedSpecial: new Set<string>() };
 
@@ -31,12 +36,12 @@ answer({ kind: 'ready' });
 function counted(body: Uint8Array): number | undefined {
   try {
     const untilMs = performance.now() + COUNT_MAX_MS;
-    return countInSlices(body, (text) => countTokens(text, asText), () => performance.now() > untilMs);
+    return countInSlices(body, (text) => tokenizer.countTokens(text, asText), () => performance.now() > untilMs);
   } catch {
     return undefined;
   } finally {
     // It remembers pieces of text, which are the client's: not beyond the count.
-    clearMergeCache();
+    tokenizer.clearMergeCache();
   }
 }
 
