@@ -3,7 +3,7 @@
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
 import { PPM_ONE } from '../core/money.ts';
-import type { Group } from '../domain/accounts/accounts.ts';
+import type { Account, Group } from '../domain/accounts/accounts.ts';
 import type { Model, PriceVersion } from '../domain/catalog/catalog.ts';
 import type { PinnedTerms } from '../domain/ledger/records.ts';
 import type { Decision, PolicyFacts } from '../plugin/policy.ts';
@@ -38,7 +38,17 @@ function admitted(services: PipelineServices, read: Read, country: string): Admi
   return { ...read, country, model, terms: pinTerms(services, read, model) };
 }
 
-const noGroups: readonly string[] = [];
+const lastAccountFacts = new WeakMap<Account, NonNullable<PolicyFacts['account']>>();
+
+/** The same for all requests of an account through keys of one group. Frozen, because many requests share them. */
+function accountFacts({ account, group }: Read): NonNullable<PolicyFacts['account']> {
+  const last = lastAccountFacts.get(account);
+  if (last !== undefined && last.groups[0] === group?.name) return last;
+  const groups = Object.freeze(group === undefined ? [] : [group.name]);
+  const facts = Object.freeze({ id: account.id, kind: account.kind, groups });
+  lastAccountFacts.set(account, facts);
+  return facts;
+}
 
 /** The facts of the gate `use`, for the request or for one upstream of its plan. */
 export function useFacts(
@@ -47,13 +57,12 @@ export function useFacts(
   country: string,
   upstream: PolicyFacts['upstream'],
 ): PolicyFacts {
-  const groupName = read.group?.name;
   return {
     gate: 'use',
     at: read.admittedAt,
     address: read.address,
     country,
-    account: { id: read.account.id, kind: read.account.kind, groups: groupName === undefined ? noGroups : [groupName] },
+    account: accountFacts(read),
     apiKeyId: read.apiKey.id,
     operation: read.protocol.operation,
     model: read.facts.model,

@@ -8,6 +8,7 @@ import type { Model, Offer } from '../domain/catalog/catalog.ts';
 import type { Hold, PinnedTerms } from '../domain/ledger/records.ts';
 import type { Protocol, RequestFacts } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
+import type { TakenLimits } from './services.ts';
 
 /** Head of a request: nothing of its body was read yet. */
 export interface Received {
@@ -50,7 +51,7 @@ export interface Reserved extends Admitted {
   readonly hold: Hold;
   /** The usage that the hold can pay for. */
   readonly bound: UsageParts;
-  readonly releaseLimits: (tokens: number) => void;
+  readonly limits: TakenLimits;
 }
 
 /** Upstreams that may serve, best first. */

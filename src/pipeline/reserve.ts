@@ -11,7 +11,7 @@ import type { Hold } from '../domain/ledger/records.ts';
 import type { PriceTerms } from '../plugin/prices.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import type { Admitted, Reserved } from './exchange.ts';
-import type { LimitOutcome, PipelineServices } from './services.ts';
+import type { LimitOutcome, PipelineServices, TakenLimits } from './services.ts';
 
 /** Waits only where the ledger does, or where tokens must be counted. */
 export function reserve(services: PipelineServices, admitted: Admitted): Reserved | Promise<Reserved> {
@@ -23,9 +23,9 @@ export function reserve(services: PipelineServices, admitted: Admitted): Reserve
     const hold = holdFor(services, admitted, bound);
     const outcome = services.ledger.placeHold(hold, budgetsOf(services, admitted), durabilityOf(admitted));
     if (!(outcome instanceof Promise) && outcome.placed) {
-      return { ...admitted, hold, bound, releaseLimits: limits.release };
+      return { ...admitted, hold, bound, limits };
     }
-    return reserveLater(services, admitted, bound, hold, outcome, limits.release);
+    return reserveLater(services, admitted, bound, hold, outcome, limits);
   } catch (error) {
     limits.release(0);
     throw error;
@@ -38,14 +38,14 @@ async function reserveLater(
   bound: UsageParts,
   hold: Hold,
   placing: HoldOutcome | Promise<HoldOutcome>,
-  release: Reserved['releaseLimits'],
+  limits: TakenLimits,
 ): Promise<Reserved> {
   try {
     const outcome = await placing;
     const held = outcome.placed ? { hold, bound } : await holdCounted(services, admitted, bound, outcome);
-    return { ...admitted, ...held, releaseLimits: release };
+    return { ...admitted, ...held, limits };
   } catch (error) {
-    release(0);
+    limits.release(0);
     throw error;
   }
 }

@@ -26,11 +26,15 @@ export interface Compliance {
   countryOf(address: string, peer: string, headers: Headers): string;
 }
 
+/** What a request has taken from its limits. */
+export interface TakenLimits {
+  readonly taken: true;
+  /** Called once, at the end, with the tokens that were really used. */
+  release(tokens: number): void;
+}
+
 export type LimitOutcome =
-  | {
-      readonly taken: true;
-      /** Called once, at the end, with the tokens that were really used. */ readonly release: (tokens: number) => void;
-    }
+  | TakenLimits
   | {
       readonly taken: false;
       readonly limit: 'requests' | 'tokens' | 'concurrency';

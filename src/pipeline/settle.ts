@@ -69,7 +69,7 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
   try {
     return services.ledger.close(closing);
   } finally {
-    request.releaseLimits(tokensOf(metered.usage));
+    request.limits.release(tokensOf(metered.usage));
   }
 }
 

@@ -1,5 +1,6 @@
-// Tollgate's executable as a target, set up as an operator would: a data folder of its own, an operator key from the
-// environment, the mock as the `openai` upstream, and an account with money and a key made through the admin API.
+// Tollgate's executable as a target with everything on: a preset's terms and policies, limits of all three kinds on
+// account and key, budgets of all three windows, a data folder of its own, the mock as the `openai` upstream, and an
+// account with money and a key made through the admin API.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,14 @@ import type { Target, Upstream } from './targets.ts';
 const START_PATIENCE_MS = 20_000;
 /** A million dollars: the bench must not run out of money. */
 const TOP_UP_NANO = String(1_000_000n * 1_000_000_000n);
+
+/** Counted and checked at every request; the bench must not run into them. */
+const NEVER_REACHED = { requestsPerMinute: 10_000_000, tokensPerMinute: 100_000_000_000, concurrency: 100_000 };
+const BUDGETS = {
+  day: { capNano: TOP_UP_NANO },
+  month: { capNano: TOP_UP_NANO },
+  total: { capNano: TOP_UP_NANO },
+};
 
 interface Admin {
   create(path: string, body: unknown, wanted: readonly string[]): Promise<string>;
@@ -65,10 +74,15 @@ async function untilServing(origin: string, exited: Promise<number>): Promise<vo
 
 async function createKey(origin: string, operatorKey: string): Promise<string> {
   const admin = connectAdmin(origin, operatorKey);
-  const accountId = await admin.create('accounts', { kind: 'company', name: 'Bench', currency: 'USD' }, ['id']);
+  const accountId = await admin.create(
+    'accounts',
+    { kind: 'company', name: 'Bench', currency: 'USD', limits: NEVER_REACHED, budgets: BUDGETS },
+    ['id'],
+  );
   const topUp = { amountNano: TOP_UP_NANO, currency: 'USD', source: 'promotion', reason: 'money for the bench' };
   await admin.create(`accounts/${accountId}/top-ups`, topUp, []);
-  return admin.create('api-keys', { accountId, name: 'bench' }, ['key']);
+  const key = { accountId, name: 'bench', limits: NEVER_REACHED, budgets: { month: { capNano: TOP_UP_NANO } } };
+  return admin.create('api-keys', key, ['key']);
 }
 
 export async function startTollgate(executable: string, upstream: Upstream): Promise<Target> {
@@ -80,7 +94,7 @@ export async function startTollgate(executable: string, upstream: Upstream): Pro
     const child = startChild({
       name,
       core: cores.gateway,
-      command: [executable, 'serve', '--port', String(port), '--data', dataFolder],
+      command: [executable, 'serve', '--port', String(port), '--data', dataFolder, '--preset', 'personal'],
       environment: {
         OPENAI_API_KEY: 'sk-upstream',
         OPENAI_BASE_URL: `${upstream.origin}/v1`,

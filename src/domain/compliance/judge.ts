@@ -31,15 +31,15 @@ function byGate(policies: Asked, about: About): Readonly<Record<Gate, Asked>> {
   return { access: of('access'), register: of('register'), 'top-up': of('top-up'), use: of('use') };
 }
 
+/** All levels: what one policy wrote, the next would believe. Values that many requests share are frozen already. */
 function freezeFacts(facts: PolicyFacts): void {
   if (Object.isFrozen(facts)) return;
   Object.freeze(facts);
-  Object.freeze(facts.terms);
+  if (!Object.isFrozen(facts.terms)) Object.freeze(facts.terms);
   if (facts.upstream !== undefined) Object.freeze(facts.upstream);
-  if (facts.account !== undefined) {
-    Object.freeze(facts.account);
-    Object.freeze(facts.account.groups);
-  }
+  if (facts.account === undefined || Object.isFrozen(facts.account)) return;
+  Object.freeze(facts.account);
+  Object.freeze(facts.account.groups);
 }
 
 const sameObligation = (a: Obligation, b: Obligation): boolean =>
@@ -81,27 +81,28 @@ export function createJudge(
       // The facts are this request's own and nobody reads them after their only reader: freezing would change nothing.
       if (loaded.length === 1 && only !== undefined) return askOne(only, facts);
       freezeFacts(facts);
-      const decisions: Decision[] = [];
-      for (const [index, entry] of loaded.entries()) {
+      let united: Decision = allow;
+      let index = 0;
+      for (const entry of loaded) {
+        index += 1;
         const decision = askOne(entry, facts);
-        if (decision instanceof Promise)
-          return judgeRest(decisions, decision, loaded.slice(index + 1), facts);
+        if (decision instanceof Promise) return judgeRest(united, decision, loaded.slice(index), facts);
         // Policies write nothing, so those behind the first deny need not be asked: its words win anyway.
         if (decision.verdict === 'deny') return decision;
-        decisions.push(decision);
+        if (decision.obligations.length > 0) united = unite([united, decision]);
       }
-      return unite(decisions);
+      return united;
     },
   };
 
   /** From the first asynchronous policy on, all are asked at once, so that deadlines run side by side. */
   async function judgeRest(
-    before: readonly Decision[],
+    before: Decision,
     first: Promise<Decision>,
     rest: Asked,
     facts: PolicyFacts,
   ): Promise<Decision> {
     const behind = rest.map((entry) => askOne(entry, facts));
-    return unite([...before, await first, ...(await Promise.all(behind))]);
+    return unite([before, await first, ...(await Promise.all(behind))]);
   }
 }

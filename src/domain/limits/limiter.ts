@@ -9,6 +9,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Limits } from '../accounts/accounts.ts';
 import { addressSubject } from './address-subject.ts';
 import { addAt, countAt, newCount, slotAt, takeBack, untilAtMost } from './sliding-count.ts';
+import type { SlidingCount } from './sliding-count.ts';
 import { createSubjectTable } from './subject-table.ts';
 import type { SubjectState, SubjectTable } from './subject-table.ts';
 
@@ -37,7 +38,7 @@ export type LimitDecision =
    * `release` gives concurrency back and corrects the tokens; a second call does nothing. The request stays
    * counted.
    */
-  { readonly taken: true; readonly release: (actualTokens: number) => void } | LimitRefusal;
+  { readonly taken: true; release(actualTokens: number): void } | LimitRefusal;
 
 export interface Limiter {
   /**
@@ -58,11 +59,15 @@ export interface LimiterOptions {
   readonly subjectsMax?: number;
 }
 
+/** One subject of one request: what is asked of it, then what was taken. */
 interface Claim {
   readonly scope: LimitScope;
   readonly id: string;
   readonly limits: Limits;
   readonly table: SubjectTable;
+  /** Set when it has been taken from. */
+  state: SubjectState | undefined;
+  tokens: number;
 }
 
 /** How long to wait when waiting does not help by itself: a place becomes free when some request ends. */
@@ -82,14 +87,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
 
   const claimsOf = ({ apiKey, account, group, address }: LimitSubjects): readonly Claim[] => {
     const claims: Claim[] = [];
-    if (isLimited(apiKey.limits))
-      claims.push({ scope: 'API key', id: apiKey.id, limits: apiKey.limits, table: keys });
-    if (isLimited(account.limits))
-      claims.push({ scope: 'account', id: account.id, limits: account.limits, table: accounts });
-    if (group && isLimited(group.limits))
-      claims.push({ scope: 'group', id: group.name, limits: group.limits, table: groups });
-    if (limitsAddresses)
-      claims.push({ scope: 'address', id: addressSubject(address), limits: addressLimits, table: addresses });
+    if (isLimited(apiKey.limits)) claims.push(claimOn(keys, 'API key', apiKey.id, apiKey.limits));
+    if (isLimited(account.limits)) claims.push(claimOn(accounts, 'account', account.id, account.limits));
+    if (group && isLimited(group.limits)) claims.push(claimOn(groups, 'group', group.name, group.limits));
+    if (limitsAddresses) claims.push(claimOn(addresses, 'address', addressSubject(address), addressLimits));
     return claims;
   };
 
@@ -116,10 +117,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
           longest = refusal;
       }
       if (longest !== undefined) return longest;
-      const returns = claims.map((claim) =>
-        apply(claim.table.open(claim.id, slot), claim.limits, tokens, slot),
-      );
-      return { taken: true, release: releaseOnce(returns, clock) };
+      for (const claim of claims) apply(claim, tokens, slot);
+      return new TakenLimits(claims, clock, slot);
     },
     get subjects() {
       return keys.size + accounts.size + groups.size + addresses.size;
@@ -136,76 +135,89 @@ export function decide(
   nowMs: number,
 ): LimitRefusal | undefined {
   const { requestsPerMinute, tokensPerMinute, concurrency } = limits;
-  const refuse = (limit: LimitKind, capacity: number, retryAfterSeconds: number): LimitRefusal => ({
-    taken: false,
-    limit,
-    scope,
-    capacity,
-    retryAfterSeconds,
-  });
   let longest: LimitRefusal | undefined;
   if (concurrency !== undefined && (state?.inFlight ?? 0) >= concurrency) {
-    longest = refuse(
-      'concurrency',
-      concurrency,
-      concurrency <= 0 ? NEVER_RETRY_SECONDS : CONCURRENCY_RETRY_SECONDS,
-    );
+    const waitSeconds = concurrency <= 0 ? NEVER_RETRY_SECONDS : CONCURRENCY_RETRY_SECONDS;
+    longest = refusalOf(scope, 'concurrency', concurrency, waitSeconds);
   }
-  const counted = [
-    ['requests', requestsPerMinute, state?.requests, 1],
-    ['tokens', tokensPerMinute, state?.tokens, Math.min(tokens, tokensPerMinute ?? 0)],
-  ] as const;
-  for (const [limit, capacity, count, wanted] of counted) {
-    if (capacity === undefined) continue;
-    const used = count === undefined ? 0 : countAt(count, slotAt(nowMs));
-    if (capacity > 0 && used + wanted <= capacity) continue;
-    const waitSeconds =
-      capacity <= 0 || count === undefined
-        ? NEVER_RETRY_SECONDS
-        : Math.max(1, Math.ceil(untilAtMost(count, nowMs, capacity - wanted) / 1_000));
-    if (longest === undefined || waitSeconds >= longest.retryAfterSeconds)
-      longest = refuse(limit, capacity, waitSeconds);
+  if (requestsPerMinute !== undefined) {
+    const waitSeconds = waitOf(state?.requests, requestsPerMinute, 1, nowMs);
+    if (waitSeconds > 0 && waitSeconds >= (longest?.retryAfterSeconds ?? 0))
+      longest = refusalOf(scope, 'requests', requestsPerMinute, waitSeconds);
+  }
+  if (tokensPerMinute !== undefined) {
+    const waitSeconds = waitOf(state?.tokens, tokensPerMinute, Math.min(tokens, tokensPerMinute), nowMs);
+    if (waitSeconds > 0 && waitSeconds >= (longest?.retryAfterSeconds ?? 0))
+      longest = refusalOf(scope, 'tokens', tokensPerMinute, waitSeconds);
   }
   return longest;
 }
 
-/** Takes, and returns how to give back. Called only when no subject refused. */
-function apply(
-  state: SubjectState,
-  limits: Limits,
-  tokens: number,
-  slot: number,
-): (actualTokens: number, atSlot: number) => void {
-  state.lastUsed = slot;
-  state.inFlight += 1;
-  if (limits.requestsPerMinute !== undefined) addAt((state.requests ??= newCount(slot)), slot, 1);
-  if (limits.tokensPerMinute === undefined) {
-    return () => {
-      state.inFlight -= 1;
-    };
-  }
-  const taken = Math.min(tokens, limits.tokensPerMinute);
-  const count = (state.tokens ??= newCount(slot));
-  addAt(count, slot, taken);
-  return (actualTokens, atSlot) => {
-    state.inFlight -= 1;
-    if (actualTokens < taken) takeBack(count, slot, atSlot, taken - actualTokens);
-    else addAt(count, atSlot, actualTokens - taken);
-  };
+const refusalOf = (
+  scope: LimitScope,
+  limit: LimitKind,
+  capacity: number,
+  retryAfterSeconds: number,
+): LimitRefusal => ({ taken: false, limit, scope, capacity, retryAfterSeconds });
+
+/** Seconds until so much more fits; 0: it fits now. */
+function waitOf(count: SlidingCount | undefined, capacity: number, wanted: number, nowMs: number): number {
+  const used = count === undefined ? 0 : countAt(count, slotAt(nowMs));
+  if (capacity > 0 && used + wanted <= capacity) return 0;
+  if (capacity <= 0 || count === undefined) return NEVER_RETRY_SECONDS;
+  return Math.max(1, Math.ceil(untilAtMost(count, nowMs, capacity - wanted) / 1_000));
 }
 
-function releaseOnce(
-  returns: readonly ((actualTokens: number, atSlot: number) => void)[],
-  clock: Pick<Clock, 'monotonicMs'>,
-): (actualTokens: number) => void {
-  let released = false;
-  return (actualTokens) => {
-    if (released) return;
-    released = true;
-    const slot = slotAt(clock.monotonicMs());
+const claimOn = (table: SubjectTable, scope: LimitScope, id: string, limits: Limits): Claim => ({
+  scope,
+  id,
+  limits,
+  table,
+  state: undefined,
+  tokens: 0,
+});
+
+/** Called only when no subject refused. */
+function apply(claim: Claim, tokens: number, slot: number): void {
+  const { requestsPerMinute, tokensPerMinute } = claim.limits;
+  const state = claim.table.open(claim.id, slot);
+  claim.state = state;
+  state.lastUsed = slot;
+  state.inFlight += 1;
+  if (requestsPerMinute !== undefined) addAt((state.requests ??= newCount(slot)), slot, 1);
+  if (tokensPerMinute === undefined) return;
+  claim.tokens = Math.min(tokens, tokensPerMinute);
+  addAt((state.tokens ??= newCount(slot)), slot, claim.tokens);
+}
+
+/** What one request has taken. */
+class TakenLimits {
+  readonly taken = true;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #slot: number;
+  /** Undefined once it was given back. */
+  #claims: readonly Claim[] | undefined;
+
+  constructor(claims: readonly Claim[], clock: Pick<Clock, 'monotonicMs'>, slot: number) {
+    this.#claims = claims;
+    this.#clock = clock;
+    this.#slot = slot;
+  }
+
+  release(actualTokens: number): void {
+    const claims = this.#claims;
+    if (claims === undefined) return;
+    this.#claims = undefined;
+    const nowSlot = slotAt(this.#clock.monotonicMs());
     const tokens = wholeTokens(actualTokens);
-    for (const giveBack of returns) giveBack(tokens, slot);
-  };
+    for (const { state, limits, tokens: taken } of claims) {
+      if (state === undefined) continue;
+      state.inFlight -= 1;
+      if (limits.tokensPerMinute === undefined || state.tokens === undefined) continue;
+      if (tokens < taken) takeBack(state.tokens, this.#slot, nowSlot, taken - tokens);
+      else addAt(state.tokens, nowSlot, tokens - taken);
+    }
+  }
 }
 
 function isLimited(limits: Limits): boolean {

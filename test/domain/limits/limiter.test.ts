@@ -241,7 +241,7 @@ describe('against a model that remembers every request', () => {
               continue;
             }
             const decision = limiter.take(who, 40);
-            if (decision.taken) open.push(decision.release);
+            if (decision.taken) open.push((actualTokens) => decision.release(actualTokens));
             else if (decision.limit === 'concurrency') expect(open.length).toBe(3);
             expect(open.length).toBeLessThanOrEqual(3);
           }
