@@ -8,7 +8,7 @@ export type Id<P extends IdPrefix = IdPrefix> = `${P}_${string}`;
 /** Makes identifiers; handed in so that tests are repeatable. */
 export type IdSource = <P extends IdPrefix>(prefix: P) => Id<P>;
 
-export const newId: IdSource = (prefix) => `${prefix}_${Bun.randomUUIDv7('hex').replaceAll('-', '')}`;
+export const newId: IdSource = (prefix) => `${prefix}_${Bun.randomUUIDv7('buffer').toString('hex')}`;
 
 export type RequestId = Id<'req'>;
 export type AccountId = Id<'acc'>;
