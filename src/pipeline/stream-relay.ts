@@ -32,8 +32,10 @@ function endsInBlankLine(bytes: Uint8Array): boolean {
  * slow, and then nothing is left to do that would ever set off a collection.
  */
 function giveBack(bytes: Uint8Array): void {
+  // The size first: to ask a small array for its buffer is to make one.
+  if (bytes.byteLength < LARGE_READ_BYTES) return;
   const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= LARGE_READ_BYTES) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /**
@@ -112,11 +114,15 @@ export class StreamRelay {
     if (this.#outcome !== undefined) return this.#aftermath(chunk);
     const { byteLength } = chunk;
     this.#totalBytes += byteLength;
+    // A tap returns parts of the chunk, or of memory that it made for them: an event that began in the last read.
     const bytes = this.tap.push(chunk);
     // An error where output should begin is for the dispatcher, who may try another upstream.
     if (!this.#begun && this.tap.fault !== undefined && this.tap.reading().contentEvents === 0) return true;
     const goOn = bytes === undefined || this.#draining ? true : this.#forward(bytes);
-    if (byteLength >= LARGE_READ_BYTES && this.#intoSocket) giveBack(chunk);
+    if (this.#intoSocket) {
+      if (bytes !== undefined) giveBack(bytes);
+      giveBack(chunk);
+    }
     const { complete, fault } = this.tap;
     if (fault !== undefined) this.#faultAtMs ??= this.#clock.monotonicMs();
     if (complete) this.#end('finished');

@@ -9,6 +9,7 @@ import { protocolOf } from '../../src/protocols/protocols.ts';
 const encode = (text: string) => new TextEncoder().encode(text);
 const event = (content: string) =>
   encode(`data: {"choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}}}]}\n\n`);
+const copy = (bytes: Uint8Array) => new Uint8Array(bytes);
 const done = encode('data: [DONE]\n\n');
 const failure = encode('data: {"error":{"message":"overloaded","type":"server_error"}}\n\n');
 const limits = { clientStallMs: 1_000, contentSilenceMs: 10_000 };
@@ -205,6 +206,28 @@ describe('memory of what was read', () => {
     const text = await reply.text();
     expect(text).toBe(new TextDecoder().decode(Buffer.concat([large(), large(), event('small'), done])));
     expect(reads.map(({ byteLength }) => byteLength)).toEqual([0, 0, sizes[2]!]);
+  });
+
+  test('so is the memory that the tap made for events cut by a read, and they arrive whole', async () => {
+    const outputs: Uint8Array[] = [];
+    const relay = relayOf();
+    const { tap } = relay;
+    const push = tap.push.bind(tap);
+    tap.push = (chunk) => {
+      const output = push(chunk);
+      if (output !== undefined) outputs.push(output);
+      return output;
+    };
+    const small = Array.from({ length: 2_000 }, (_, index) => event(`piece ${index}`));
+    const whole = Buffer.concat([...small, large(), done]);
+    relay.push(copy(whole.subarray(0, 10)));
+    relay.push(copy(whole.subarray(10, 30_000)));
+    await using server = Bun.serve({ port: 0, fetch: () => new Response(relay.attach(endingOf(relay), undefined)) });
+    const reply = await fetch(server.url);
+    for (let at = 30_000; at < whole.length; at += 30_000) relay.push(copy(whole.subarray(at, at + 30_000)));
+    expect(await reply.text()).toBe(whole.toString());
+    expect(outputs.length).toBeGreaterThan(5);
+    expect(outputs.filter(({ byteLength }) => byteLength >= 16 * 1024)).toEqual([]);
   });
 
   test('a reader in the process may keep what it was given', async () => {
