@@ -43,23 +43,25 @@ export interface SplitterBounds {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
+const noBytes = new Uint8Array();
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class EventSplitter {
   /** True once an event was larger than its bound: nothing is handed out any more. */
   oversized = false;
   private readonly view: Mutable<EventView> = {
-    bytes: new Uint8Array(),
+    bytes: noBytes,
     start: 0,
     end: 0,
     hasData: false,
-    data: new Uint8Array(),
+    data: noBytes,
     dataStart: 0,
     dataEnd: 0,
     name: '',
   };
   /** Bytes of the incomplete event, at the start of a buffer that grows. */
-  private carry: Uint8Array = new Uint8Array();
+  private carry: Uint8Array = noBytes;
   private carryLength = 0;
   /**
    * Where the current line starts, and from where its end was not yet looked for; relative to the event's
@@ -301,10 +303,14 @@ export class EventSplitter {
   }
 }
 
+/** Up to this size a loop copies faster than a view is made to copy from, and nothing is left to collect. */
+const LOOPED_BYTES_MAX = 512;
+
 /** A copy of bytes[start, end). Not `slice`: a Buffer's shares its memory. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(end - start);
-  copy.set(bytes.subarray(start, end));
+  if (copy.length > LOOPED_BYTES_MAX) copy.set(bytes.subarray(start, end));
+  else for (let i = 0; i < copy.length; i++) copy[i] = bytes[start + i] ?? 0;
   return copy;
 }
 

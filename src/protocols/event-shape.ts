@@ -3,15 +3,23 @@
 // same result.
 
 import { decodedLength, stringEnd } from '../core/json-cursor.ts';
-import { copyOf } from '../core/sse.ts';
 
 /** Shapes learnt in vain before it is taken that this stream's events are all different. */
 const patienceMax = 4;
 
+const noBytes = Buffer.alloc(0);
+
+/** A Buffer, because only its comparison takes ranges; and its own, because a view of a copy is three objects. */
+function bufferOf(bytes: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  for (let i = 0; i < copy.length; i++) copy[i] = bytes[start + i] ?? 0;
+  return copy;
+}
+
 export class EventShape {
   /** The bytes before and behind the string's content; the latter begin with its closing quote. */
   private before: Buffer | undefined;
-  private behind: Buffer = Buffer.alloc(0);
+  private behind: Buffer = noBytes;
   private patience = patienceMax;
 
   /**
@@ -21,8 +29,8 @@ export class EventShape {
   learn(bytes: Uint8Array, start: number, end: number, textStart: number, textEnd: number): void {
     if (this.patience === 0) return;
     this.patience--;
-    this.before = Buffer.from(copyOf(bytes, start, textStart).buffer);
-    this.behind = Buffer.from(copyOf(bytes, textEnd, end).buffer);
+    this.before = bufferOf(bytes, start, textStart);
+    this.behind = bufferOf(bytes, textEnd, end);
   }
 
   /** Bytes of text in an event of the learnt shape; -1 if it has another one. */

@@ -13,6 +13,9 @@ import { usageOf } from './openai-usage.ts';
 const nothing = new Uint8Array();
 const blankLine = new TextEncoder().encode('\n\n');
 
+/** All streams share them: an event is scanned, and what was found is noted, in one go. */
+const scanners = { message: new ReplyScanner('message'), text: new ReplyScanner('text') } as const;
+
 export function openOpenAiTap(place: ContentPlace, options: StreamOptions): StreamTap {
   return new OpenAiStreamTap(place, options);
 }
@@ -45,7 +48,7 @@ class OpenAiStreamTap implements StreamTap, EventSink {
 
   constructor(place: ContentPlace, options: StreamOptions) {
     this.options = options;
-    this.scanner = new ReplyScanner(place);
+    this.scanner = scanners[place];
   }
 
   push(chunk: Uint8Array): Uint8Array | undefined {
