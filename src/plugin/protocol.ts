@@ -62,7 +62,8 @@ export interface StreamTap {
   /**
    * Takes bytes as they were read and returns those that may go to the client now: subarrays of the input where
    * possible. `undefined`: nothing yet. Never throws on odd input. The caller must not reuse `chunk`'s memory before
-   * the returned bytes are written, and the tap copies what it keeps.
+   * the returned bytes are written, and the tap copies what it keeps. Returned bytes that are no part of `chunk` stand
+   * in memory made for this call: the caller may free either once they are written.
    */
   push(chunk: Uint8Array): Uint8Array | undefined;
   /** The upstream's body ended without an error. Returns bytes that may go out now, as `push` does. */

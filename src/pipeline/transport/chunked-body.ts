@@ -1,6 +1,8 @@
 // Takes chunked framing off a body, incrementally, split wherever it may be. Invariant: content comes out in
 // order and once, in one piece for each read: later chunks move up inside the read itself.
 
+import { contentOf, EMPTY } from './content-of.ts';
+
 const CHUNK_SIZE_DIGITS_MAX = 13;
 const EXTENSION_BYTES_MAX = 64 * 1024;
 const TRAILER_BYTES_MAX = 16 * 1024;
@@ -18,22 +20,6 @@ const HEX = Uint8Array.from({ length: 256 }, (_, code) => {
   const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase());
   return digit < 0 ? 255 : digit;
 });
-
-/**
- * Up to this size the runtime keeps an array's bytes beside it. A view would first move them into a buffer of
- * their own, with a finaliser, which costs several times as much as the copy, and again when it is collected.
- */
-const COPIED_BYTES_MAX = 1_000;
-
-const EMPTY = new Uint8Array(0);
-
-function contentOf(bytes: Buffer, first: number, end: number): Uint8Array {
-  if (end === first) return EMPTY;
-  if (end - first > COPIED_BYTES_MAX) return bytes.subarray(first, end);
-  const content = new Uint8Array(end - first);
-  bytes.copy(content, 0, first, end);
-  return content;
-}
 
 export interface ChunkedStep {
   /** The content of this read; empty if it held framing only. */

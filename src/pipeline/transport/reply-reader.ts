@@ -2,6 +2,7 @@
 // the bytes alone, never on where they were split, but for how content is divided among `replyData` calls.
 
 import { ChunkedBody } from './chunked-body.ts';
+import { contentOf } from './content-of.ts';
 import { HEAD_BYTES_MAX, parseReplyHead } from './parse-reply-head.ts';
 import type { ReplyHead } from './reply-head.ts';
 
@@ -146,7 +147,7 @@ export class ReplyReader {
         this.#left -= taken;
         const done = this.#left === 0;
         const whole = taken === length;
-        if (taken > 0) this.#events.replyData(whole ? bytes : bytes.subarray(from, from + taken));
+        if (taken > 0) this.#events.replyData(whole ? bytes : contentOf(bytes, from, from + taken));
         if (done && this.#phase === Phase.Length) this.#end(true, from + taken < length);
         return;
       }
