@@ -24,7 +24,7 @@ export interface LoaderOptions {
 }
 
 /** Smaller batches cost more by the row. Whoever must read what is new asks, and does not wait for this. */
-const BATCH_WAIT_MS = 200;
+const BATCH_WAIT_MS = 1_000;
 const BATCH_RECORDS = 1_000;
 const QUICK_RESTARTS = 5;
 const RESTART_FIRST_MS = 50;

@@ -12,7 +12,7 @@ export interface Migration {
 
 export class NewerSchemaError extends Error {
   constructor(path: string, found: readonly string[]) {
-    super(`${path} was written by a newer Tollgate (unknown migrations: ${found.join(', ')}); start that version or restore a backup`);
+    super(`${path} was written by another Tollgate, newer or not released (unknown migrations: ${found.join(', ')}); start that version or restore a backup`);
   }
 }
 

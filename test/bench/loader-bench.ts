@@ -17,7 +17,7 @@ import { UsagePacker } from '../../src/store/usage-packs.ts';
 import { factsWithin, scanUsageFacts } from '../../src/store/usage-scan.ts';
 
 const KEYS_PER_ACCOUNT = 2;
-const BATCHES = [10, 200, 1_000];
+const BATCHES = [10, 100, 500, 1_000];
 const ROUNDS = 6;
 
 interface Parties {
@@ -173,12 +173,12 @@ try {
       }),
     ),
   );
-  const bytes = texts.map((text) => Buffer.from(text));
+  const bytes = texts.map((text) => ({ text: Buffer.from(text), facts: readUsageFacts(text) }));
   show(
     'pack and hash',
     measured(records, () => {
       const packer = new UsagePacker(1, () => undefined);
-      for (const text of bytes) packer.add(text, 0, 1);
+      for (const { text, facts } of bytes) packer.add(text, 0, facts, 1);
       packer.finish();
     }),
   );

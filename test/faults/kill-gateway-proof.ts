@@ -6,6 +6,9 @@ import type { Chance } from '../../src/core/clock.ts';
 import { openLedgerForReading } from '../../src/store/schema/ledger.ts';
 import { askAdmin, sendTopUp, textIn } from './kill-gateway-admin.ts';
 import type { DriverBooks, RoundNotes, TopUp } from './kill-gateway-books.ts';
+import type { UsagePackRow } from '../../src/store/schema/ledger.ts';
+import { readUsageFacts } from '../../src/store/usage-facts.ts';
+import { unpack } from '../../src/store/usage-packs.ts';
 import { judgeCalls, type CallCounts, type UsageFound } from './kill-gateway-verdict.ts';
 
 /** How far the store has been read in the rounds before. */
@@ -130,11 +133,23 @@ function proveTopUps(database: Database, { books, notes, read, wrong }: Proof): 
   }
 }
 
+function usageAfter(database: Database, last: bigint): readonly UsageFound[] {
+  const packs = database.query<UsagePackRow, [bigint]>(
+    'SELECT * FROM usage_pack WHERE position + records - 1 > ? ORDER BY position').all(last);
+  return packs.flatMap((pack) => unpack(pack.texts).map((text, index): UsageFound => {
+    const facts = readUsageFacts(text);
+    return {
+      position: pack.position + BigInt(index), request_id: facts.requestId, account_id: facts.accountId,
+      api_key_id: facts.apiKeyId, model: facts.model, stream: facts.stream ? 1n : 0n, status: BigInt(facts.status),
+      outcome: facts.outcome, input_tokens: BigInt(facts.inputTokens), output_tokens: BigInt(facts.outputTokens),
+      held_nano: facts.heldNano, charge_nano: facts.chargeNano, loss_nano: facts.lossNano,
+    };
+  })).filter(({ position }) => position > last);
+}
+
 function proveUsage(database: Database, proof: Proof): void {
   const { read, notes, books, counts, wrong } = proof;
-  const rows = database.query<UsageFound, [bigint]>(
-    `SELECT position, request_id, account_id, api_key_id, model, stream, status, outcome, input_tokens, output_tokens,
-     held_nano, charge_nano, loss_nano FROM usage WHERE position > ? ORDER BY position`).all(read.usagePosition);
+  const rows = usageAfter(database, read.usagePosition);
   for (const row of rows) {
     read.usagePosition = row.position;
     if (read.requestIds.has(row.request_id)) wrong.push(`${row.request_id} has two usage records`);

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLedger } from '../../src/domain/ledger/embedded-ledger.ts';
 import { verifyLedger } from '../../src/domain/ledger/verify.ts';
-import {
-  openLedgerForReading, type EntryRow, type MovementRow, type UsageRow,
-} from '../../src/store/schema/ledger.ts';
+import { openLedgerForReading, type EntryRow, type MovementRow } from '../../src/store/schema/ledger.ts';
+import { readUsageFacts } from '../../src/store/usage-facts.ts';
 import { chargeOfLines } from '../domain/ledger/embedded-harness.ts';
 import { accountId, apiKeyId, sampleClosing, sampleHold } from '../domain/ledger/sample-records.ts';
 import { topUp } from '../store/ledger-suite.ts';
+import { usageTexts } from '../store/usage-texts.ts';
 
 const accounts = [accountId('a'), accountId('b'), accountId('c')];
 const SEGMENT_BYTES = 30_000;
@@ -109,9 +109,10 @@ async function prove(folder: string, known: Acknowledged): Promise<readonly stri
   const sums = new Map<string, bigint>();
   const add = (account: string, amount: bigint): void => void sums.set(account, (sums.get(account) ?? 0n) + amount);
   const stored = new Map<string, { readonly charge: bigint; readonly loss: bigint }>();
-  for (const row of database.query<UsageRow, []>('SELECT * FROM usage').all()) {
-    stored.set(row.request_id, { charge: row.charge_nano, loss: row.loss_nano });
-    add(row.account_id, row.loss_nano - row.charge_nano);
+  for (const { requestId, accountId: account, chargeNano, lossNano } of usageTexts(database).map(readUsageFacts)) {
+    if (stored.has(requestId)) wrong.push(`${requestId} has two records`);
+    stored.set(requestId, { charge: chargeNano, loss: lossNano });
+    add(account, lossNano - chargeNano);
   }
   const posted = new Map<string, bigint>();
   for (const row of database.query<MovementRow & EntryRow, []>(`SELECT * FROM movement

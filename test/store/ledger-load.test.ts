@@ -16,6 +16,7 @@ import { journalFolder, openLedgerForLoading, openLedgerForReading } from '../..
 import { chargeOfLines } from '../domain/ledger/embedded-harness.ts';
 import { accountId, noon, sampleClosing, sampleHold } from '../domain/ledger/sample-records.ts';
 import { scratchFolders } from './scratch.ts';
+import { usageTexts } from './usage-texts.ts';
 
 const scratch = scratchFolders();
 const SEGMENT_BYTES = 20_000;
@@ -132,8 +133,24 @@ describe('a record that stands twice in the journal', () => {
       expect(faultsIn(folder)).toEqual([]);
       const stored = new Database(join(folder, 'ledger.db'), { readonly: true });
       const positions = stored.query('SELECT count(*) AS rows, max(position) AS last FROM usage').get();
+      const packed = usageTexts(stored);
       stored.close();
       expect(positions).toEqual({ rows: 40, last: 40 });
+      expect(new Set(packed).size).toBe(packed.length);
+      expect(packed).toHaveLength(40);
     });
   }
+});
+
+test('a store whose rows an older build laid out otherwise is refused, by name, and left as it is', () => {
+  const folder = scratch();
+  const path = join(folder, 'ledger.db');
+  const older = new Database(path, { create: true });
+  older.run('CREATE TABLE migration (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT');
+  older.run("INSERT INTO migration (name) VALUES ('001-ledger')");
+  older.close();
+  expect(() => openLedgerForLoading(folder)).toThrow(`${path} was written by another Tollgate`);
+  const left = new Database(path, { readonly: true });
+  expect(left.query("SELECT name FROM sqlite_schema WHERE type = 'table'").all()).toEqual([{ name: 'migration' }]);
+  left.close();
 });

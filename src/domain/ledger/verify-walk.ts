@@ -1,21 +1,21 @@
-// One pass over movements, entries and usage rows, batch by batch in the order of the hash chain. Holds the
-// rows of one
-// batch at a time, so that a ledger of any size can be proven.
+// One pass over movements, entries and usage records, batch by batch in the order of the hash chain. Holds one batch at
+// a time, so that a ledger of any size can be proven.
 
 import type { Database } from 'bun:sqlite';
 import type { Nano } from '../../core/money.ts';
 import { chargesEntries, costsEntries } from '../../store/ledger-batch.ts';
 import { movementHash, type StoredEntry } from '../../store/ledger-movement.ts';
 import {
-  genesisHash, type BalanceRow, type EntryRow, type LedgerStateRow, type MovementRow, type SpendRow, type UsageRow,
+  genesisHash, type BalanceRow, type EntryRow, type LedgerStateRow, type MovementRow, type SpendRow,
 } from '../../store/schema/ledger.ts';
 import { dayOf, monthOfDay } from '../../store/spend-periods.ts';
+import { PackFacets } from '../../store/usage-facets.ts';
 import { readUsageFacts, type ParsedFacts } from '../../store/usage-facts.ts';
 import { mayCharge } from './charge-table.ts';
 import { readUsageRecord } from './record-json.ts';
 import type { UsageRecord } from './records.ts';
 import type { Findings } from './verify-findings.ts';
-import { next, UsageWalk } from './verify-usage.ts';
+import { next, UsageIndexCheck, UsageWalk, type OpenedPack } from './verify-usage.ts';
 
 /** What the record's billing rule charges for it; undefined: no such rule in this configuration. */
 export type ChargeOf = (record: UsageRecord) => Nano | undefined;
@@ -29,7 +29,7 @@ export interface WalkTotals {
   readonly headHash: string;
 }
 
-/** Rows of one batch with what they add up to. */
+/** Records of one batch with what they add up to. */
 interface BatchSums {
   readonly number: bigint;
   /** By movement position, in the order of loading. */
@@ -48,6 +48,7 @@ export class VerifyWalk {
   readonly #spend = new Map<string, Nano>();
   readonly #unknownRules = new Set<string>();
   readonly #usage: UsageWalk;
+  readonly #usageIndex: UsageIndexCheck;
   readonly #entryRows: Iterator<EntryRow>;
   #nextEntry: EntryRow | undefined;
   #usageRecords = 0;
@@ -61,6 +62,7 @@ export class VerifyWalk {
     this.#chargeOf = chargeOf;
     this.#findings = findings;
     this.#usage = new UsageWalk(database, findings);
+    this.#usageIndex = new UsageIndexCheck(database, findings);
     this.#entryRows = database.prepare<EntryRow, []>('SELECT * FROM entry ORDER BY movement_position, line')
       .iterate();
   }
@@ -86,6 +88,7 @@ export class VerifyWalk {
     }
     this.#finishBatch(batch);
     this.#usage.finish();
+    this.#usageIndex.finish();
     for (; this.#nextEntry !== undefined; this.#nextEntry = next(this.#entryRows)) {
       this.#findings.add('I1', this.#nextEntry.address,
         `an entry names movement ${this.#nextEntry.movement_position}, which does not exist`);
@@ -96,43 +99,48 @@ export class VerifyWalk {
   }
 
   #startBatch(number: bigint): BatchSums {
-    const { rows, sha256 } = this.#usage.batch(number);
+    const { packs, sha256 } = this.#usage.batch(number);
     const batch: BatchSums = { number, usage: new Map(), costs: new Map(), usageSha256: sha256 };
-    for (const { row, text } of rows) {
+    for (const pack of packs) this.#takePack(pack, batch);
+    return batch;
+  }
+
+  #takePack({ position: first, records }: OpenedPack, batch: BatchSums): void {
+    const facets = new PackFacets();
+    for (const { position, movementPosition, text } of records) {
       this.#usageRecords += 1;
-      if (text === undefined) continue;
-      const facts = this.#findings.guard('columns', row.request_id, () => this.#checkUsage(row, text));
+      const facts = this.#findings.guard('columns', `usage ${position}`, () => this.#checkUsage(text));
       if (facts === undefined) continue;
-      const ofMovement = batch.usage.get(row.movement_position);
-      if (ofMovement === undefined) batch.usage.set(row.movement_position, [facts]);
-      else ofMovement.push(facts);
+      facets.add(facts);
+      this.#usageIndex.checkRecord(facts, position);
       for (const cost of facts.costs) {
         const key = `${cost.upstream}\0${cost.currency}`;
         batch.costs.set(key, (batch.costs.get(key) ?? 0n) + cost.costNano);
       }
+      if (movementPosition === undefined) continue;
+      const ofMovement = batch.usage.get(movementPosition);
+      if (ofMovement === undefined) batch.usage.set(movementPosition, [facts]);
+      else ofMovement.push(facts);
     }
-    return batch;
+    if (records.length > 0) this.#usageIndex.checkPack(first, facets);
   }
 
-  #checkUsage(row: UsageRow, text: string): ParsedFacts {
+  #checkUsage(text: string): ParsedFacts {
     const facts = readUsageFacts(text);
-    for (const [column, expected] of columnsOf(facts)) {
-      if (row[column] !== expected) this.#findings.add('columns', row.request_id,
-        `${column} is ${row[column]}, its record says ${expected}`);
-    }
+    const { requestId } = facts;
     const record = readUsageRecord(text);
     const { chargeNano, lossNano, heldNano } = record;
     if (chargeNano < 0n || heldNano < 0n || lossNano < 0n || lossNano > chargeNano) {
-      this.#findings.add('I8', row.request_id, `charge ${chargeNano}, loss ${lossNano}, held ${heldNano} cannot be`);
+      this.#findings.add('I8', requestId, `charge ${chargeNano}, loss ${lossNano}, held ${heldNano} cannot be`);
     }
     if (chargeNano !== 0n && !mayCharge(record.outcome, record.usageSource)) {
-      this.#findings.add('I16', row.request_id,
+      this.#findings.add('I16', requestId,
         `${record.outcome} with usage ${record.usageSource} is free, but ${chargeNano} was charged`);
     }
     const recomputed = chargeNano === 0n && !mayCharge(record.outcome, record.usageSource) ? 0n
       : this.#chargeOf(record);
     if (recomputed === undefined) this.#unknownRules.add(record.terms.rule);
-    else if (recomputed !== chargeNano) this.#findings.add('I7', row.request_id,
+    else if (recomputed !== chargeNano) this.#findings.add('I7', requestId,
       `the charge is ${chargeNano}, its record gives ${recomputed}`);
     const day = dayOf(facts.admittedAt);
     this.#addSpend('account', facts.accountId, day, chargeNano);
@@ -282,16 +290,4 @@ function sameEntries(left: readonly StoredEntry[], right: readonly StoredEntry[]
     return entry.address === other?.address && entry.currency === other.currency
       && entry.amountNano === other.amountNano;
   });
-}
-
-type CheckedColumn = Exclude<keyof UsageRow, 'position' | 'movement_position' | 'batch'>;
-
-function columnsOf(facts: ParsedFacts): readonly (readonly [CheckedColumn, string | bigint | null])[] {
-  return [
-    ['request_id', facts.requestId], ['account_id', facts.accountId], ['api_key_id', facts.apiKeyId],
-    ['admitted_at', BigInt(facts.admittedAt)], ['model', facts.model], ['upstream', facts.upstream ?? null],
-    ['stream', facts.stream ? 1n : 0n], ['status', BigInt(facts.status)], ['outcome', facts.outcome],
-    ['input_tokens', BigInt(facts.inputTokens)], ['output_tokens', BigInt(facts.outputTokens)],
-    ['held_nano', facts.heldNano], ['charge_nano', facts.chargeNano], ['loss_nano', facts.lossNano],
-  ];
 }

@@ -45,7 +45,6 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
     checkFile(database, findings);
     const walk = new VerifyWalk(database, options.chargeOf, findings);
     walk.run();
-    checkKeys(database, findings);
     const openHolds = checkOpenHolds(database, findings);
     database.run('COMMIT');
     const unloadedRecords = checkJournal(database, options.folder, findings);
@@ -59,13 +58,6 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
 function checkFile(database: Database, findings: Findings): void {
   const lines = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check(20)').all();
   for (const { integrity_check: line } of lines) if (line !== 'ok') findings.add('file', 'ledger.db', line);
-}
-
-/** A key that is not listed with its account has records that no list by that key shows. */
-function checkKeys(database: Database, findings: Findings): void {
-  const missing = database.query<{ api_key_id: string; account_id: string }, []>(
-    'SELECT DISTINCT api_key_id, account_id FROM usage EXCEPT SELECT api_key_id, account_id FROM usage_key').all();
-  for (const row of missing) findings.add('columns', row.api_key_id, `it is not listed as a key of ${row.account_id}`);
 }
 
 function checkOpenHolds(database: Database, findings: Findings): number {

@@ -54,34 +54,32 @@ export interface EntryRow {
   readonly amount_nano: bigint;
 }
 
+/** Where the record of a request is; there is one for each. */
 export interface UsageRow {
+  readonly request_id: string;
   /** Order of loading, which is the order in which requests ended. */
   readonly position: bigint;
-  readonly request_id: string;
-  readonly movement_position: bigint;
-  readonly batch: bigint;
-  readonly account_id: string;
-  readonly api_key_id: string;
-  readonly admitted_at: bigint;
-  readonly model: string;
-  readonly upstream: string | null;
-  readonly stream: bigint;
-  readonly status: bigint;
-  readonly outcome: string;
-  readonly input_tokens: bigint;
-  readonly output_tokens: bigint;
-  readonly held_nano: bigint;
-  readonly charge_nano: bigint;
-  readonly loss_nano: bigint;
 }
 
-/** The whole records of successive usage rows, as the journal carried them, compressed together. */
+/** The whole records of successive positions, as the journal carried them, compressed together. */
 export interface UsagePackRow {
-  /** Of the first of those rows. */
+  /** Of the first of them. */
   readonly position: bigint;
   readonly records: bigint;
   readonly batch: bigint;
+  /** JSON: the position of the movement that carries each record's charge. */
+  readonly movements: string;
   readonly texts: Uint8Array;
+}
+
+/** A pack that has such records, with the span of all its records, see `usage-facets.ts`. */
+export interface UsageFacetRow {
+  readonly facet: string;
+  readonly last_id: string;
+  readonly pack: bigint;
+  readonly first_id: string;
+  readonly first_at: bigint;
+  readonly last_at: bigint;
 }
 
 /** Who has paid for a key's requests. */
@@ -114,6 +112,7 @@ export interface LedgerTables {
   readonly entry: EntryRow;
   readonly usage: UsageRow;
   readonly usage_pack: UsagePackRow;
+  readonly usage_facet: UsageFacetRow;
   readonly usage_key: UsageKeyRow;
   readonly open_hold: OpenHoldRow;
   readonly spend: SpendRow;
@@ -127,7 +126,7 @@ const immutable = (table: string): readonly string[] => ['UPDATE', 'DELETE'].map
    BEGIN SELECT RAISE(ABORT, '${table} is append-only: corrections are new movements'); END`);
 
 export const ledgerMigrations: readonly Migration[] = [{
-  name: '001-ledger',
+  name: '001-ledger-in-packs',
   statements: [
     `CREATE TABLE ledger_state (
       id INTEGER PRIMARY KEY CHECK (id = 1), segment INTEGER NOT NULL CHECK (segment >= 1),
@@ -157,26 +156,22 @@ export const ledgerMigrations: readonly Migration[] = [{
       amount_nano INTEGER NOT NULL, PRIMARY KEY (movement_position, line)
     ) STRICT, WITHOUT ROWID`,
     'CREATE INDEX entry_by_address ON entry (address, movement_position)',
-    // Only what is queried by or summed up stands in columns. The record itself is in a pack, see `usage-packs.ts`.
+    // A row with columns and indexes of its own would cost every request more than all the rest of its loading: of a
+    // record there is only its place. What it is found by stands once for all records of a pack.
     `CREATE TABLE usage (
-      position INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, movement_position INTEGER NOT NULL,
-      batch INTEGER NOT NULL, account_id TEXT NOT NULL, api_key_id TEXT NOT NULL, admitted_at INTEGER NOT NULL,
-      model TEXT NOT NULL, upstream TEXT, stream INTEGER NOT NULL CHECK (stream IN (0, 1)), status INTEGER NOT NULL,
-      outcome TEXT NOT NULL, input_tokens INTEGER NOT NULL CHECK (input_tokens >= 0),
-      output_tokens INTEGER NOT NULL CHECK (output_tokens >= 0), held_nano INTEGER NOT NULL CHECK (held_nano >= 0),
-      charge_nano INTEGER NOT NULL CHECK (charge_nano >= 0),
-      loss_nano INTEGER NOT NULL CHECK (loss_nano BETWEEN 0 AND charge_nano)
-    ) STRICT`,
+      request_id TEXT PRIMARY KEY NOT NULL, position INTEGER NOT NULL CHECK (position >= 1)
+    ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE usage_pack (
-      position INTEGER PRIMARY KEY, records INTEGER NOT NULL CHECK (records >= 1), batch INTEGER NOT NULL,
-      texts BLOB NOT NULL
+      position INTEGER PRIMARY KEY CHECK (position >= 1), records INTEGER NOT NULL CHECK (records >= 1),
+      batch INTEGER NOT NULL, movements TEXT NOT NULL, texts BLOB NOT NULL
     ) STRICT`,
+    `CREATE TABLE usage_facet (
+      facet TEXT NOT NULL, last_id TEXT NOT NULL, pack INTEGER NOT NULL, first_id TEXT NOT NULL,
+      first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (facet, last_id, pack)
+    ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE usage_key (
       api_key_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (api_key_id, account_id)
     ) STRICT, WITHOUT ROWID`,
-    // Each index costs every request some microseconds, so there are two; a key leads to its account first.
-    'CREATE INDEX usage_by_account ON usage (account_id, request_id)',
-    "CREATE INDEX usage_unfinished ON usage (outcome, request_id) WHERE outcome <> 'finished'",
     `CREATE TABLE open_hold (
       request_id TEXT PRIMARY KEY NOT NULL, detail TEXT NOT NULL, extended_nano TEXT NOT NULL
     ) STRICT, WITHOUT ROWID`,
@@ -187,7 +182,7 @@ export const ledgerMigrations: readonly Migration[] = [{
         PRIMARY KEY (scope, scope_id, window_name, period)
     ) STRICT, WITHOUT ROWID`,
     ...immutable('movement'), ...immutable('entry'), ...immutable('usage'),
-    ...immutable('usage_pack'),
+    ...immutable('usage_pack'), ...immutable('usage_facet'),
   ],
 }];
 

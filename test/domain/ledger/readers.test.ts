@@ -63,6 +63,58 @@ describe('usage reader', () => {
   });
 });
 
+describe('usage in many packs', () => {
+  /** Ends in an order of its own: a request that lasted long is in a younger pack than its id says. */
+  async function manyPacks() {
+    const { harness, usage } = await readers();
+    const [a, b] = [await opened(harness.ledger, 1_000_000n), await opened(harness.ledger, 1_000_000n, 0n, 'b')];
+    const name = (index: number): RequestId => requestId(String(index).padStart(4, '0'));
+    const holds = Array.from({ length: 900 }, (_, index) => sampleHold(String(index).padStart(4, '0'), 10n, {
+      accountId: index % 7 === 0 ? b : a, apiKeyId: apiKeyId(index % 7 === 0 ? 'b' : index % 2),
+      model: index === 333 ? 'rare' : 'small', placedAt: noon + index,
+    }));
+    const late = holds.filter((_, index) => index % 97 === 5);
+    const inOrder = holds.filter((hold) => !late.includes(hold));
+    for (const hold of holds) await harness.ledger.placeHold(hold, [], 'later');
+    const ended = [...inOrder.slice(0, 700), ...late.toReversed(), ...inOrder.slice(700)];
+    for (let at = 0; at < ended.length; at += 150) {
+      await Promise.all(ended.slice(at, at + 150).map((hold) => harness.ledger.close(sampleClosing(hold, 7n))));
+      await harness.ledger.settled();
+    }
+    return { harness, usage, a, b, name };
+  }
+
+  test('pages run over all of them in the order of the ids, whatever ended when', async () => {
+    const { harness, usage, a, b, name } = await manyPacks();
+    const filters: readonly (readonly [UsageFilter, (index: number) => boolean])[] = [
+      [{}, () => true],
+      [{ accountId: b }, (index) => index % 7 === 0],
+      [{ apiKeyId: apiKeyId(1) }, (index) => index % 7 !== 0 && index % 2 === 1],
+      [{ accountId: a, model: 'rare' }, (index) => index === 333],
+      [{ model: 'small', since: noon + 100, until: noon + 640 },
+        (index) => index >= 100 && index < 640 && index !== 333],
+      [{ outcome: 'finished', upstream: 'up', accountId: b }, (index) => index % 7 === 0],
+      [{ outcome: 'timed-out' }, () => false],
+    ];
+    for (const [filter, keep] of filters) {
+      for (const size of [17, 1_000]) {
+        const paged: RequestId[] = [];
+        let page: readonly RequestId[];
+        do {
+          page = (await usage.list(filter, size, paged.at(-1))).map(({ record }) => record.requestId);
+          paged.push(...page);
+        } while (page.length === size);
+        const expected = Array.from({ length: 900 }, (_, index) => index).filter(keep).toReversed().map(name);
+        expect({ filter, size, paged }).toEqual({ filter, size, paged: expected });
+      }
+    }
+    for (const index of [0, 5, 102, 333, 893, 899]) {
+      expect((await usage.get(name(index)))?.record.requestId).toBe(name(index));
+    }
+    expect(await harness.stopAndVerify()).toEqual([]);
+  });
+});
+
 describe('movement reader', () => {
   test('lists movements with their legs, and the trial balance is zero by currency, beyond 64 bits too', async () => {
     const { harness, movements } = await readers();

@@ -3,14 +3,15 @@ import { Database } from 'bun:sqlite';
 import { appendFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatVerifyReport, verifyLedger, type VerifyReport } from '../../../src/domain/ledger/verify.ts';
+import { readUsageFacts } from '../../../src/store/usage-facts.ts';
 import { opened, topUp } from '../../store/ledger-suite.ts';
 import { scratchFolders } from '../../store/scratch.ts';
-import { changeUsageTexts } from '../../store/usage-texts.ts';
+import { changeUsageTexts, usageTexts } from '../../store/usage-texts.ts';
 import { chargeOfLines, embeddedHarness } from './embedded-harness.ts';
 import { accountId, sampleClosing, sampleHold } from './sample-records.ts';
 
 const scratch = scratchFolders();
-const appendOnly = ['movement', 'entry', 'usage', 'usage_pack'];
+const appendOnly = ['movement', 'entry', 'usage', 'usage_pack', 'usage_facet'];
 let books = '';
 
 /** Two accounts, three charges in two batches, one loss, an adjustment. */
@@ -35,7 +36,8 @@ beforeAll(async () => {
 /** A statement, what to do to the text of each record, or both. */
 interface Tampering {
   readonly sql?: string;
-  readonly text?: (text: string) => string;
+  /** Undefined removes the record. */
+  readonly text?: (text: string) => string | undefined;
 }
 
 const inRecord = (request: string, ...changes: readonly (readonly [from: string, to: string])[]) => (text: string) =>
@@ -75,41 +77,48 @@ describe('verify', () => {
     for (const table of appendOnly) {
       expect(() => database.run(`DELETE FROM ${table}`)).toThrow('append-only');
     }
-    expect(() => database.run('UPDATE usage SET charge_nano = 0')).toThrow('append-only');
+    expect(() => database.run('UPDATE usage SET position = 1')).toThrow('append-only');
     expect(() => database.run('UPDATE entry SET amount_nano = 0')).toThrow('append-only');
     expect(() => database.run("UPDATE movement SET reason = 'x'")).toThrow('append-only');
     database.close();
   });
 
   const cases: readonly (readonly [what: string, how: string | Tampering, expected: readonly string[]])[] = [
-    ['a charge column', "UPDATE usage SET charge_nano = 60 WHERE request_id = 'req_1'", ['columns req_1']],
-    ['a query column', "UPDATE usage SET model = 'large' WHERE request_id = 'req_1'", ['columns req_1']],
+    ['the place of a record', "UPDATE usage SET position = 2 WHERE request_id = 'req_1'", ['columns req_1']],
+    ['the name of a record', "UPDATE usage SET request_id = 'req_9' WHERE request_id = 'req_1'", ['columns req_1']],
+    ['a removed place', "DELETE FROM usage WHERE request_id = 'req_1'", ['columns req_1', 'columns usage']],
+    ['a place too many', "INSERT INTO usage VALUES ('req_9', 1)", ['columns usage']],
+    ['what a pack is found by', "UPDATE usage_facet SET facet = 'model/x' WHERE facet = 'model/small'",
+      ['columns usage 1']],
+    ['when a pack was', 'UPDATE usage_facet SET first_at = first_at + 1', ['columns usage 1']],
+    ['the oldest request of a pack', "UPDATE usage_facet SET first_id = 'req_2' WHERE facet = 'every'",
+      ['columns usage 1']],
+    ['a removed facet', "DELETE FROM usage_facet WHERE facet = 'account/acc_b'",
+      ['columns usage 1', 'columns usage_facet']],
+    ['a facet too many', "INSERT INTO usage_facet VALUES ('account/acc_c', 'req_2', 1, 'req_1', 0, 0)",
+      ['columns usage_facet']],
     ['a key that is not listed', "DELETE FROM usage_key WHERE account_id = 'acc_b'", ['columns key_k']],
     ['the quantity in a record', { text: inRecord('req_1', ['"quantity":70', '"quantity":71']) }, ['I7 req_1', 'I14']],
     ['words in a record that no column has', { text: inRecord('req_3', ['127.0.0.1', '127.0.0.2']) }, ['I14']],
     ['a free outcome that is charged',
-      {
-        sql: "UPDATE usage SET outcome = 'upstream-failed' WHERE request_id = 'req_1'",
-        text: inRecord('req_1', ['"finished"', '"upstream-failed"']),
-      },
+      { text: inRecord('req_1', ['"finished"', '"upstream-failed"']) },
       ['I16 req_1', 'I14']],
     ['a record and its charge together',
       {
-        sql: 'UPDATE usage SET charge_nano = 71, input_tokens = 71 WHERE request_id = \'req_1\'',
         text: inRecord('req_1', ['"quantity":70', '"quantity":71'], ['"input":70', '"input":71'],
           ['"chargeNano":"70"', '"chargeNano":"71"']),
       },
       ['I15', 'I14', 'spend acc_a', 'spend key_k']],
-    ['a record that cannot be parsed', { text: inRecord('req_2', ['{', '']) }, ['columns req_2', 'I14']],
+    ['a record that cannot be parsed', { text: inRecord('req_2', ['{', '']) }, ['columns usage 2', 'I14']],
     ['a record too many', { text: inRecord('req_2', ['}', '}\n{}']) }, ['I14 usage']],
-    ['a pack that cannot be opened', "UPDATE usage_pack SET texts = x'00' WHERE position = 1", ['I14 usage', 'I14 req_1']],
+    ['a pack that cannot be opened', "UPDATE usage_pack SET texts = x'00' WHERE position = 1", ['I14 usage 1', 'I15']],
     ['a removed pack', 'DELETE FROM usage_pack WHERE position = (SELECT max(position) FROM usage_pack)',
-      ['I14 req_3', 'I14']],
-    ['a removed record', "DELETE FROM usage WHERE request_id = 'req_1'",
-      ['I15', 'I13 house/upstream-cost/up', 'I14', 'spend acc_a', 'spend key_k']],
+      ['I15', 'I14', 'columns usage']],
+    ['a removed first pack', 'DELETE FROM usage_pack WHERE position = 1', ['I14 usage 3', 'I15', 'I14']],
+    ['a removed record', { text: (text) => (text.includes('"req_1"') ? undefined : text) },
+      ['columns usage', 'I15', 'I13 house/upstream-cost/up', 'I14', 'spend acc_a', 'spend key_k']],
     ['a record named to another movement',
-      `UPDATE usage SET movement_position = (SELECT movement_position FROM usage WHERE request_id = 'req_2')
-        WHERE request_id = 'req_1'`,
+      "UPDATE usage_pack SET movements = json_set(movements, '$[0]', json_extract(movements, '$[1]')) WHERE position = 1",
       ['I15 req_2', 'I15', 'I14']],
     ['one leg of a movement',
       "UPDATE entry SET amount_nano = amount_nano + 1 WHERE address = 'account/acc_a' AND amount_nano = 1000", ['I1', 'I14', 'I2 account/acc_a']],
@@ -170,8 +179,8 @@ describe('verify', () => {
 
   test('the sample has a loss, so the cases above cover it', () => {
     const database = new Database(join(books, 'ledger.db'), { readonly: true });
-    expect(database.query('SELECT loss_nano AS loss FROM usage WHERE account_id = ?').get(accountId('b')))
-      .toEqual({ loss: 30 });
+    const ofB = usageTexts(database).map(readUsageFacts).filter((facts) => facts.accountId === accountId('b'));
+    expect(ofB).toMatchObject([{ lossNano: 30n }]);
     database.close();
   });
 });
