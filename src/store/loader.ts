@@ -1,5 +1,5 @@
-// The main thread's side of the loader: tells the worker how far the journal is durable, a few times a
-// second, and replaces it when it fails. Money does not depend on it: it lives in memory and in the journal.
+// The main thread's side of the loader: tells the worker how far the journal is durable, each thousand records or
+// each second, and replaces it when it fails. Money does not depend on it: it lives in memory and in the journal.
 
 import { TollgateError } from '../core/errors.ts';
 import type { JournalPosition } from './journal-files.ts';
