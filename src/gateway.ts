@@ -270,16 +270,20 @@ function createFaces(
     policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
   );
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
-  let readers: Readers | undefined;
-  const admin = once(async () => {
-    const { createAdminFace, openReaders } = await import('./http/admin/create-admin-face.ts');
-    readers = await openReaders({
+  let opened: Promise<Readers> | undefined;
+  const readers = once(async () => {
+    const { openReaders } = await import('./http/admin/open-readers.ts');
+    return openReaders({
       dataFolder: settings.dataFolder,
       nouns: parts.nouns,
       settled: () => parts.ledger.settled(),
     });
+  });
+  const admin = once(async () => {
+    const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
+    opened = readers();
     return createAdminFace({
-      ...readers,
+      ...(await opened),
       version: settings.version,
       operatorKeys: settings.operatorKeys,
       services,
@@ -310,12 +314,21 @@ function createFaces(
       terms: async () => (await terms()).face,
     },
     describedApps: async () => ({ admin: (await admin()).app, terms: (await terms()).app }),
-    closeReaders: async () => void (await readers?.close()),
+    closeReaders: async () => {
+      const found = await opened?.catch(() => undefined);
+      await found?.close();
+    },
   };
 }
 
-/** Made at the first call; all callers share the one. */
+/** Made at the first call; all callers share the one. What could not be made is tried again by the next caller. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
-  return () => (made ??= make());
+  return () => {
+    if (made !== undefined) return made;
+    const making = make();
+    made = making;
+    making.catch(() => (made = undefined));
+    return making;
+  };
 }

@@ -5,12 +5,16 @@ import { writeSync } from 'node:fs';
 
 const STANDARD_OUTPUT = 1;
 
+/** Once something went there, the rest follows: written past the stream, it would come before what waits in it. */
+let byStream = false;
+
 export function print(text: string): void {
   let rest = Buffer.from(text);
   try {
-    while (rest.length > 0) rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
+    while (!byStream && rest.length > 0) rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
   } catch {
     // A pipe that is full or closed: the stream waits for its reader, or bears that there is none.
-    process.stdout.write(rest);
+    byStream = true;
   }
+  if (rest.length > 0) process.stdout.write(rest);
 }

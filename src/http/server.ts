@@ -48,7 +48,7 @@ export interface RunningServer {
   kill(): void;
 }
 
-/** Seconds without a byte after which a connection is closed, until its request has been read. At most 255 in Bun. */
+/** Seconds without a byte after which a connection is closed, unless its request may be quiet. At most 255 in Bun. */
 const IDLE_SECONDS = 60;
 
 /** The peers of requests that are being handled, for the faces. Entries go with their requests. */

@@ -8,7 +8,6 @@ import type { Model, Offer } from '../domain/catalog/catalog.ts';
 import type { Hold, PinnedTerms } from '../domain/ledger/records.ts';
 import type { Protocol, RequestFacts } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
-import type { TakenLimits } from './services.ts';
 
 /** Head of a request: nothing of its body was read yet. */
 export interface Received {
@@ -44,6 +43,13 @@ export interface Admitted extends Read {
   readonly country: string;
   readonly model: Model;
   readonly terms: PinnedTerms;
+}
+
+/** What a request has taken from its limits. */
+export interface TakenLimits {
+  readonly taken: true;
+  /** Called once, at the end, with the tokens that were really used. */
+  release(tokens: number): void;
 }
 
 /** Limits were taken and money is held. From here on the request must be closed, exactly once. */

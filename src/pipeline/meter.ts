@@ -34,7 +34,8 @@ const distrusted: ReadonlySet<string> = new Set([
 
 export function meter(request: Reserved, offer: Offer, reading: ReplyReading): Metered {
   const { operation } = request.protocol;
-  const stated = reading.usage === undefined ? undefined : offer.upstream.provider.usage(reading.usage, operation);
+  const read = reading.usage === undefined ? undefined : offer.upstream.provider.usage(reading.usage, operation);
+  const stated = read === undefined || isSound(read.parts) ? read : soundOnly(read);
   const produced = estimatedOutput(request, reading);
   if (stated === undefined) {
     return { usage: estimate(request, produced), source: 'estimated', flags: ['usage-missing'], suspicious: true };
@@ -53,6 +54,24 @@ export function meter(request: Reserved, offer: Offer, reading: ReplyReading): M
   }
   const usage = withinBounds(fold(stated.parts, request, flags), request, flags);
   return { usage, source: 'upstream', flags, suspicious: flags.includes('clamped') };
+}
+
+/** Whether every part is a quantity: a provider is only as careful as its author, and records are for ever. */
+function isSound(parts: UsageParts): boolean {
+  for (const part of usageParts) if (!isQuantity(parts[part] ?? 0)) return false;
+  return true;
+}
+
+const isQuantity = (quantity: unknown): boolean => Number.isSafeInteger(quantity) && Number(quantity) >= 0;
+
+/** Without the parts that are no quantities. Its flags make the block one that is not to be believed. */
+function soundOnly({ parts, flags }: UsageReading): UsageReading {
+  const sound: Partial<Record<UsagePart, number>> = {};
+  for (const part of usageParts) {
+    const quantity = parts[part] ?? 0;
+    if (isQuantity(quantity)) sound[part] = quantity;
+  }
+  return { parts: sound, flags: [...flags, 'not-an-integer'] };
 }
 
 /** Input by the body's bytes, output by the produced ones; both capped by the model. */

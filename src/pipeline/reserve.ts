@@ -10,8 +10,8 @@ import type { BudgetCap, HoldOutcome } from '../domain/ledger/ledger.ts';
 import type { Hold } from '../domain/ledger/records.ts';
 import type { PriceTerms } from '../plugin/prices.ts';
 import type { UsageParts } from '../plugin/usage.ts';
-import type { Admitted, Reserved } from './exchange.ts';
-import type { LimitOutcome, PipelineServices, TakenLimits } from './services.ts';
+import type { Admitted, Reserved, TakenLimits } from './exchange.ts';
+import type { LimitOutcome, PipelineServices } from './services.ts';
 
 /** Waits only where the ledger does, or where tokens must be counted. */
 export function reserve(services: PipelineServices, admitted: Admitted): Reserved | Promise<Reserved> {
@@ -83,8 +83,9 @@ export function priceTermsOf(terms: Hold['terms']): PriceTerms {
   let known = priceTerms.get(terms);
   if (known !== undefined) return known;
   const { priceVersionId, currency, rates, perCallNano } = terms;
-  const multipliersPpm = terms.multipliers.map((multiplier) => multiplier.ppm);
-  known = { priceVersionId, currency, rates, perCallNano, multipliersPpm };
+  const multipliersPpm = Object.freeze(terms.multipliers.map((multiplier) => multiplier.ppm));
+  // A rule that changed them would change what others are charged, too.
+  known = Object.freeze({ priceVersionId, currency, rates: Object.freeze(rates), perCallNano, multipliersPpm });
   priceTerms.set(terms, known);
   return known;
 }

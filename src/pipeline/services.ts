@@ -11,7 +11,7 @@ import type { UpstreamHealth } from '../domain/upstreams/health.ts';
 import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
 import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
 import type { TokenCounter } from './count-tokens.ts';
-import type { Authenticated } from './exchange.ts';
+import type { Authenticated, TakenLimits } from './exchange.ts';
 import type { SlowBodies } from './slow-bodies.ts';
 import type { UpstreamTransport } from './transport/transport.ts';
 
@@ -24,13 +24,6 @@ export interface Compliance {
   standing(accountId: Authenticated['account']['id'], at: number): PolicyFacts['terms'];
   fulfil(obligation: Obligation, authenticated: Authenticated, country: string): Promise<void>;
   countryOf(address: string, peer: string, headers: Headers): string;
-}
-
-/** What a request has taken from its limits. */
-export interface TakenLimits {
-  readonly taken: true;
-  /** Called once, at the end, with the tokens that were really used. */
-  release(tokens: number): void;
 }
 
 export type LimitOutcome =

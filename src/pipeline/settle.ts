@@ -1,7 +1,7 @@
 // charge and settle: the lines by the pinned terms, and the one usage record. Runs once for every reserved request;
-// when it resolves, the charge is durable. A retry cannot charge twice: attempts are only listed here.
+// when its promise resolves, the charge is durable. A retry cannot charge twice: attempts are only listed here.
 
-import { checkedNano, roundUpToNano } from '../core/money.ts';
+import { checkedNano, NANO_MAX, roundUpToNano } from '../core/money.ts';
 import { chargedFor } from '../domain/ledger/charge-table.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Closing } from '../domain/ledger/ledger.ts';
@@ -32,14 +32,26 @@ const nothing: Metered = { usage: {}, source: 'none', flags: [], suspicious: fal
 const noCharge: Charge = { lines: [], totalNano: 0n };
 const noMultipliers: readonly number[] = [];
 
-/** What the request holds is given back at once; its charge is durable when the promise resolves. */
+/**
+ * What the request took from its limits is given back at once, whatever happens; its charge is durable when the promise
+ * resolves.
+ */
 export function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<unknown> {
-  const metered = ending.served === undefined ? nothing : meteredOf(services, request, ending.outcome, ending.served);
-  if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
-    services.health.marked(ending.served.offer.upstream, 'usage');
+  let metered = nothing;
+  try {
+    if (ending.served !== undefined) metered = meteredOf(services, request, ending.outcome, ending.served);
+    if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
+      services.health.marked(ending.served.offer.upstream, 'usage');
+    }
+    return services.ledger.close(closingOf(services, request, ending, metered));
+  } finally {
+    request.limits.release(tokensOf(metered.usage));
   }
+}
+
+function closingOf(services: PipelineServices, request: Reserved, ending: Ending, metered: Metered): Closing {
   const charge = owes(ending, metered) ? chargeOf(services, request, metered) : noCharge;
-  const closing: Closing = {
+  return {
     requestId: request.requestId,
     accountId: request.account.id,
     apiKeyId: request.apiKey.id,
@@ -66,11 +78,6 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
     address: request.address,
     country: request.country,
   };
-  try {
-    return services.ledger.close(closing);
-  } finally {
-    request.limits.release(tokensOf(metered.usage));
-  }
 }
 
 /**
@@ -152,12 +159,11 @@ function withCost(attempt: AttemptRecord, cost: Offer['cost'], usage: UsageParts
     const rate = cost.rates[part] ?? (part === 'reasoning' ? cost.rates.output : undefined);
     if (rate !== undefined) pico += BigInt(quantity) * rate;
   }
-  const costNano = roundUpToNano(pico, noMultipliers);
-  return {
-    ...attempt,
-    costNano: cost.perCallNano === 0n ? costNano : costNano + cost.perCallNano,
-    costCurrency: cost.currency,
-  };
+  const byQuantity = roundUpToNano(pico, noMultipliers);
+  const costNano = cost.perCallNano === 0n ? byQuantity : byQuantity + cost.perCallNano;
+  // No ledger can hold it, so it cannot be what we owe.
+  if (costNano > NANO_MAX) return { ...attempt, costNano: undefined, costCurrency: undefined };
+  return { ...attempt, costNano, costCurrency: cost.currency };
 }
 
 function tokensOf(usage: UsageParts): number {

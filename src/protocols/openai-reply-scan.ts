@@ -105,7 +105,7 @@ export class ReplyScanner {
   private readonly choiceKeys: Keys;
   private readonly closing = new Uint8Array(bounds.requestDepth);
   private readonly insides = new Uint8Array(bounds.requestDepth);
-  /** Without a backslash every string is as long as it looks. */
+  /** Of a whole reply that has no backslash: every string is as long as it looks. */
   private escapes = true;
   private choiceBytes = 0;
   private reasoningBytes = 0;
@@ -123,7 +123,8 @@ export class ReplyScanner {
     this.usageStart = this.usageEnd = this.choices = this.usageDepth = -1;
     this.error = this.data = this.ownUsage = false;
     this.choicesWithContent = this.contentBytes = this.finished = this.finishedInError = this.texts = 0;
-    this.escapes = bytes.indexOf(0x5c, start) >= 0;
+    // One search for a whole reply; for each event of a read, searches to the read's end would add up to its square.
+    this.escapes = start > 0 || end < bytes.length || bytes.indexOf(0x5c) >= 0;
     return this.walk(bytes, start, end);
   }
 

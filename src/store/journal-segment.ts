@@ -62,7 +62,13 @@ export class JournalSegment {
       this.#closeIfIdle();
     };
     this.#writing = true;
-    this.#files.writeThrough(this.#place.file, bytes, length, start, ended);
+    try {
+      this.#files.writeThrough(this.#place.file, bytes, length, start, ended);
+    } catch (error) {
+      // Nothing is on its way, and `close` must not wait for it.
+      this.#writing = false;
+      throw error;
+    }
     this.#offset = start + length;
     if (!this.#filling) this.#filled = Math.max(this.#filled, this.#offset);
     this.#fillAhead();

@@ -47,8 +47,8 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #files: JournalFiles;
   readonly #segmentBytes: number;
-  /** Number of the segment; undefined: it is yet to be created. */
   #segment: number;
+  /** Undefined: it is yet to be created. */
   #file: JournalSegment | undefined;
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;

@@ -1,7 +1,7 @@
 // The worker that loads the journal into `ledger.db`. It gets small messages saying how far the journal is durable and
 // reads the records from the file itself: posting them would cost the JS thread more than the rows do.
 
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import type { Database } from 'bun:sqlite';
 import { newId } from '../core/ids.ts';
 import type { JournalPosition } from './journal-files.ts';
@@ -24,7 +24,17 @@ export type FromLoader =
  * this, or a gateway that is always busy would never load. Elsewhere than on Linux it would be the whole process's.
  */
 const NICENESS = 5;
-if (process.platform === 'linux') setPriority(0, NICENESS);
+
+/** A courtesy: a process that was started nicer stays so, and loading does not depend on it. */
+function beNice(): void {
+  try {
+    if (process.platform === 'linux' && getPriority(0) < NICENESS) setPriority(0, NICENESS);
+  } catch {
+    // Not allowed here.
+  }
+}
+
+beNice();
 
 let database: Database | undefined;
 let load: LedgerLoad | undefined;

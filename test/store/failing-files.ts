@@ -2,7 +2,7 @@
 
 import { diskFiles, type Done, type JournalFiles, type Written } from '../../src/store/journal-files.ts';
 
-export type Failing = 'write' | 'short-write' | 'sync' | 'folder-sync' | 'create';
+export type Failing = 'write' | 'thrown-write' | 'short-write' | 'sync' | 'folder-sync' | 'create';
 /** What becomes of zeros written ahead. */
 export type Filling = 'real' | 'refused' | 'short' | 'thrown' | 'held';
 
@@ -44,6 +44,7 @@ export function faultyFiles(): FaultyFiles {
     },
     writeThrough(file, bytes, length, position, done: Written) {
       files.syncs += 1;
+      if (files.fail === 'thrown-write') throw failure('EMFILE');
       if (files.fail === 'write') return queueMicrotask(() => done(failure('ENOSPC'), 0));
       const taken = files.fail === 'short-write' ? Math.floor(length / 2) : length;
       const run = (): void => diskFiles.writeThrough(file, bytes, taken, position, (error, written) =>

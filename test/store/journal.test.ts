@@ -200,7 +200,7 @@ describe('journal', () => {
     await journal.close();
   });
 
-  for (const fail of ['write', 'short-write', 'sync', 'folder-sync', 'create'] satisfies Failing[]) {
+  for (const fail of ['write', 'thrown-write', 'short-write', 'sync', 'folder-sync', 'create'] satisfies Failing[]) {
     test(`${fail} fails: every waiter is refused, and so is everything after it, for good`, async () => {
       const folder = scratch();
       const files = faultyFiles();

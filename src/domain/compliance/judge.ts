@@ -78,7 +78,7 @@ export function createJudge(
       const loaded = asked(facts.gate, about);
       if (loaded.length === 0) return allow;
       const only = loaded[0];
-      // The facts are this request's own and nobody reads them after their only reader: freezing would change nothing.
+      // Nobody reads them after their only reader, and what other requests share of them is frozen already.
       if (loaded.length === 1 && only !== undefined) return askOne(only, facts);
       freezeFacts(facts);
       let united: Decision = allow;

@@ -118,7 +118,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
       }
       if (longest !== undefined) return longest;
       for (const claim of claims) apply(claim, tokens, slot);
-      return new TakenLimits(claims, clock, slot);
+      return new Takings(claims, clock, slot);
     },
     get subjects() {
       return keys.size + accounts.size + groups.size + addresses.size;
@@ -191,7 +191,7 @@ function apply(claim: Claim, tokens: number, slot: number): void {
 }
 
 /** What one request has taken. */
-class TakenLimits {
+class Takings {
   readonly taken = true;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #slot: number;

@@ -16,7 +16,6 @@ import type { PipelineServices } from '../../pipeline/services.ts';
 import { adminFace } from './admin-face.ts';
 import type { OperatorKeys } from './guard.ts';
 import { memoryIdempotencyStore } from './idempotency.ts';
-export { openReaders } from './open-readers.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeysRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit-events.ts';
