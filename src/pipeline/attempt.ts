@@ -3,59 +3,16 @@
 import { bounds } from '../core/bounds.ts';
 import { errorTable } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
-import type { Attempt } from '../domain/ledger/records.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
 import type { FaultClass } from '../plugin/provider.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
 import { addressingOf, relayedHeaders, retryAfterOf, type CachedAddressing } from './addressing.ts';
+import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt-result.ts';
 import type { Routed } from './exchange.ts';
 import { hopsHeader } from './receive.ts';
 import type { PipelineServices } from './services.ts';
 import { StreamRelay } from './stream-relay.ts';
 import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } from './transport/transport.ts';
-
-/** What is known of an attempt when it ends; its cost is added at settlement. */
-export type AttemptRecord = Omit<Attempt, 'costNano' | 'costCurrency'>;
-
-export type AttemptResult =
-  | {
-      readonly kind: 'reply';
-      readonly record: AttemptRecord;
-      readonly contentType: string;
-      readonly body: Uint8Array;
-      readonly reading: ReplyReading;
-      readonly firstByteMs: number;
-    }
-  | {
-      readonly kind: 'stream';
-      readonly record: AttemptRecord;
-      readonly contentType: string;
-      readonly relay: StreamRelay;
-      readonly firstByteMs: number;
-    }
-  /** The upstream says that the request itself is wrong: its answer goes to the client. */
-  | {
-      readonly kind: 'refused';
-      readonly record: AttemptRecord;
-      readonly contentType: string;
-      readonly body: Uint8Array;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly record: AttemptRecord;
-      /** `loop`: a gateway further on has seen this request before. */
-      readonly fault: FaultClass | 'transport' | 'timeout' | 'loop';
-      readonly retryAfterMs: number | undefined;
-      /** The same upstream may be asked again: the request did not reach it, or it said that it is busy. */
-      readonly again: boolean;
-    }
-  | { readonly kind: 'client-left'; readonly record: AttemptRecord };
-
-export interface RunningAttempt {
-  readonly result: Promise<AttemptResult>;
-  /** The client left, or we shut down, before any byte: hang up. */
-  abandon(): void;
-}
 
 export function startAttempt(services: PipelineServices, routed: Routed, offer: Offer): RunningAttempt {
   const run = new AttemptRun(services, routed, offer);

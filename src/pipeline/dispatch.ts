@@ -5,7 +5,7 @@ import type { ErrorDetails, ErrorCode } from '../core/errors.ts';
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import { startAttempt } from './attempt.ts';
-import type { AttemptRecord, AttemptResult } from './attempt.ts';
+import type { AttemptRecord, AttemptResult } from './attempt-result.ts';
 import type { Routed } from './exchange.ts';
 import type { Opening } from './running.ts';
 import type { PipelineServices } from './services.ts';

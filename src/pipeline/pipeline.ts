@@ -9,7 +9,7 @@ import type { RequestId } from '../core/ids.ts';
 import type { Outcome } from '../domain/ledger/records.ts';
 import type { Protocol, ReplyReading } from '../plugin/protocol.ts';
 import { admit } from './admit.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-result.ts';
 import { authenticate } from './authenticate.ts';
 import { dispatch } from './dispatch.ts';
 import type { Answered, Unanswered } from './dispatch.ts';

@@ -4,7 +4,7 @@ import { TollgateError } from '../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import type { Outcome } from '../domain/ledger/records.ts';
 import type { Protocol } from '../plugin/protocol.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-result.ts';
 import type { Routed } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 import type { StreamWatch } from './stream-relay.ts';

@@ -10,7 +10,7 @@ import type { Charge } from '../plugin/billing.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import { usageParts } from '../plugin/usage.ts';
-import type { AttemptRecord } from './attempt.ts';
+import type { AttemptRecord } from './attempt-result.ts';
 import type { Reserved } from './exchange.ts';
 import { estimate, estimatedOutput, meter } from './meter.ts';
 import type { Metered } from './meter.ts';
