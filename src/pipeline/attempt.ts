@@ -80,7 +80,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
           relayed.length === 0 && hops === 0
             ? addressing.headers
             : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
-        body: this.#rewritten(body),
+        body: this.#rewritten(body.bytes),
         deadlines: this.#services.deadlines,
       },
       this,

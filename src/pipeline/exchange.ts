@@ -8,6 +8,7 @@ import type { Model, Offer } from '../domain/catalog/catalog.ts';
 import type { Hold, PinnedTerms } from '../domain/ledger/records.ts';
 import type { Protocol, RequestFacts } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** Head of a request: nothing of its body was read yet. */
 export interface Received {
@@ -34,7 +35,7 @@ export interface Authenticated extends Received {
 
 /** The body is here, bounded and scanned. */
 export interface Read extends Authenticated {
-  readonly body: Uint8Array;
+  readonly body: RequestBody;
   readonly facts: RequestFacts;
 }
 

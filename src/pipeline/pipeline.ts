@@ -63,6 +63,7 @@ async function reservedOnwards(
     const routing = route(services, reserved);
     const routed = routing instanceof Promise ? await routing : routing;
     const dispatched = await dispatch(services, routed, opening);
+    routed.body.letGo();
     if (dispatched.kind !== 'answered') return await unanswered(running, routed, closer, dispatched);
     const { answer, offer, attempts } = dispatched;
     if (answer.kind !== 'reply') {
@@ -74,7 +75,7 @@ async function reservedOnwards(
       status: 200,
       attempts,
       served: { offer, reading: answer.reading },
-      firstByteMs: services.clock.monotonicMs() - routed.startedMs,
+      firstByteMs: sinceAdmission(services, routed),
     });
     return wholeReply(routed, answer);
   } catch (error) {
@@ -142,7 +143,7 @@ async function streamedOrRefused(
   { answer, offer, attempts }: Answered<Extract<AttemptResult, { kind: 'stream' | 'refused' }>>,
   opening: Opening,
 ): Promise<Response> {
-  const firstByteMs = services.clock.monotonicMs() - routed.startedMs;
+  const firstByteMs = sinceAdmission(services, routed);
   if (answer.kind === 'refused') {
     const status = refusedStatus(answer);
     await closer.close({ outcome: 'upstream-refused', status, attempts, served: undefined, firstByteMs });
@@ -174,6 +175,10 @@ async function streamedOrRefused(
   if (opening.left && !aborted) relay.cut('shut-down');
   return streamReply(services, routed, answer, close, moneyWatch(services, routed, relay), aborted);
 }
+
+/** In milliseconds, to the microsecond: what is below it is noise that every record would carry. */
+const sinceAdmission = ({ clock }: PipelineServices, { startedMs }: Routed): number =>
+  Math.round((clock.monotonicMs() - startedMs) * 1000) / 1000;
 
 /** A reply that is complete and has nothing in it is free, streamed or not. Embeddings count no content. */
 function completeOutcome(routed: Routed, reading: ReplyReading): Outcome {

@@ -3,6 +3,7 @@
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
 import type { Authenticated, Read } from './exchange.ts';
+import { RequestBody } from './request-body.ts';
 import type { PipelineServices } from './services.ts';
 
 /** Resolves when the whole body is here; rejects when it is too large, too slow, or broke off. */
@@ -14,7 +15,7 @@ export function bodyOf(services: PipelineServices, { request }: Authenticated): 
 }
 
 export function read(authenticated: Authenticated, body: Uint8Array): Read {
-  return { ...authenticated, body, facts: authenticated.protocol.readRequest(body) };
+  return { ...authenticated, body: new RequestBody(body), facts: authenticated.protocol.readRequest(body) };
 }
 
 async function withoutLength(request: Request): Promise<Uint8Array> {

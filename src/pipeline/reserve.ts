@@ -101,7 +101,9 @@ async function holdCounted(
 ): Promise<Held> {
   if (outcome.because === 'currency' || outcome.because === 'unavailable') throw refusal(admitted, outcome, undefined);
   const countable = admitted.facts.inputBound !== undefined;
-  const counted = countable ? { ...bound, input: await services.tokens.count(admitted.body, bound.input ?? 0) } : bound;
+  const counted = countable
+    ? { ...bound, input: await services.tokens.count(admitted.body.bytes, bound.input ?? 0) }
+    : bound;
   if ((counted.input ?? 0) < (bound.input ?? 0)) {
     const hold = holdFor(services, admitted, counted);
     const budgets = budgetsOf(services, admitted);

@@ -288,6 +288,9 @@ export class Connection implements ReplyEvents {
       }
       this.#outIndex += 1;
     }
+    // The socket has all of it; the connection would keep a large body until its reply ends.
+    this.#out = NOTHING;
+    this.#outIndex = 0;
     return true;
   }
 }

@@ -9,7 +9,9 @@ import type { DeadlineSweep, InFlight } from './deadline-sweep.ts';
 import type { TargetFacts } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { bodyBytesOf, type RequestHead, type RequestHeadComposer } from './request-head.ts';
-import type { TransportFaultKind, UpstreamExchange, UpstreamRequest, UpstreamSink } from './transport.ts';
+import type {
+  TransportDeadlines, TransportFaultKind, UpstreamExchange, UpstreamRequest, UpstreamSink,
+} from './transport.ts';
 import type { Vetting } from './vet-address.ts';
 
 /** What the transport keeps for each target. */
@@ -39,14 +41,18 @@ const ROUND_TRIP_CEILING_MS = 250;
 
 type Phase = 'dial' | 'head' | 'body' | 'over';
 
+const NO_BODY: readonly Uint8Array[] = [];
+
 export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Dialler {
   slot = -1;
   readonly #upstream: Upstream;
-  readonly #request: UpstreamRequest;
   readonly #sink: UpstreamSink;
   readonly #around: Surroundings;
   #phase: Phase = 'dial';
+  #deadlines: TransportDeadlines | undefined;
   #head: RequestHead | undefined;
+  /** Kept until a reply begins: from then on nothing is repeated, and the body may be large. */
+  #body = NO_BODY;
   #bodyBytes = 0;
   #connection: Connection | undefined;
   /** Vetted addresses that have not been dialled yet. */
@@ -59,18 +65,19 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   #reused = false;
   #repeated = false;
 
-  constructor(upstream: Upstream, request: UpstreamRequest, sink: UpstreamSink, around: Surroundings) {
+  constructor(upstream: Upstream, sink: UpstreamSink, around: Surroundings) {
     this.#upstream = upstream;
-    this.#request = request;
     this.#sink = sink;
     this.#around = around;
   }
 
-  start(): void {
+  start(request: UpstreamRequest): void {
     const { problem, pool } = this.#upstream;
     if (problem !== undefined) return this.refuse('blocked-address', problem);
-    this.#bodyBytes = bodyBytesOf(this.#request.body);
-    const head = this.#upstream.composer.compose(this.#request, this.#bodyBytes);
+    this.#deadlines = request.deadlines;
+    this.#body = request.body;
+    this.#bodyBytes = bodyBytesOf(request.body);
+    const head = this.#upstream.composer.compose(request, this.#bodyBytes);
     if (head.kind === 'unsendable') return this.refuse('unsendable', head.detail);
     this.#head = head;
     this.#dialStartedMs = this.#around.clock.monotonicMs();
@@ -105,7 +112,8 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
   }
 
   expire(nowMs: number): void {
-    const { connectMs, responseHeadMs, silenceMs, totalMs } = this.#request.deadlines;
+    if (this.#deadlines === undefined) return;
+    const { connectMs, responseHeadMs, silenceMs, totalMs } = this.#deadlines;
     switch (this.#phase) {
       case 'dial':
         if (nowMs - this.#dialStartedMs > connectMs) this.#expired('connect-timeout', connectMs);
@@ -184,7 +192,7 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
     this.#connection = connection;
     this.#phase = 'head';
     this.#sentMs = this.#heardMs = nowMs;
-    this.#sent = connection.carry(this, this.#head!, this.#request.body, this.#bodyBytes);
+    this.#sent = connection.carry(this, this.#head!, this.#body, this.#bodyBytes);
     return this.#sent;
   }
 
@@ -192,6 +200,7 @@ export class Http1Exchange implements UpstreamExchange, InFlight, Carried, Diall
 
   replyHead(head: ReplyHead): void {
     this.#phase = 'body';
+    this.#body = NO_BODY;
     const { framing, length } = head;
     const bodyLength = framing === 'length' || framing === 'none' ? length : undefined;
     try {

@@ -73,9 +73,9 @@ export function createHttp1Transport(options: TransportOptions = {}): Http1Trans
 
   return {
     send(request, sink) {
-      const exchange = new Http1Exchange(upstreamOf(request.target), request, sink, surroundings);
+      const exchange = new Http1Exchange(upstreamOf(request.target), sink, surroundings);
       if (closed) exchange.refuse('closed', 'the transport is closed');
-      else exchange.start();
+      else exchange.start(request);
       return exchange;
     },
     close() {
