@@ -56,6 +56,7 @@ const RULES: readonly (readonly [theirs: RegExp, ours: string])[] = [
   [/^Expected null$/, 'must be null'],
   [/^Expected (boolean|number|string)$/, 'must be a $1'],
   [/^Expected array elements to be unique$/, 'must not hold the same element twice'],
+  [/^Expected union value$/, 'is not a value that this field takes'],
   [/^Expected (.*)$/, 'must be $1'],
 ];
 

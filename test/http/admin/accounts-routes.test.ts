@@ -140,6 +140,12 @@ describe('/groups', () => {
     expect(
       (await call('PATCH', '/groups/team', { multiplierPpm: 0, limits: { requestsPerMinute: null } })).get('limits'),
     ).toEqual(noLimits);
+    // A person reads the field, what is wrong with it, and what it takes; `null` makes it a union in the schema alone.
+    const odd = await call('PATCH', '/groups/team', { limits: { requestsPerMinute: -1 } });
+    expect(odd.status).toBe(400);
+    expect(odd.get('detail')).toMatch(
+      /^limits\.requestsPerMinute: is not a value that this field takes \(Requests in any 60 seconds, 0 to \d+\./,
+    );
     expect((await call('DELETE', '/groups/team')).get('multiplierPpm')).toBe(0);
     expect((await call('GET', '/groups/team')).status).toBe(404);
   });
