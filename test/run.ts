@@ -2,6 +2,8 @@
 // crashed run and a run without tests each count as a failure, so that the last line and the exit code cannot disagree.
 // Words after `npm test --` go to `bun test`: a file filter, `-t name`, `--bail`.
 
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const project = join(import.meta.dir, '..');
@@ -77,8 +79,18 @@ export function readTotals(output: string, exitCode: number): Tally {
   return silentFailure ? { ...totals, failed: 1 } : totals;
 }
 
+/** The skipped tests of a JUnit report, by file and name: a name says why. Those of `describe` have none. */
+export function readSkipped(report: string): readonly string[] {
+  const cases = report.matchAll(/<testcase name="([^"]*)"[^>]*? file="([^"]*)"[^>]*>\s*<skipped/g);
+  const names = [...cases].filter(([, name]) => name !== '(unnamed)').map(([, name, file]) => `${file}: ${name}`);
+  return [...new Set(names)];
+}
+
 async function tests(words: readonly string[]): Promise<Tally> {
-  const child = Bun.spawn([process.execPath, 'test', '--only-failures', ...words], {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-tests-'));
+  const report = join(folder, 'report.xml');
+  const reported = ['--only-failures', '--reporter=junit', `--reporter-outfile=${report}`];
+  const child = Bun.spawn([process.execPath, 'test', ...reported, ...words], {
     cwd: project,
     stdin: 'ignore',
     stdout: 'pipe',
@@ -90,6 +102,10 @@ async function tests(words: readonly string[]): Promise<Tally> {
   }, TESTS_MAX_MS);
   const [, tail, exitCode] = await Promise.all([relay(child.stdout), relay(child.stderr), child.exited]);
   clearTimeout(deadline);
+  for (const name of existsSync(report) ? readSkipped(readFileSync(report, 'utf8')) : []) {
+    console.log(`(skip) ${name}`);
+  }
+  rmSync(folder, { recursive: true, force: true });
   return readTotals(tail, exitCode);
 }
 
