@@ -1,6 +1,6 @@
 // `tollgate check`: the resolved config, the clauses with the controls that keep them, and everything that is wrong.
 
-import { resolveConfig, type ResolvedConfig } from '../config.ts';
+import type { ResolvedConfig } from '../config/resolve.ts';
 import {
   clauseMatrix,
   createControlRegistry,
@@ -13,17 +13,13 @@ import { parseDocuments } from '../domain/terms/terms-service.ts';
 import { formatNano } from '../core/money.ts';
 import { usageParts } from '../plugin/usage.ts';
 import { serveSettings } from './arguments.ts';
-import { loadConfig } from './load-config.ts';
-import { offline } from './offline.ts';
+import { readConfig } from './read-config.ts';
 import type { CommandContext } from './serve.ts';
+import { placeNowhere } from './simulator-place.ts';
 
 export async function checkCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const settings = serveSettings(argv, context.environment);
-  const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
-  const result = resolveConfig(offline(config), {
-    secret: (name) => context.environment.secret(name),
-    preset: settings.preset,
-  });
+  const result = await readConfig(settings, context, placeNowhere);
   if (!result.ok) {
     context.printError(`${result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n')}\n`);
     context.printError(`${result.problems.length} problem${result.problems.length === 1 ? '' : 's'}\n`);

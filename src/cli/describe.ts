@@ -9,9 +9,10 @@ import { createLog } from '../core/log.ts';
 import { createGateway } from '../gateway.ts';
 import { documentText, generateDocuments } from '../http/openapi/documents.ts';
 import type { GatewayConfig } from '../plugin/gateway.ts';
-import { offline } from './offline.ts';
 import { openapiCommand } from './openapi.ts';
-import { resolvedOrRefused, type CommandContext } from './serve.ts';
+import { resolvedOrRefused } from './read-config.ts';
+import type { CommandContext } from './serve.ts';
+import { placeNowhere } from './simulator-place.ts';
 import { version } from './version.ts';
 
 export async function describeCommand(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -29,7 +30,7 @@ export async function openApiTexts(
 ): Promise<Readonly<Record<string, string>>> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-openapi-'));
   const gateway = await createGateway({
-    resolved: resolvedOrRefused(offline(config), { preset: undefined }, context.environment),
+    resolved: resolvedOrRefused(placeNowhere(config), { preset: undefined }, context.environment),
     dataFolder,
     version,
     operatorKeys: { find: () => undefined },

@@ -6,16 +6,17 @@ import { systemClock } from '../core/clock.ts';
 import { createLog } from '../core/log.ts';
 import { createRedactor } from '../core/secrets.ts';
 import { formatNano } from '../core/money.ts';
-import { resolveConfig, type ResolvedConfig } from '../config.ts';
+import type { ResolvedConfig } from '../config/resolve.ts';
 import type { Environment } from '../environment.ts';
 import { createGateway, type Gateway, type GatewaySettings } from '../gateway.ts';
 import { peerOf, startServer, type RunningServer } from '../http/server.ts';
-import { simulatorAddress, type GatewayConfig } from '../plugin/gateway.ts';
-import { startSimulator, type Simulator } from '../simulator/server.ts';
-import { serveSettings, UsageError, type ServeSettings } from './arguments.ts';
+import type { GatewayConfig } from '../plugin/gateway.ts';
+import { serveSettings, type ServeSettings } from './arguments.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
-import { loadConfig, type HostModules } from './load-config.ts';
+import type { HostModules } from './load-config.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
+import { readUsableConfig } from './read-config.ts';
+import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
 
 export interface CommandContext {
@@ -38,18 +39,16 @@ export interface Serving {
 
 export async function serve(argv: readonly string[], context: CommandContext): Promise<Serving> {
   const settings = serveSettings(argv, context.environment);
-  const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
-  const simulator = usesSimulator(config)
-    ? startSimulator({
-        faults: context.environment.simulatorFaults,
-        ...(context.environment.recordings === undefined ? {} : { recordings: context.environment.recordings }),
-      })
-    : undefined;
+  const { simulatorFaults, recordings } = context.environment;
+  const simulator = createSimulatorPlace({
+    faults: simulatorFaults,
+    ...(recordings === undefined ? {} : { recordings }),
+  });
   try {
-    const resolved = resolvedOrRefused(withSimulator(config, simulator), settings, context.environment);
+    const resolved = await readUsableConfig(settings, context, simulator.place);
     return await start(settings, resolved, simulator, context);
   } catch (error) {
-    simulator?.close();
+    simulator.close();
     throw error;
   }
 }
@@ -57,7 +56,7 @@ export async function serve(argv: readonly string[], context: CommandContext): P
 async function start(
   settings: ServeSettings,
   resolved: ResolvedConfig,
-  simulator: Simulator | undefined,
+  simulator: SimulatorPlace,
   context: CommandContext,
 ): Promise<Serving> {
   const dataFolder = resolve(settings.dataFolder);
@@ -112,38 +111,13 @@ async function start(
         await gateway.close();
         running.kill();
         await stopped;
-        simulator?.close();
+        simulator.close();
       },
     };
   } catch (error) {
     await gateway.close();
     throw error;
   }
-}
-
-const usesSimulator = (config: GatewayConfig) =>
-  Array.isArray(config.upstreams) && config.upstreams.some((upstream) => upstream.baseUrl === simulatorAddress);
-
-function withSimulator(config: GatewayConfig, simulator: Simulator | undefined): GatewayConfig {
-  if (simulator === undefined) return config;
-  return {
-    ...config,
-    upstreams: config.upstreams.map((upstream) =>
-      upstream.baseUrl === simulatorAddress ? { ...upstream, baseUrl: simulator.url } : upstream,
-    ),
-  };
-}
-
-export function resolvedOrRefused(
-  config: GatewayConfig,
-  settings: Pick<ServeSettings, 'preset'>,
-  environment: Environment,
-): ResolvedConfig {
-  const result = resolveConfig(config, { secret: (name) => environment.secret(name), preset: settings.preset });
-  if (result.ok) return result.resolved;
-  throw new UsageError(
-    ['The config cannot be used:', ...result.problems.map(({ path, message }) => `  ${path}: ${message}`)].join('\n'),
-  );
 }
 
 /** What a person sees. Secrets only at the first start, and never again. */

@@ -6,17 +6,16 @@ import { resolve } from 'node:path';
 import { recomputeCharge } from '../domain/ledger/recompute-charge.ts';
 import { formatVerifyReport, verifyLedger } from '../domain/ledger/verify.ts';
 import { serveSettings, UsageError } from './arguments.ts';
-import { loadConfig } from './load-config.ts';
+import { readUsableConfig } from './read-config.ts';
 import { ledgerDatabasePath } from '../store/schema/ledger.ts';
-import { resolvedOrRefused, type CommandContext } from './serve.ts';
-import { offline } from './offline.ts';
+import type { CommandContext } from './serve.ts';
+import { placeNowhere } from './simulator-place.ts';
 
 export async function verifyCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const settings = serveSettings(argv, context.environment);
   const folder = resolve(settings.dataFolder);
   if (!existsSync(ledgerDatabasePath(folder))) throw new UsageError(`--data: ${folder} holds no ledger`);
-  const config = await loadConfig(settings.configFile, context.builtIn, context.modules);
-  const { billing } = resolvedOrRefused(offline(config), settings, context.environment);
+  const { billing } = await readUsableConfig(settings, context, placeNowhere);
   const rules = new Map(billing.map(({ name, plugin }) => [name, plugin]));
   const report = verifyLedger({
     folder,

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { tokenPrice } from '../../plugins/index.ts';
-import { resolveConfig } from '../../src/config.ts';
+import { resolveConfig } from '../../src/config/resolve.ts';
 import { roundUpToNano } from '../../src/core/money.ts';
 import type { GatewayConfig, PriceConfig, PriceTerms, UsageParts } from '../../src/plugin/index.ts';
 import { eventually, exchange } from '../simulator/raw-client.ts';

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstStart } from '../../src/cli/first-start.ts';
-import { resolvedOrRefused } from '../../src/cli/serve.ts';
+import { resolvedOrRefused } from '../../src/cli/read-config.ts';
 import { deadlines, type Deadlines } from '../../src/core/bounds.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLog } from '../../src/core/log.ts';

@@ -1,7 +1,7 @@
 // The config is resolved whole or refused whole, and then with every error at once, each with its path.
 
 import { describe, expect, test } from 'bun:test';
-import { resolveConfig, type ConfigResult } from '../../src/config.ts';
+import { resolveConfig, type ConfigResult } from '../../src/config/resolve.ts';
 import {
   Type,
   defineProvider,

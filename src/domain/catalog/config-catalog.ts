@@ -4,7 +4,7 @@
 import type { EpochMs } from '../../core/clock.ts';
 import type { UpstreamId } from '../../core/ids.ts';
 import { PPM_ONE } from '../../core/money.ts';
-import type { ResolvedConfig, ResolvedModel, ResolvedUpstream } from '../../config.ts';
+import type { ResolvedConfig, ResolvedModel, ResolvedUpstream } from '../../config/resolve.ts';
 import type { Provider } from '../../plugin/provider.ts';
 import type { Model, Offer, PriceVersion, Upstream } from './catalog.ts';
 import { declaredPriceId } from './price-store.ts';

@@ -2,7 +2,7 @@
 // in force or to come leaves a part unpriced that an upstream of its model may report.
 
 import { bounds } from '../../core/bounds.ts';
-import { unpricedParts } from '../../config.ts';
+import { unpricedParts } from '../../config/resolve.ts';
 import { operations as knownOperations } from '../../plugin/operations.ts';
 import type { Provider } from '../../plugin/provider.ts';
 import { usageParts } from '../../plugin/usage.ts';

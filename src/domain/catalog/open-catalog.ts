@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { MasterKeyError, sealedWith, unseal } from '../../core/envelope.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { RandomBytes } from '../../core/secrets.ts';
-import type { ResolvedConfig } from '../../config.ts';
+import type { ResolvedConfig } from '../../config/resolve.ts';
 import type { CatalogFile } from '../../store/schema/catalog.ts';
 import { createTurns } from '../accounts/accounts-context.ts';
 import type { AdminUpstream } from './admin-catalog.ts';

@@ -2,7 +2,7 @@
 // for what it remembers: the same row gives the same object again, so that only what changed is new to the pipeline.
 
 import type { EpochMs } from '../../core/clock.ts';
-import { unpricedParts, type NamedPlugin } from '../../config.ts';
+import { unpricedParts, type NamedPlugin } from '../../config/resolve.ts';
 import type { BillingRule } from '../../plugin/billing.ts';
 import type { Provider } from '../../plugin/provider.ts';
 import type { RoutingStrategy } from '../../plugin/routing.ts';

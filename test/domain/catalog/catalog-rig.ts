@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'bun:test';
 import { newId } from '../../../src/core/ids.ts';
 import { systemRandomBytes } from '../../../src/core/secrets.ts';
-import { resolveConfig, type ResolvedConfig } from '../../../src/config.ts';
+import { resolveConfig, type ResolvedConfig } from '../../../src/config/resolve.ts';
 import { openCatalog, type OpenCatalog } from '../../../src/domain/catalog/open-catalog.ts';
 import {
   Type,

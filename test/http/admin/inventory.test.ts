@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import builtIn from '../../../plugins/gateway.config.ts';
-import { offline } from '../../../src/cli/offline.ts';
-import { resolvedOrRefused } from '../../../src/cli/serve.ts';
+import { resolvedOrRefused } from '../../../src/cli/read-config.ts';
+import { placeNowhere } from '../../../src/cli/simulator-place.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { createLog } from '../../../src/core/log.ts';
 import { sha256Hex } from '../../../src/core/secrets.ts';
@@ -19,7 +19,7 @@ import { keys } from './admin-harness.ts';
 const dataFolder = await mkdtemp(join(tmpdir(), 'tollgate-inventory-'));
 let strangers = 0;
 const gateway = await createGateway({
-  resolved: resolvedOrRefused(offline(builtIn), { preset: undefined }, readEnvironment()),
+  resolved: resolvedOrRefused(placeNowhere(builtIn), { preset: undefined }, readEnvironment()),
   dataFolder,
   version: '0.0.0',
   operatorKeys: {

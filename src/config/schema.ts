@@ -1,13 +1,13 @@
 // The form of a config: which fields there are and what each may hold. Strict: what is not listed is an error. Plugins'
-// options are checked by their own schemas, and what fields mean together by `config.ts`.
+// options are checked by their own schemas, and what fields mean together by `resolve.ts`.
 
 import { Type } from '@sinclair/typebox';
 import type { TSchema } from '@sinclair/typebox';
 import { Errors } from '@sinclair/typebox/errors';
 import { Check } from '@sinclair/typebox/value';
-import { operations } from './plugin/operations.ts';
-import { usageParts } from './plugin/usage.ts';
-import type { UsagePart } from './plugin/usage.ts';
+import { operations } from '../plugin/operations.ts';
+import { usageParts } from '../plugin/usage.ts';
+import type { UsagePart } from '../plugin/usage.ts';
 
 export interface ConfigProblem {
   /** `models[2].price.rates.cacheRead` */

@@ -1,14 +1,14 @@
 // Prices of a config's models: one, or several by their dates, each with a rate for all that the upstreams report.
 
-import type { ConfigReport } from './config-schema.ts';
-import type { EpochMs } from './core/clock.ts';
-import type { Currency, Nano } from './core/money.ts';
-import type { BillingRule } from './plugin/billing.ts';
-import type { DatedPriceConfig, ModelConfig } from './plugin/gateway.ts';
-import type { Operation } from './plugin/operations.ts';
-import type { Rates } from './plugin/prices.ts';
-import type { Provider } from './plugin/provider.ts';
-import type { UsagePart } from './plugin/usage.ts';
+import type { ConfigReport } from './schema.ts';
+import type { EpochMs } from '../core/clock.ts';
+import type { Currency, Nano } from '../core/money.ts';
+import type { BillingRule } from '../plugin/billing.ts';
+import type { DatedPriceConfig, ModelConfig } from '../plugin/gateway.ts';
+import type { Operation } from '../plugin/operations.ts';
+import type { Rates } from '../plugin/prices.ts';
+import type { Provider } from '../plugin/provider.ts';
+import type { UsagePart } from '../plugin/usage.ts';
 
 /** One price of a model, from its time on; undefined: in force since it was declared. */
 export interface ResolvedPrice {

@@ -1,0 +1,127 @@
+// The faces of a gateway: the applications that answer requests, each made when it is first asked for.
+
+import type { EpochMs } from './core/clock.ts';
+import type { CatalogService } from './domain/catalog/open-catalog.ts';
+import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
+import { builtInControls } from './domain/terms/controls.ts';
+import type { Readers } from './http/admin/open-readers.ts';
+import { servedPaths } from './http/proxy/served-paths.ts';
+import type { DocumentedApps } from './http/openapi/documents.ts';
+import type { Faces } from './http/server.ts';
+import { createModelList } from './pipeline/model-list.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import type { createRunningRequests } from './pipeline/running.ts';
+import type { PipelineServices } from './pipeline/services.ts';
+import type { NounTables } from './store/nouns.ts';
+import type { SqlFile } from './store/sql-file.ts';
+import type { Parts } from './gateway-services.ts';
+import type { GatewaySettings } from './gateway-settings.ts';
+
+type Running = ReturnType<typeof createRunningRequests>;
+
+export interface GatewayFaces {
+  readonly faces: Faces;
+  /** The applications that describe themselves in OpenAPI. */
+  describedApps(): Promise<DocumentedApps>;
+  closeReaders(): Promise<void>;
+}
+
+export function createFaces(
+  settings: GatewaySettings,
+  services: PipelineServices,
+  running: Running,
+  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
+    readonly startedAt: EpochMs;
+    readonly catalog: CatalogService;
+    readonly nouns: SqlFile<NounTables>;
+  },
+): GatewayFaces {
+  const { peerOf } = settings;
+  const pipeline = createPipeline(services, running);
+  const client = once(async () => {
+    const { proxyRoutes } = await import('./http/proxy/proxy-routes.ts');
+    const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
+    return (request: Request) => proxy.handle(request);
+  });
+  const served = new Map(
+    [...servedPaths].map(
+      ([path, protocol]) =>
+        [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const,
+    ),
+  );
+  const open = once(async () => {
+    const { publicHealthRoutes } = await import('./http/health.ts');
+    const health = publicHealthRoutes({
+      moneyAvailable: () => parts.ledger.available,
+      shuttingDown: () => running.stopping,
+    });
+    return (request: Request) => health.handle(request);
+  });
+  const controls = createControlRegistry();
+  controls.registerControls(builtInControls);
+  controls.registerControls(
+    policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
+  );
+  const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
+  let opened: Promise<Readers> | undefined;
+  const readers = once(async () => {
+    const { openReaders } = await import('./http/admin/open-readers.ts');
+    return openReaders({
+      dataFolder: settings.dataFolder,
+      nouns: parts.nouns,
+      settled: () => parts.ledger.settled(),
+    });
+  });
+  const admin = once(async () => {
+    const { createAdminFace } = await import('./http/admin/create-admin-face.ts');
+    opened = readers();
+    return createAdminFace({
+      ...(await opened),
+      version: settings.version,
+      operatorKeys: settings.operatorKeys,
+      services,
+      running,
+      controls,
+      addressOf,
+      ...parts,
+    });
+  });
+  const terms = once(async () => {
+    const { createTermsFace } = await import('./http/terms/create-terms-face.ts');
+    return createTermsFace({
+      services,
+      controls,
+      addressOf,
+      peerOf,
+      terms: parts.terms,
+      newId: parts.ids,
+      log: settings.log,
+    });
+  });
+  return {
+    faces: {
+      client,
+      servedBy: (path) => served.get(path),
+      public: open,
+      admin: async () => (await admin()).face,
+      terms: async () => (await terms()).face,
+    },
+    describedApps: async () => ({ admin: (await admin()).app, terms: (await terms()).app }),
+    closeReaders: async () => {
+      const found = await opened?.catch(() => undefined);
+      await found?.close();
+    },
+  };
+}
+
+/** Made at the first call; all callers share the one. What could not be made is tried again by the next caller. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    if (made !== undefined) return made;
+    const making = make();
+    made = making;
+    making.catch(() => (made = undefined));
+    return making;
+  };
+}
