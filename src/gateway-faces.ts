@@ -69,7 +69,9 @@ export function createFaces(
     return openReaders({
       dataFolder: settings.dataFolder,
       nouns: parts.nouns,
-      settled: () => parts.ledger.settled(),
+      ledger: parts.ledger,
+      clock: services.clock,
+      version: settings.version,
     });
   });
   const admin = once(async () => {
@@ -77,6 +79,7 @@ export function createFaces(
     opened = readers();
     return createAdminFace({
       ...(await opened),
+      mayBeQuiet: settings.connections.mayBeQuiet,
       version: settings.version,
       operatorKeys: settings.operatorKeys,
       services,

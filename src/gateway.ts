@@ -16,6 +16,7 @@ import { createTokenCounter } from './pipeline/count-tokens.ts';
 import { createRunningRequests } from './pipeline/running.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import { openNouns } from './store/nouns.ts';
+import { prepareUpgrade } from './store/upgrade.ts';
 import { createFaces } from './gateway-faces.ts';
 import { pipelineServices } from './gateway-services.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
@@ -43,6 +44,8 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     clock,
     newId: ids,
     warn: (message) => log.warn('ledger', { message }),
+    beforeOpening: () =>
+      prepareUpgrade(dataFolder, settings.version, startedAt, (message) => log.warn('upgrade', { message })),
     ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
   });
   const nouns = openNouns(dataFolder);

@@ -10,7 +10,9 @@ import { parseArgs } from 'node:util';
 const project = resolve(import.meta.dir, '../..');
 
 /** The first is the program; each other one is a worker, started by `new URL('./NAME.ts', import.meta.url)`. */
-const entryPoints = ['src/main.ts', 'src/store/loader-worker.ts', 'src/pipeline/token-worker.ts'] as const;
+const entryPoints = [
+  'src/main.ts', 'src/store/loader-worker.ts', 'src/store/backup/snapshot-worker.ts', 'src/pipeline/token-worker.ts',
+] as const;
 
 /** What Bun can compile for from any machine; the runtime of a foreign target is downloaded once. */
 const targets = [

@@ -21,6 +21,18 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'recompute every charge and balance of a data folder',
     load: async () => (await import('./verify.ts')).verifyCommand,
   },
+  backup: {
+    summary: 'write everything into one file, while it serves or not: --out FILE [--without-secrets]',
+    load: async () => (await import('./backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'make a data folder of a backup, verified: FILE [--replace] [--sha256 HEX]',
+    load: async () => (await import('./restore.ts')).restoreCommand,
+  },
+  migrate: {
+    summary: 'bring the files of a data folder up to this version: [--dry-run]',
+    load: async () => (await import('./migrate.ts')).migrateCommand,
+  },
   openapi: { summary: 'write the API descriptions', load: async () => (await import('./describe.ts')).describeCommand },
   upstream: { summary: 'run the simulator alone', load: async () => (await import('./upstream.ts')).upstreamCommand },
 };
@@ -68,10 +80,15 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 
 /** Errors whose message is written for the person at the terminal. */
 const spokenNames: ReadonlySet<string> = new Set([
+  'BackupArchiveError',
+  'BackupFileExistsError',
   'DataFolderInUseError',
   'JournalDamagedError',
   'MasterKeyError',
+  'MisorderedSchemaError',
+  'NewerJournalError',
   'NewerSchemaError',
+  'SnapshotError',
   'TermsDocumentsError',
 ]);
 

@@ -16,6 +16,7 @@ import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
 import type { HostModules } from './load-config.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
 import { readUsableConfig } from './read-config.ts';
+import { forgetRunning, tellRunning } from './running-file.ts';
 import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
 
@@ -90,6 +91,7 @@ async function start(
     ...context.surroundings,
   });
   try {
+    forgetRunning(dataFolder);
     operator = operatorKey(dataFolder, context.environment.operatorKey);
     redactor.register(operator.key);
     const unfinished = needsFirstStart(gateway.accounts.accountsFound, dataFolder);
@@ -101,12 +103,14 @@ async function start(
       faces: gateway.faces,
     });
     server = running;
+    const endRunning = tellRunning(dataFolder, running.url, systemClock.now());
     return {
       server: running,
       gateway,
       operator,
       firstStart: first,
       async stop() {
+        endRunning();
         const stopped = running.stop();
         await gateway.close();
         running.kill();

@@ -31,6 +31,7 @@ export const errorTable = {
   money_unavailable: { status: 503, type: 'api_error', retry: true },
   shutting_down: { status: 503, type: 'api_error', retry: true },
   upstream_timeout: { status: 504, type: 'api_error', retry: true },
+  storage_full: { status: 507, type: 'api_error', retry: false },
   loop_detected: { status: 508, type: 'invalid_request_error', retry: false },
 } as const satisfies Record<string, { status: number; type: string; retry: boolean }>;
 

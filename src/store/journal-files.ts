@@ -21,7 +21,7 @@ export type Done = (error: Error | null) => void;
 export type Written = (error: Error | null, written: number) => void;
 
 export interface JournalFiles {
-  /** Numbers of the segments in the folder, ascending. Creates the folder if it is missing. */
+  /** Numbers of the segments in the folder, ascending. Creates the folder if missing. Throws NewerJournalError. */
   segments(folder: string): readonly number[];
   createSegment(path: string): number;
   openForWriting(path: string): number;
@@ -48,6 +48,20 @@ export const segmentPath = (folder: string, segment: number): string =>
   join(folder, `${segment.toString().padStart(8, '0')}.journal`);
 
 const SEGMENT_NAME = /^(\d{8})\.journal$/;
+
+/** The form of lines and segments. A later form is told by an empty file `format-N`, put there by its first writer. */
+export const JOURNAL_FORMAT = 1;
+const FORMAT_NAME = /^format-(\d+)$/;
+
+/** Written by a Tollgate that knows more than this one. */
+export class NewerJournalError extends Error {
+  constructor(folder: string, what: string) {
+    super(`the journal ${folder} was written by a newer Tollgate: ${what}, which this one does not know. Nothing was `
+      + 'changed. Start the newer Tollgate and stop it cleanly, so that nothing is left in the journal to be read');
+    this.name = 'NewerJournalError';
+  }
+}
+
 /** Records name accounts and addresses: nobody but the operator's user reads them. */
 const PRIVATE_FILE = 0o600;
 
@@ -73,6 +87,10 @@ export const diskFiles: JournalFiles = {
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const numbers: number[] = [];
     for (const name of readdirSync(folder)) {
+      const format = FORMAT_NAME.exec(name)?.[1];
+      if (format !== undefined && Number(format) !== JOURNAL_FORMAT) {
+        throw new NewerJournalError(folder, `its form is version ${format}`);
+      }
       const match = SEGMENT_NAME.exec(name);
       if (match?.[1] !== undefined) numbers.push(Number(match[1]));
     }

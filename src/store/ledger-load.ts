@@ -5,7 +5,7 @@
 
 import type { Database, Statement } from 'bun:sqlite';
 import type { IdSource } from '../core/ids.ts';
-import { diskFiles, type JournalFiles, type JournalPosition } from './journal-files.ts';
+import { diskFiles, NewerJournalError, type JournalFiles, type JournalPosition } from './journal-files.ts';
 import { readRaw, type RawRecord } from './journal-reader.ts';
 import { integerOf, nanoOf, parseFields, textOf, type Fields } from './json-fields.ts';
 import { LedgerBatch, type ChainedMovement } from './ledger-batch.ts';
@@ -195,7 +195,7 @@ export class LedgerLoad {
         );
         return;
       }
-      default: throw new Error(`journal record ${record.sequence} has the unknown kind ${record.kind}`);
+      default: throw new NewerJournalError(this.#folder, `record ${record.sequence} is of the kind ${record.kind}`);
     }
   }
 
@@ -280,13 +280,17 @@ function prepare(database: Database) {
       head_hash = ? WHERE id = 1`),
     account: write(`INSERT INTO ledger_account (account_id, currency, overdraft_nano, opened_at) VALUES (?, ?, ?, ?)
       ON CONFLICT (account_id) DO UPDATE SET overdraft_nano = excluded.overdraft_nano`),
-    movement: write('INSERT INTO movement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    entry: write('INSERT INTO entry VALUES (?, ?, ?, ?, ?)'),
-    pack: write('INSERT INTO usage_pack VALUES (?, ?, ?, ?, ?)'),
-    usage: write('INSERT OR FAIL INTO usage SELECT value, ?2 + key FROM json_each(?1)'),
-    facets: write('INSERT OR FAIL INTO usage_facet SELECT value, ?2, ?3, ?4, ?5, ?6 FROM json_each(?1)'),
-    key: write('INSERT OR IGNORE INTO usage_key VALUES (?, ?)'),
-    openHold: write("INSERT OR REPLACE INTO open_hold VALUES (?, ?, '0')"),
+    // Columns are named: a newer Tollgate may have added some, and this one goes on with the file.
+    movement: write(`INSERT INTO movement (position, id, kind, at, reason, actor, reference, idempotency_key,
+      input_sha256, batch, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    entry: write(`INSERT INTO entry (movement_position, line, address, currency, amount_nano)
+      VALUES (?, ?, ?, ?, ?)`),
+    pack: write('INSERT INTO usage_pack (position, records, batch, movements, texts) VALUES (?, ?, ?, ?, ?)'),
+    usage: write('INSERT OR FAIL INTO usage (request_id, position) SELECT value, ?2 + key FROM json_each(?1)'),
+    facets: write(`INSERT OR FAIL INTO usage_facet (facet, last_id, pack, first_id, first_at, last_at)
+      SELECT value, ?2, ?3, ?4, ?5, ?6 FROM json_each(?1)`),
+    key: write('INSERT OR IGNORE INTO usage_key (api_key_id, account_id) VALUES (?, ?)'),
+    openHold: write("INSERT OR REPLACE INTO open_hold (request_id, detail, extended_nano) VALUES (?, ?, '0')"),
     extendHold: write('UPDATE open_hold SET extended_nano = ? WHERE request_id = ?'),
     closeHold: write('DELETE FROM open_hold WHERE request_id = ?'),
     usageKnown: database.prepare<{ found: bigint }, [string]>('SELECT 1 AS found FROM usage WHERE request_id = ?'),

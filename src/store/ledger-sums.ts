@@ -59,10 +59,11 @@ export class LedgerSums {
 function prepare(database: Database) {
   const write = (sql: string): Statement<unknown, (string | number)[]> => database.prepare(sql);
   return {
-    balance: write(`INSERT INTO balance VALUES (?, ?, ?)
+    balance: write(`INSERT INTO balance (address, currency, posted_nano) VALUES (?, ?, ?)
       ON CONFLICT (address, currency) DO UPDATE SET posted_nano = excluded.posted_nano`),
     /** All three windows at once. */
-    spend: write(`INSERT INTO spend VALUES (?1, ?2, 'day', ?3, ?4), (?1, ?2, 'month', ?5, ?6), (?1, ?2, 'total', 0, ?7)
+    spend: write(`INSERT INTO spend (scope, scope_id, window_name, period, charge_nano)
+      VALUES (?1, ?2, 'day', ?3, ?4), (?1, ?2, 'month', ?5, ?6), (?1, ?2, 'total', 0, ?7)
       ON CONFLICT (scope, scope_id, window_name, period) DO UPDATE SET charge_nano = excluded.charge_nano`),
     posted: database.prepare<{ posted_nano: string }, [string, string]>(
       'SELECT posted_nano FROM balance WHERE address = ? AND currency = ?'),

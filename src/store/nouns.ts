@@ -11,16 +11,18 @@ import { openSqlite } from './sqlite.ts';
 
 export type NounTables = AccountsTables & CatalogTables & TermsTables;
 
-const migrations: readonly Migration[] = [
+export const nounsMigrations: readonly Migration[] = [
   ...accountsMigrations,
   catalogMigration,
   ...termsMigrations,
   adminCatalogMigration,
 ];
 
+export const nounsDatabasePath = (dataFolder: string): string => join(dataFolder, 'tollgate.db');
+
 /** Opens and migrates. Throws NewerSchemaError. */
 export function openNouns(dataFolder: string): SqlFile<NounTables> {
-  const database = openSqlite({ path: join(dataFolder, 'tollgate.db') });
-  migrate(database, migrations);
+  const database = openSqlite({ path: nounsDatabasePath(dataFolder) });
+  migrate(database, nounsMigrations);
   return sqlFileOn<NounTables>(database);
 }

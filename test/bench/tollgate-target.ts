@@ -85,7 +85,13 @@ async function createKey(origin: string, operatorKey: string): Promise<string> {
   return admin.create('api-keys', key, ['key']);
 }
 
-export async function startTollgate(executable: string, upstream: Upstream): Promise<Target> {
+/** Tollgate as a target, with what a command beside it needs. */
+export interface TollgateTarget extends Target {
+  readonly dataFolder: string;
+  readonly operatorKey: string;
+}
+
+export async function startTollgate(executable: string, upstream: Upstream): Promise<TollgateTarget> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
   process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
   const operatorKey = generateKey('operator-key', systemRandomBytes);
@@ -107,7 +113,9 @@ export async function startTollgate(executable: string, upstream: Upstream): Pro
   const first = start('tollgate');
   await untilServing(first.origin, first.child.exited);
   const headers = [`authorization: Bearer ${await createKey(first.origin, operatorKey)}`];
-  const asTarget = ({ origin, child }: ReturnType<typeof start>): Target => ({
+  const asTarget = ({ origin, child }: ReturnType<typeof start>): TollgateTarget => ({
+    dataFolder,
+    operatorKey,
     name: 'tollgate',
     url: `${origin}/v1/chat/completions`,
     headers,

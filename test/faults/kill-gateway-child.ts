@@ -2,11 +2,11 @@
 // child outlives this process, and every wait has a deadline.
 
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const project = join(import.meta.dir, '../..');
 const START_PATIENCE_MS = 20_000;
-const VERIFY_PATIENCE_MS = 120_000;
+const COMMAND_PATIENCE_MS = 120_000;
 export const operatorKey = 'operator-key-of-the-kill-test-0001';
 
 export interface Launch {
@@ -87,15 +87,28 @@ export interface Verified {
   readonly output: string;
 }
 
-/** `tollgate verify` on the folder, whether or not a gateway holds it. */
-export async function runVerify(launch: Launch): Promise<Verified> {
-  const child = Bun.spawn([...commandOf(launch.executable), 'verify', '--data', launch.dataFolder], {
-    cwd: launch.dataFolder, env: environmentOf(launch), stdin: 'ignore', stdout: 'pipe', stderr: 'pipe',
-    timeout: VERIFY_PATIENCE_MS, killSignal: 'SIGKILL',
+export interface CommandChild {
+  /** Sends SIGKILL in this very turn. */
+  kill(): void;
+  readonly ended: Promise<Verified>;
+}
+
+/** Another command of the same Tollgate, with the same environment. */
+export function startCommand(launch: Launch, ...argv: readonly string[]): CommandChild {
+  const child = Bun.spawn([...commandOf(launch.executable), ...argv], {
+    cwd: dirname(launch.logFile), env: environmentOf(launch), stdin: 'ignore', stdout: 'pipe', stderr: 'pipe',
+    timeout: COMMAND_PATIENCE_MS, killSignal: 'SIGKILL',
   });
   alive.add(child.pid);
-  const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  const exitCode = await child.exited;
-  alive.delete(child.pid);
-  return { exitCode, output: `${output}${errors}` };
+  const wait = async (): Promise<Verified> => {
+    const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    const exitCode = await child.exited;
+    alive.delete(child.pid);
+    return { exitCode, output: `${output}${errors}` };
+  };
+  return { kill: () => killNow(child.pid), ended: wait() };
 }
+
+/** `tollgate verify` on the folder, whether or not a gateway holds it. */
+export const runVerify = (launch: Launch): Promise<Verified> =>
+  startCommand(launch, 'verify', '--data', launch.dataFolder).ended;

@@ -4,11 +4,11 @@
 
 import type { Database } from 'bun:sqlite';
 import { systemClock, type Clock, type EpochMs } from '../../core/clock.ts';
-import { TollgateError } from '../../core/errors.ts';
 import { newId as randomId, type AccountId, type IdSource, type MovementId, type RequestId } from '../../core/ids.ts';
 import { MoneyRangeError, NANO_MAX, type Currency, type Nano } from '../../core/money.ts';
 import { lockDataFolder, type DataFolderLock } from '../../store/data-folder-lock.ts';
 import type { JournalFiles, JournalPosition } from '../../store/journal-files.ts';
+import { JournalKeeper } from '../../store/journal-keeper.ts';
 import { Journal, unavailableError } from '../../store/journal.ts';
 import { LedgerLoad, loadedPosition, moveLoadedPosition } from '../../store/ledger-load.ts';
 import { Loader, type LoaderThread } from '../../store/loader.ts';
@@ -18,6 +18,7 @@ import { decideMovement } from './check-movement.ts';
 import type {
   Balance, BudgetCap, BudgetWindow, Closing, ClosingResult, HoldOutcome, Ledger, MovementRequest, MovementResult,
 } from './ledger.ts';
+import { endedError, messageOf, refused } from './ledger-errors.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import { holdJson, recordJson, usageRecordJson } from './record-json.ts';
 import { RecentMovements, type RecentMovement } from './recent-movements.ts';
@@ -32,6 +33,8 @@ export interface EmbeddedLedgerOptions {
   readonly clock?: Clock;
   readonly newId?: IdSource;
   readonly files?: JournalFiles;
+  /** Called with the folder's lock held, before anything of it is opened. What it throws ends the opening. */
+  readonly beforeOpening?: () => Promise<void>;
   readonly segmentBytes?: number;
   readonly startThread?: () => LoaderThread;
 }
@@ -58,6 +61,7 @@ interface Parts {
 export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promise<EmbeddedLedger> {
   const lock = lockDataFolder(options.folder);
   try {
+    await options.beforeOpening?.();
     const database = openLedgerForLoading(options.folder);
     let loaded: JournalPosition;
     let orphans: ReturnType<LedgerRows['openHolds']>;
@@ -105,7 +109,7 @@ export class EmbeddedLedger implements Ledger {
   #elder: OpenHold[] = [];
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #sweeps = 0;
-  #oldestSegment: number;
+  readonly #keeper: JournalKeeper;
   #shutDown: Promise<void> | undefined;
 
   /** Use `openEmbeddedLedger`. */
@@ -117,7 +121,6 @@ export class EmbeddedLedger implements Ledger {
     this.#reading = reading;
     this.#rows = new LedgerRows(reading);
     this.#book = new AccountBook(this.#rows);
-    this.#oldestSegment = loaded.segment;
     this.#loader = new Loader({
       folder: options.folder, loaded, warn: options.warn, onLoaded: (position) => this.#loaded(position),
       ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
@@ -128,6 +131,7 @@ export class EmbeddedLedger implements Ledger {
       onFailure: (cause) =>
         options.warn(`the money journal cannot be written (${cause.message}); paid calls are refused until a restart`),
     });
+    this.#keeper = new JournalKeeper(this.#journal, loaded);
   }
 
   get available(): boolean {
@@ -244,6 +248,11 @@ export class EmbeddedLedger implements Ledger {
     await this.#loader.whenLoaded(sequence);
   }
 
+  /** Everything that was acknowledged is on the disk up to `end`. Its records stay where they are until `release`. */
+  keepJournal(): { readonly end: JournalPosition; release(): void } {
+    return { release: this.#keeper.keep(), end: this.#journal.position };
+  }
+
   shutDown(): Promise<void> {
     return (this.#shutDown ??= this.#close());
   }
@@ -296,10 +305,7 @@ export class EmbeddedLedger implements Ledger {
 
   /** The store has everything up to here. */
   #loaded(position: JournalPosition): void {
-    if (position.segment > this.#oldestSegment && this.#journal.available) {
-      this.#oldestSegment = position.segment;
-      this.#journal.forget(position.segment);
-    }
+    this.#keeper.loaded(position);
     this.#recent.forget(position.sequence);
   }
 
@@ -337,11 +343,3 @@ export class EmbeddedLedger implements Ledger {
     }
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const refused = (code: 'invalid_request' | 'conflict', message: string): TollgateError =>
-  new TollgateError(code, { message, field: 'currency' });
-
-const endedError = (requestId: RequestId): TollgateError =>
-  new TollgateError('internal_error', { message: 'The request has ended.', detail: `${requestId} has no open hold` });

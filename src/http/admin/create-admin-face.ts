@@ -6,6 +6,7 @@ import type { IdSource } from '../../core/ids.ts';
 import type { AuditReader } from '../../domain/audit/audit-store.ts';
 import type { CatalogService } from '../../domain/catalog/open-catalog.ts';
 import type { Accounts } from '../../domain/accounts/open-accounts.ts';
+import type { BackupsService } from '../../domain/backups/backups-service.ts';
 import type { EmbeddedLedger } from '../../domain/ledger/embedded-ledger.ts';
 import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
 import type { ControlRegistry } from '../../domain/terms/clause-matrix.ts';
@@ -19,6 +20,7 @@ import { memoryIdempotencyStore } from './idempotency.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeysRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit-events.ts';
+import { backupsRoutes } from './routes/backups.ts';
 import { groupsRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
@@ -45,6 +47,8 @@ export interface AdminFaceParts {
   readonly terms: Terms;
   readonly movements: MovementReader;
   readonly usage: UsageReader;
+  readonly backups: BackupsService;
+  readonly mayBeQuiet: (request: Request) => void;
   readonly ids: IdSource;
   readonly addressOf: (request: Request) => string;
 }
@@ -64,6 +68,7 @@ export function createAdminFace(parts: AdminFaceParts) {
       modelsRoutes({ models: catalog.models }),
       pricesRoutes({ prices: catalog.prices }),
       auditRoutes({ audit }),
+      backupsRoutes({ backups: parts.backups, mayBeQuiet: parts.mayBeQuiet }),
       ledgerRoutes({ ledger, movements }),
       usageRoutes({ usage }),
       termsAdminRoutes({ terms, controls, clock }),

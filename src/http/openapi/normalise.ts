@@ -49,7 +49,7 @@ function normaliseOperation(operation: JsonObject, path: string, names: Readonly
     ...without(rest, 'hide'),
     ...(listed.length === 0 ? {} : { parameters: listed }),
     ...(isObject(requestBody)
-      ? { requestBody: { ...requestBody, content: jsonOnly(requestBody['content'], names, repairSchema) } }
+      ? { requestBody: normaliseBody(requestBody, names) }
       : {}),
     responses: Object.keys(answered).length === 0 ? { 200: { description: 'Done.' } } : answered,
   };
@@ -92,6 +92,14 @@ function responseSchema(schema: Json, names: ReadonlySet<string>, words: JsonObj
   };
   const repaired = open(repairSchema(schema, names));
   return isObject(repaired) && !('$ref' in repaired) ? { ...words, ...repaired } : repaired;
+}
+
+/** Every body is said to be required; none is where `null`, which is what an empty one is read as, will do. */
+function normaliseBody(body: JsonObject, names: ReadonlySet<string>): JsonObject {
+  const content = jsonOnly(body['content'], names, repairSchema);
+  const schemas = Object.values(content).map((media) => objectOf(objectOf(media)['schema'])['anyOf'] ?? []);
+  const mayBeEmpty = schemas.flat().some((schema) => objectOf(schema)['type'] === 'null');
+  return { ...body, ...(mayBeEmpty ? { required: false } : {}), content };
 }
 
 /** Every JSON body is listed as a form and as plain text too, which the shell refuses. */

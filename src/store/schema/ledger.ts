@@ -3,7 +3,7 @@
 
 import type { Database } from 'bun:sqlite';
 import { join } from 'node:path';
-import { migrate, type Migration } from '../migrate.ts';
+import { migrate, refuseBreaking, type Migration } from '../migrate.ts';
 import { openSqlite } from '../sqlite.ts';
 
 export interface LedgerStateRow {
@@ -196,7 +196,14 @@ export function openLedgerForLoading(dataFolder: string): Database {
   return database;
 }
 
-/** Everybody else's: reads only. The file must exist. */
+/** Everybody else's: reads only. The file must exist. Throws NewerSchemaError. */
 export function openLedgerForReading(dataFolder: string): Database {
-  return openSqlite({ path: ledgerDatabasePath(dataFolder), readonly: true });
+  const database = openSqlite({ path: ledgerDatabasePath(dataFolder), readonly: true });
+  try {
+    refuseBreaking(database, ledgerMigrations);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
