@@ -39,7 +39,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     simulatorFaults: variables['TOLLGATE_SIMULATOR_FAULTS'] === '1',
     recordings: present(variables['TOLLGATE_RECORDINGS']),
     fetchCapLifted: present(variables['BUN_CONFIG_MAX_HTTP_REQUESTS']) !== undefined,
-    secret: (name) => present(variables[name]),
+    secret: (name) => (Object.hasOwn(variables, name) ? present(variables[name]) : undefined),
     all: () =>
       Object.fromEntries(
         Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),

@@ -1,7 +1,9 @@
 // The faces of a gateway: the applications that answer requests, each made when it is first asked for.
 
 import type { EpochMs } from './core/clock.ts';
+import { systemRandomBytes } from './core/secrets.ts';
 import type { CatalogService } from './domain/catalog/open-catalog.ts';
+import { createOperatorKeysService } from './domain/operators/operator-keys-service.ts';
 import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
 import { builtInControls } from './domain/terms/controls.ts';
 import type { Readers } from './http/admin/open-readers.ts';
@@ -62,6 +64,14 @@ export function createFaces(
   controls.registerControls(
     policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
   );
+  const operators = createOperatorKeysService({
+    file: parts.nouns,
+    clock: settings.clock,
+    newId: parts.ids,
+    randomBytes: settings.randomBytes ?? systemRandomBytes,
+  });
+  // The key of the start comes first: whatever the store says, it works.
+  const operatorKeys = { find: (sha256: string) => settings.operatorKeys.find(sha256) ?? operators.find(sha256) };
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
   let opened: Promise<Readers> | undefined;
   const readers = once(async () => {
@@ -81,7 +91,8 @@ export function createFaces(
       ...(await opened),
       mayBeQuiet: settings.connections.mayBeQuiet,
       version: settings.version,
-      operatorKeys: settings.operatorKeys,
+      operatorKeys,
+      operators,
       services,
       running,
       controls,

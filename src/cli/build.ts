@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeBillOfMaterials } from './sbom.ts';
 
 const project = resolve(import.meta.dir, '../..');
 
@@ -80,6 +81,7 @@ async function build(options: BuildOptions): Promise<void> {
     // What a start does not need stays in chunks of its own: a module costs its loading even where nothing runs it.
     splitting: true,
     sourcemap: 'linked',
+    metafile: true,
     define: { 'process.env.NODE_ENV': '"production"' },
     plugins: options.configFile === undefined ? [] : [bindConfig(options.configFile)],
     compile: {
@@ -92,6 +94,7 @@ async function build(options: BuildOptions): Promise<void> {
   });
   for (const message of result.logs) console.error(message);
   if (!result.success) throw new UsageError('the build failed; the messages above say where');
+  writeBillOfMaterials(options.outFile, { inputs: Object.keys(result.metafile?.inputs ?? {}), project });
   // The maps are inside the executable too; beside it they would only be a second thing to carry.
   for (const output of result.outputs) if (output.kind === 'sourcemap') rmSync(output.path, { force: true });
 }

@@ -61,7 +61,8 @@ export async function runCommand(argv: readonly string[], context: CommandContex
     return 0;
   }
   const named = first !== undefined && !first.startsWith('-');
-  const entry = commands[named ? first : 'serve'];
+  const name = named ? first : 'serve';
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (entry === undefined) {
     context.printError(`tollgate: there is no command '${first ?? ''}'\n\n${help()}`);
     return 2;
@@ -88,6 +89,7 @@ const spokenNames: ReadonlySet<string> = new Set([
   'MisorderedSchemaError',
   'NewerJournalError',
   'NewerSchemaError',
+  'SecretFileError',
   'SnapshotError',
   'TermsDocumentsError',
 ]);

@@ -1,10 +1,12 @@
 // The operator key: from the environment, or made at the first start and kept in a file that only its owner can read.
+// There is no default one, and no address that gives one away: whoever starts the process has it, and nobody else.
 
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkKeyFormat, generateKey, sha256Hex, systemRandomBytes } from '../core/secrets.ts';
 import type { OperatorKeys } from '../http/admin/guard.ts';
+import { readSecretFile, writeSecretFile } from '../store/secret-file.ts';
 import { UsageError } from './arguments.ts';
+import { whyGuessable } from './guessable-key.ts';
 
 export interface OperatorKey {
   readonly key: string;
@@ -16,28 +18,40 @@ export interface OperatorKey {
 
 /** A key that somebody chose must not be a word that somebody else can guess. */
 const CHOSEN_LENGTH_MIN = 24;
+const CHOSEN_LENGTH_MAX = 256;
+const variable = 'TOLLGATE_OPERATOR_KEY';
 
+/**
+ * Only for the holder of the data folder's lock. Throws UsageError for a key that others would guess, SecretFileError
+ * for a file that may be somebody else's.
+ */
 export function operatorKey(dataFolder: string, fromEnvironment: string | undefined): OperatorKey {
   if (fromEnvironment !== undefined) {
-    if (checkKeyFormat(fromEnvironment) !== 'operator-key' && !/^[\x21-\x7e]{24,256}$/.test(fromEnvironment)) {
-      throw new UsageError(
-        `TOLLGATE_OPERATOR_KEY: use at least ${CHOSEN_LENGTH_MIN} printable characters without blanks`,
-      );
-    }
+    refuseGuessable(variable, fromEnvironment, '`openssl rand -hex 32` makes one');
     return { key: fromEnvironment, keys: keysOf(fromEnvironment), isNew: false, file: undefined };
   }
   const file = join(dataFolder, 'operator-key');
-  if (existsSync(file)) {
-    const key = readFileSync(file, 'utf8').trim();
-    if (key.length < CHOSEN_LENGTH_MIN)
-      throw new UsageError(`${file} does not hold an operator key; remove it to have a new one made`);
-    return { key, keys: keysOf(key), isNew: false, file };
+  const kept = readSecretFile(file);
+  if (kept !== undefined) {
+    refuseGuessable(file, kept, 'remove the file to have a new one made');
+    return { key: kept, keys: keysOf(kept), isNew: false, file };
   }
   const key = generateKey('operator-key', systemRandomBytes);
-  // `wx`: of two first starts, one makes the key.
-  writeFileSync(file, `${key}\n`, { mode: 0o600, flag: 'wx' });
-  chmodSync(file, 0o600);
+  writeSecretFile(file, key);
   return { key, keys: keysOf(key), isNew: true, file };
+}
+
+/** `place` and `remedy` go into the message; the key does not. */
+function refuseGuessable(place: string, key: string, remedy: string): void {
+  const { length } = key;
+  if (length < CHOSEN_LENGTH_MIN || length > CHOSEN_LENGTH_MAX || /[^\x21-\x7e]/.test(key)) {
+    throw new UsageError(
+      `${place}: an operator key has ${CHOSEN_LENGTH_MIN} to ${CHOSEN_LENGTH_MAX} printable characters without blanks; ${remedy}`,
+    );
+  }
+  if (checkKeyFormat(key) === 'api-key') throw new UsageError(`${place}: is an API key, no operator key; ${remedy}`);
+  const because = whyGuessable(key);
+  if (because !== undefined) throw new UsageError(`${place}: the operator key ${because}; ${remedy}`);
 }
 
 function keysOf(key: string): OperatorKeys {

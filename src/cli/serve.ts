@@ -12,6 +12,8 @@ import { createGateway, type Gateway, type GatewaySettings } from '../gateway.ts
 import { peerOf, startServer, type RunningServer } from '../http/server.ts';
 import type { GatewayConfig } from '../plugin/gateway.ts';
 import { serveSettings, type ServeSettings } from './arguments.ts';
+import { dataFolderFindings } from './data-folder-findings.ts';
+import { refuseDebugger } from './debugger-off.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
 import type { HostModules } from './load-config.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
@@ -39,6 +41,7 @@ export interface Serving {
 }
 
 export async function serve(argv: readonly string[], context: CommandContext): Promise<Serving> {
+  refuseDebugger(context.environment);
   const settings = serveSettings(argv, context.environment);
   const { simulatorFaults, recordings } = context.environment;
   const simulator = createSimulatorPlace({
@@ -67,6 +70,7 @@ async function start(
   for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
   if (context.environment.masterKey !== undefined) redactor.register(context.environment.masterKey);
   for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
+  for (const { path, message } of dataFolderFindings(dataFolder)) log.warn('data-folder', { path, message });
   let server: RunningServer | undefined;
   const publicUrl = () => settings.publicUrl ?? server?.url ?? '';
   // The data folder's lock is taken by the gateway; the key file is touched only by its holder.
@@ -133,6 +137,8 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
     `  Terms       ${server.url}/terms`,
   ];
   if (operator.isNew) lines.push('', `Operator key (shown once, kept in ${operator.file ?? ''}):`, `  ${operator.key}`);
+  // An earlier start made it and was cut off before it said so.
+  else if (first !== undefined && operator.file !== undefined) lines.push('', `Operator key: in ${operator.file}`);
   if (first !== undefined) {
     lines.push(
       '',
@@ -149,6 +155,8 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
 
 /** Serves until a signal. A second signal does not wait for what still runs. */
 export async function serveCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  // The database's own library makes files that all may read, also in a folder that an operator left open.
+  process.umask(0o077);
   const serving = await serve(argv, context);
   context.print(greeting(serving));
   serving.firstStart?.printed();

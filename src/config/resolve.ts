@@ -1,7 +1,7 @@
 // Resolves a typed config into values that the gateway can run on, and reports everything that is wrong with it at
 // once, each error with its path. Nothing is guessed: what is not understood is an error.
 
-import type { GatewayConfig, TermsDocumentConfig } from '../plugin/gateway.ts';
+import type { GatewayConfig, PresetConfig, TermsDocumentConfig } from '../plugin/gateway.ts';
 import { resolveModels, type ResolvedModel } from './models.ts';
 import { createAll, listed, unique, type NamedPlugin } from './plugins.ts';
 import { configShapeProblems, type ConfigProblem } from './schema.ts';
@@ -38,13 +38,18 @@ export interface ConfigSurroundings {
   readonly preset: string | undefined;
 }
 
+/** Only one that the config itself names: every object has a `constructor`, which has no policies. */
+function presetOf({ presets = {} }: GatewayConfig, name: string | undefined): PresetConfig | undefined {
+  return name !== undefined && Object.hasOwn(presets, name) ? presets[name] : undefined;
+}
+
 export function resolveConfig(config: GatewayConfig, surroundings: ConfigSurroundings): ConfigResult {
   const shape = configShapeProblems(config);
   if (shape.length > 0) return { ok: false, problems: shape };
   const problems: ConfigProblem[] = [];
   const remarks: ConfigProblem[] = [];
   const report = (path: string, message: string) => void problems.push({ path, message });
-  const preset = surroundings.preset === undefined ? undefined : config.presets?.[surroundings.preset];
+  const preset = presetOf(config, surroundings.preset);
   if (surroundings.preset !== undefined && preset === undefined) {
     report(
       'preset',

@@ -66,6 +66,8 @@ export function startServer(options: ServerOptions): RunningServer {
     // Two gateways on one port would share its requests in silence.
     reusePort: false,
     idleTimeout,
+    // Or else the runtime answers `/bun:info` itself, to anybody, before our handler: its version, and the machine's.
+    development: false,
     // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
     maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
     fetch(request, self) {

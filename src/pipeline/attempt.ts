@@ -301,7 +301,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
 /**
  * A reply whose reading says nothing must at least be a JSON object with something in it: cut and empty ones are not.
  */
-function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
+export function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
   if (reading.failed) return false;
   if (reading.usage !== undefined || reading.contentEvents > 0) return true;
   try {
@@ -312,7 +312,7 @@ function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
   }
 }
 
-function isEncoded(headers: UpstreamHeaders): boolean {
+export function isEncoded(headers: Pick<UpstreamHeaders, 'get'>): boolean {
   const encoding = headers.get('content-encoding');
   return encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity';
 }

@@ -5,17 +5,19 @@ import { join } from 'node:path';
 import { migrate, type Migration } from './migrate.ts';
 import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
+import { operatorsMigration, type OperatorTables } from './schema/operators.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
 import { sqlFileOn, type SqlFile } from './sql-file.ts';
 import { openSqlite } from './sqlite.ts';
 
-export type NounTables = AccountsTables & CatalogTables & TermsTables;
+export type NounTables = AccountsTables & CatalogTables & TermsTables & OperatorTables;
 
 export const nounsMigrations: readonly Migration[] = [
   ...accountsMigrations,
   catalogMigration,
   ...termsMigrations,
   adminCatalogMigration,
+  operatorsMigration,
 ];
 
 export const nounsDatabasePath = (dataFolder: string): string => join(dataFolder, 'tollgate.db');

@@ -21,6 +21,8 @@ import { field, testConfig } from '../support/gateway.ts';
 export interface ImpatientGateway {
   readonly port: number;
   readonly apiKey: string;
+  readonly operatorKey: string;
+  readonly dataFolder: string;
   readonly gateway: Gateway;
   readonly simulator: Simulator;
   readonly log: readonly string[];
@@ -86,6 +88,8 @@ export async function startImpatientGateway(options: ImpatientOptions): Promise<
   return {
     port: running.port,
     apiKey: first?.apiKey ?? '',
+    operatorKey,
+    dataFolder,
     gateway,
     simulator,
     log,

@@ -26,7 +26,7 @@ describe.skipIf('missing' in found)('the docs page (skipped without a browser)',
 
   beforeAll(async () => {
     if ('missing' in found) return;
-    const face = adminFace({ app: adminHarness().app, version: '1.2.3', newId });
+    const face = adminFace({ app: adminHarness().app, newId });
     server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: face });
     closed = await launchClosed(found);
     page = await closed.browser.newPage();

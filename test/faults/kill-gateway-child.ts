@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 const project = join(import.meta.dir, '../..');
 const START_PATIENCE_MS = 20_000;
 const COMMAND_PATIENCE_MS = 120_000;
-export const operatorKey = 'operator-key-of-the-kill-test-0001';
+export const operatorKey = 'operator-key-of-the-kill-test-7f3b09c5d1e8a264';
 
 export interface Launch {
   /** An executable of ours, or undefined for the source. */

@@ -174,7 +174,7 @@ describe('a master key of the environment', () => {
     const start = (TOLLGATE_MASTER_KEY: string) =>
       startTestGateway({
         dataFolder,
-        environment: { TOLLGATE_MASTER_KEY, TOLLGATE_OPERATOR_KEY: 'an-operator-key-of-a-test' },
+        environment: { TOLLGATE_MASTER_KEY, TOLLGATE_OPERATOR_KEY: 'an-operator-key-of-a-test-51c0d9b7e2f4' },
       });
     const masterKey = newMasterKeyText(systemRandomBytes);
     const first = await start(masterKey);

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { billPath } from '../../src/cli/sbom.ts';
 import { gatewayCalls, haveRecordings, recordingsFolder, type GatewayCalls } from './gateway.ts';
 
 const project = resolve(import.meta.dir, '../..');
@@ -50,6 +51,7 @@ async function build(): Promise<string> {
     child.exited,
   ]);
   if (exitCode !== 0) throw new Error(`the build failed:\n${output}${errors}`);
+  renameSync(billPath(unfinished), billPath(file));
   renameSync(unfinished, file);
   return file;
 }

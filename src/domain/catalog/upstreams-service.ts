@@ -23,6 +23,8 @@ export interface UpstreamsService {
   /** By name, those of the config among the others. */
   list(): readonly UpstreamInfo[];
   update(actor: string, name: string, patch: UpstreamPatch): Promise<UpstreamInfo>;
+  /** Audits that somebody tests it with that model of its own; also of the config's. */
+  noteTest(actor: string, name: string, model: string): Promise<void>;
 }
 
 export function createUpstreamsService(context: CatalogContext): UpstreamsService {
@@ -36,6 +38,8 @@ export function createUpstreamsService(context: CatalogContext): UpstreamsServic
       return [...names].toSorted().flatMap((name) => get(name) ?? []);
     },
     update: (actor, name, patch) => context.turn(() => updateUpstream(context, actor, name, patch)),
+    noteTest: (actor, name, model) =>
+      context.upstreams.note(auditEntry(context, actor, 'upstream.test', name, { model })),
   };
 }
 
@@ -171,10 +175,11 @@ function requireCredentialAgain(
     provider === undefined ? undefined : baseUrlOf(row, provider)?.href;
   const before = addressOf(current, plugins.providers.get(current.provider));
   const after = addressOf(draft, plugins.providers.get(draft.provider));
-  if (current.provider === draft.provider && before === after) return;
+  const widened = current.addresses === 'public' && draft.addresses !== 'public';
+  if (current.provider === draft.provider && before === after && !widened) return;
   throw refusedInput(
     'credential',
-    'must be entered again when the provider or the base URL changes: the old one was meant for the old address',
+    'must be entered again when the provider or the base URL changes, or `addresses` is widened: the old one was meant for the old address',
   );
 }
 
@@ -209,13 +214,16 @@ const auditEntry = (
   actor: string,
   action: string,
   name: string,
-  change: NewUpstream | UpstreamPatch,
+  change: NewUpstream | UpstreamPatch | { readonly model: string },
 ) => ({
   at: clock.now(),
   actor,
   action,
   target: `upstream/${name}`,
-  change: changeText({ ...change, ...(typeof change.credential === 'string' && { credential: '(secret)' }) }),
+  change: changeText({
+    ...change,
+    ...('credential' in change && typeof change.credential === 'string' && { credential: '(secret)' }),
+  }),
 });
 
 function known(context: CatalogContext, name: string): UpstreamInfo {

@@ -15,6 +15,8 @@ export interface UpstreamsStore {
   insert(upstream: AdminUpstream, entry: AuditEntry): Promise<void>;
   /** Writes what differs from the revision before; false if that is not the stored one any more. */
   update(upstream: AdminUpstream, entry: AuditEntry): Promise<boolean>;
+  /** Writes an event that changes no row. */
+  note(entry: AuditEntry): Promise<void>;
   /** Keeps the names that the config declares, for good. At opening. */
   rememberDeclared(names: readonly string[], now: EpochMs): Promise<void>;
   /** Whether a config ever declared an upstream of that name. */
@@ -49,6 +51,7 @@ export function createUpstreamsStore(file: CatalogFile): UpstreamsStore {
         await appendAuditEvent(transaction, entry);
         return true;
       }),
+    note: (entry) => file.transaction(async (transaction) => void (await appendAuditEvent(transaction, entry))),
     async rememberDeclared(names, now) {
       const known = new Set(file.rows<{ readonly name: string }>('SELECT name FROM declared_upstream').map(({ name }) => name));
       const unknown = names.filter((name) => !known.has(name));

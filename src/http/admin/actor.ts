@@ -2,9 +2,9 @@
 // that no header or body field can be taken for it; a route that nobody guarded has no actor and fails.
 
 import { TollgateError } from '../../core/errors.ts';
+import type { OperatorScope } from '../../domain/operators/operators.ts';
 
-/** `admin`: everything below /admin/v1. `metrics`: only /metrics. */
-export type OperatorScope = 'admin' | 'metrics';
+export type { OperatorScope };
 
 export interface Actor {
   /** Id of the operator key: never the key. */

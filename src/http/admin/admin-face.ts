@@ -9,12 +9,17 @@ import { createDocsFace } from './docs/docs-page.ts';
 export interface AdminFaceOptions {
   /** What `adminApp` returned. */
   readonly app: AnyElysia;
-  readonly version: string;
   readonly newId: IdSource;
 }
 
-export function adminFace({ app, version, newId }: AdminFaceOptions): (request: Request) => Promise<Response> {
-  const docs = createDocsFace({ newId, document: async () => documentText(await adminDocument(app, version)) });
+/**
+ * What the page's document gives as its version: that of the API. Strangers read it too, and which release runs here,
+ * and so which of its faults are known, is for operators: `/admin/v1/health` tells them.
+ */
+const API_VERSION = '1';
+
+export function adminFace({ app, newId }: AdminFaceOptions): (request: Request) => Promise<Response> {
+  const docs = createDocsFace({ newId, document: async () => documentText(await adminDocument(app, API_VERSION)) });
   return async (request) => {
     const pathStart = request.url.indexOf('/', 8);
     const queryStart = request.url.indexOf('?', pathStart);

@@ -9,11 +9,13 @@ import type { Accounts } from '../../domain/accounts/open-accounts.ts';
 import type { BackupsService } from '../../domain/backups/backups-service.ts';
 import type { EmbeddedLedger } from '../../domain/ledger/embedded-ledger.ts';
 import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
+import type { OperatorKeysService } from '../../domain/operators/operator-keys-service.ts';
 import type { ControlRegistry } from '../../domain/terms/clause-matrix.ts';
 import type { Terms } from '../../domain/terms/terms-service.ts';
 import type { UsageReader } from '../../domain/usage/usage-reader.ts';
 import type { RunningRequests } from '../../pipeline/running.ts';
 import type { PipelineServices } from '../../pipeline/services.ts';
+import { createUpstreamTrials } from '../../pipeline/upstream-trial.ts';
 import { adminFace } from './admin-face.ts';
 import type { OperatorKeys } from './guard.ts';
 import { memoryIdempotencyStore } from './idempotency.ts';
@@ -25,8 +27,10 @@ import { groupsRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { modelsRoutes } from './routes/models.ts';
+import { operatorKeysRoutes } from './routes/operator-keys.ts';
 import { pricesRoutes } from './routes/prices.ts';
 import { termsAdminRoutes } from './routes/terms.ts';
+import { upstreamTrialRoutes } from './routes/upstream-trials.ts';
 import { upstreamsRoutes } from './routes/upstreams.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { usersRoutes } from './routes/users.ts';
@@ -37,6 +41,7 @@ export interface AdminFaceParts {
   /** When the gateway was made. */
   readonly startedAt: EpochMs;
   readonly operatorKeys: OperatorKeys;
+  readonly operators: OperatorKeysService;
   readonly services: PipelineServices;
   readonly running: RunningRequests;
   readonly controls: ControlRegistry;
@@ -55,9 +60,11 @@ export interface AdminFaceParts {
 
 /** The guarded API, and the whole face with its page. */
 export function createAdminFace(parts: AdminFaceParts) {
-  const { version, startedAt, operatorKeys, services, running, controls, ids, addressOf } = parts;
+  const { version, startedAt, operatorKeys, operators, services, running, controls, ids, addressOf } = parts;
   const { accounts, catalog, audit, ledger, terms, movements, usage } = parts;
   const { clock, log } = services;
+  const { catalog: served, transport } = services;
+  const trials = createUpstreamTrials({ catalog: served, transport, clock, log, note: catalog.upstreams.noteTest });
   const app = adminApp({
     routes: [
       accountsRoutes({ accounts: accounts.accounts }),
@@ -65,8 +72,10 @@ export function createAdminFace(parts: AdminFaceParts) {
       groupsRoutes({ groups: accounts.groups }),
       apiKeysRoutes({ apiKeys: accounts.apiKeys }),
       upstreamsRoutes({ upstreams: catalog.upstreams }),
+      upstreamTrialRoutes({ trials }),
       modelsRoutes({ models: catalog.models }),
       pricesRoutes({ prices: catalog.prices }),
+      operatorKeysRoutes({ keys: operators }),
       auditRoutes({ audit }),
       backupsRoutes({ backups: parts.backups, mayBeQuiet: parts.mayBeQuiet }),
       ledgerRoutes({ ledger, movements }),
@@ -83,5 +92,5 @@ export function createAdminFace(parts: AdminFaceParts) {
     ],
     services: { operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
   });
-  return { app, face: adminFace({ app, version, newId: ids }) };
+  return { app, face: adminFace({ app, newId: ids }) };
 }

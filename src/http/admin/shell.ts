@@ -59,13 +59,13 @@ export function adminApp({ routes, services }: AdminAppOptions): AnyElysia {
     readonly request: Request;
     readonly set: { headers: Record<string, unknown> };
   }): void => {
-    guard(request, 'admin');
+    guard(request, scopeFor(request));
     refuseRepeatedQuery(request.url);
     Object.assign(set.headers, dataHeaders, { 'x-request-id': requestIdOf(request) });
   };
   // Bodies are read before any other hook runs, so the guard is asked there first: strangers' bodies stay unread.
   const parse = async ({ request }: { readonly request: Request }): Promise<unknown> => {
-    guard(request, 'admin');
+    guard(request, scopeFor(request));
     const body = await readJsonBody(request, { bytesMax: bounds.adminBodyBytes, timeoutMs: deadlines.requestBodyMs });
     rememberInput(request, body.bytes);
     return body.value;
@@ -86,6 +86,9 @@ export function adminApp({ routes, services }: AdminAppOptions): AnyElysia {
   refuseUnguarded(app, authorise);
   return app;
 }
+
+/** By the method alone: no GET of the admin API changes anything. */
+const scopeFor = ({ method }: Request) => (method === 'GET' || method === 'HEAD' ? 'read' : 'admin');
 
 /** Of two values for one name, readers take the first or the last: neither is taken here. */
 function refuseRepeatedQuery(url: string): void {

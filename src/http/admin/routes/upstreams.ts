@@ -50,7 +50,7 @@ const credentialField = orNull(
     maxLength: catalogBounds.credentialLengthMax,
     pattern: '^[\\x21-\\x7e]+$',
     description:
-      'The secret. Stored encrypted, never shown again. To be entered again when the provider or base URL changes.',
+      'The secret. Stored encrypted, never shown again. To be entered again when the provider, base URL or `addresses` change.',
   }),
 );
 const enabledField = Type.Boolean({ description: 'False: no request goes there any more.' });
@@ -164,7 +164,7 @@ export function upstreamsRoutes({ upstreams }: UpstreamRouteServices) {
           summary: 'Change an upstream',
           description:
             'In force for the next request; those under way go on. Refused with 409 for one of the config, and with ' +
-            '400 if the provider or base URL changes and the credential is not entered again.',
+            '400 if the provider or base URL changes, or `addresses` is widened, and the credential is not entered again.',
         },
       },
     );
