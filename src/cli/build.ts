@@ -1,116 +1,164 @@
-// `npm run build`: one executable with everything inside. It reads no `.env` and no `bunfig.toml` where it is started,
-// because the folder it runs in must not decide what it does.
-//
-//   bun src/cli/build.ts [--out FILE] [--target bun-linux-arm64] [--config FILE]
+// `tollgate build`: config and plugins into a new executable, from the source tree and from an executable alone.
+// Nothing stands at --out before all of it does: it is compiled in a folder of its own, tried, and renamed into its
+// place, also over one that is running.
 
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { writeBillOfMaterials } from './sbom.ts';
+import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { UsageError } from './arguments.ts';
+import { buildOptions, type BuildOptions } from './build/build-options.ts';
+import { hostPackagesFolder, linkHostPackages } from './build/bundle.ts';
+import { describeFindings } from './build/findings.ts';
+import { BILL_FILE, KIT_FILE, project, readKit, unpackKit } from './build/kit.ts';
+import { ownKit } from './build/own-kit.ts';
+import { resultFileOf, runStep, type StepRequest, type StepResults } from './build/step.ts';
+import { runsHere } from './build/targets.ts';
+import { withWork, type Work } from './build/work-folders.ts';
+import { billPath } from './sbom.ts';
+import type { CommandContext } from './serve.ts';
 
-const project = resolve(import.meta.dir, '../..');
+/** A config that does not answer by then would not serve either. */
+const TRY_MAX_MS = 60_000;
 
-/** The first is the program; each other one is a worker, started by `new URL('./NAME.ts', import.meta.url)`. */
-const entryPoints = [
-  'src/main.ts', 'src/store/loader-worker.ts', 'src/store/backup/snapshot-worker.ts', 'src/pipeline/token-worker.ts',
-] as const;
-
-/** What Bun can compile for from any machine; the runtime of a foreign target is downloaded once. */
-const targets = [
-  'bun-linux-x64',
-  'bun-linux-arm64',
-  'bun-linux-x64-musl',
-  'bun-linux-arm64-musl',
-  'bun-darwin-x64',
-  'bun-darwin-arm64',
-  'bun-windows-x64',
-] as const;
-type Target = (typeof targets)[number];
-
-interface BuildOptions {
-  readonly outFile: string;
-  /** This machine's own if left out. */
-  readonly target?: Target;
-  /** Compiled in as `tollgate:config`. `plugins/gateway.config.ts` if left out. */
-  readonly configFile?: string;
-}
-
-class UsageError extends Error {}
-
-function readOptions(words: readonly string[]): BuildOptions {
-  const { values } = parseArgs({
-    args: [...words],
-    options: { out: { type: 'string' }, target: { type: 'string' }, config: { type: 'string' } },
-  });
-  const target = targets.find((name) => name === values.target);
-  if (values.target !== undefined && target === undefined) {
-    throw new UsageError(`--target ${values.target} is not known; choose one of ${targets.join(', ')}`);
-  }
-  const configFile = values.config === undefined ? undefined : resolve(values.config);
-  if (configFile !== undefined && !existsSync(configFile))
-    throw new UsageError(`--config ${configFile} does not exist`);
-  const name = target === undefined ? 'tollgate' : `tollgate-${target.slice('bun-'.length)}`;
-  return {
-    outFile: resolve(values.out ?? join(project, 'dist', name)),
-    ...(target === undefined ? {} : { target }),
-    ...(configFile === undefined ? {} : { configFile }),
-  };
-}
-
-/** Binds `tollgate:config` to a file anywhere, and gives that file the same plugin contract as ours. */
-const bindConfig = (configFile: string): Bun.BunPlugin => ({
-  name: 'bind-config',
-  setup(builder) {
-    builder.onResolve({ filter: /^tollgate:config$/ }, () => ({ path: configFile }));
-    builder.onResolve({ filter: /^tollgate\/plugin$/ }, () => ({
-      path: join(project, 'src/plugin/index.ts'),
-    }));
-  },
-});
-
-async function build(options: BuildOptions): Promise<void> {
-  mkdirSync(dirname(options.outFile), { recursive: true });
-  const result = await Bun.build({
-    entrypoints: entryPoints.map((path) => join(project, path)),
-    root: join(project, 'src'),
-    // Workers beside the program under their bare names: a module's own URL is the program's once it is bundled.
-    naming: { entry: '[name].[ext]' },
-    format: 'esm',
-    minify: true,
-    bytecode: true,
-    // What a start does not need stays in chunks of its own: a module costs its loading even where nothing runs it.
-    splitting: true,
-    sourcemap: 'linked',
-    metafile: true,
-    define: { 'process.env.NODE_ENV': '"production"' },
-    plugins: options.configFile === undefined ? [] : [bindConfig(options.configFile)],
-    compile: {
-      outfile: options.outFile,
-      autoloadDotenv: false,
-      autoloadBunfig: false,
-      ...(options.target === undefined ? {} : { target: options.target }),
-    },
-    throw: false,
-  });
-  for (const message of result.logs) console.error(message);
-  if (!result.success) throw new UsageError('the build failed; the messages above say where');
-  writeBillOfMaterials(options.outFile, { inputs: Object.keys(result.metafile?.inputs ?? {}), project });
-  // The maps are inside the executable too; beside it they would only be a second thing to carry.
-  for (const output of result.outputs) if (output.kind === 'sourcemap') rmSync(output.path, { force: true });
-}
-
-async function main(): Promise<void> {
+export async function buildCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  // Ourselves, as the process that does one part; not for people.
+  const [first, requestFile] = argv;
+  if (first === '--step' && requestFile !== undefined) return runStep(requestFile, context);
+  const options = buildOptions(argv, context.environment.config);
   const startedAtMs = performance.now();
-  const options = readOptions(process.argv.slice(2));
-  await build(options);
-  const file = existsSync(options.outFile) ? options.outFile : `${options.outFile}.exe`;
-  const size = `${Math.round(statSync(file).size / 1_000_000)} MB`;
-  console.log(`${basename(file)}: ${size} in ${Math.round(performance.now() - startedAtMs)} ms, at ${file}`);
+  await withWork(async (work) => {
+    const place = placeFor(options.outFile, work);
+    const root = await unpacked(work);
+    const compiled = await compileIn(root, work, options, context);
+    const unplaced = join(place, basename(options.outFile));
+    moveInto(compiled, unplaced);
+    chmodSync(unplaced, 0o755);
+    const verdict = runsHere(options.target) ? await triedOut(unplaced, work, context) : foreign;
+    moveInto(join(root, BILL_FILE), join(place, BILL_FILE));
+    renameSync(join(place, BILL_FILE), billPath(options.outFile));
+    const outFile = renameInto(unplaced, options.outFile, compiled.endsWith('.exe'));
+    const size = `${Math.round(statSync(outFile).size / 1_000_000)} MB`;
+    context.print(`${outFile}: ${size} in ${Math.round(performance.now() - startedAtMs)} ms\n${verdict}\n`);
+  });
+  return 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
+const foreign = 'It is for another system: run `check` with it there.';
+
+/** Beside --out, because a file can only be renamed within its file system; asked for before the work is done. */
+function placeFor(outFile: string, work: Work): string {
+  try {
+    mkdirSync(dirname(outFile), { recursive: true });
+    return work.folder(dirname(outFile), '.tollgate-build-');
+  } catch (error) {
+    throw new UsageError(`--out: ${dirname(outFile)} cannot be written to: ${messageOf(error)}`);
+  }
 }
+
+async function compileIn(root: string, work: Work, options: BuildOptions, context: CommandContext): Promise<string> {
+  const outFolder = join(root, 'out');
+  mkdirSync(outFolder);
+  const { configFile, target, checkTypes } = options;
+  const main = Bun.isStandaloneExecutable ? [] : [join(project, 'src/main.ts')];
+  const program = [process.execPath, ...main];
+  const result = await step(
+    { step: 'compile', root, configFile, target, checkTypes, outFolder },
+    { program, folder: root, environment: { ...context.environment.all(), NODE_PATH: hostPackagesFolder(root) } },
+    work,
+  );
+  if (result.ok) return result.file;
+  throw new UsageError(`nothing was built:\n${describeFindings(result.findings, process.cwd())}`);
+}
+
+async function unpacked(work: Work): Promise<string> {
+  const bytes = await ownKit();
+  try {
+    const root = work.folder(tmpdir(), 'tollgate-build-');
+    await unpackKit(readKit(bytes), root);
+    writeFileSync(join(root, KIT_FILE), bytes);
+    linkHostPackages(root);
+    return root;
+  } catch (error) {
+    throw new UsageError(`TMPDIR: ${tmpdir()} cannot be worked in: ${messageOf(error)}`);
+  }
+}
+
+interface StepPlace {
+  readonly program: readonly string[];
+  /** Where it runs, and where request and result lie. */
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+async function step<R extends StepRequest>(request: R, place: StepPlace, work: Work): Promise<StepResults[R['step']]> {
+  const requestFile = join(place.folder, `${request.step}.json`);
+  writeFileSync(requestFile, JSON.stringify(request));
+  const ran = await work.run([...place.program, 'build', '--step', requestFile], place);
+  const result = ran.exitCode === 0 ? readIfThere(resultFileOf(requestFile)) : undefined;
+  if (result !== undefined) return JSON.parse(result);
+  const words = (ran.errors + ran.output).trim() || 'it was ended by a signal';
+  throw new UsageError(
+    request.step === 'compile'
+      ? `nothing was built, because compiling broke off:\n${words}`
+      : `nothing was built: with this config the executable does not start:\n${words}`,
+  );
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What cannot be started here (a folder without the right to execute, another C library) may do so elsewhere. */
+async function triedOut(file: string, work: Work, context: CommandContext): Promise<string> {
+  try {
+    return await tryOut(file, work, context);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    return `It cannot be started here (${messageOf(error)}): run \`check\` with it where it will be.`;
+  }
+}
+
+/** Refuses what `serve` would refuse in any environment, and returns what `check` says in this one. */
+async function tryOut(file: string, work: Work, context: CommandContext): Promise<string> {
+  const { TOLLGATE_CONFIG: _, ...environment } = context.environment.all();
+  const place = { program: [file], folder: dirname(file), environment, timeoutMs: TRY_MAX_MS };
+  const { problems } = await step({ step: 'try-config' }, place, work);
+  if (problems.length > 0) {
+    const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
+    throw new UsageError(['nothing was built, because the config cannot be used:', ...lines].join('\n'));
+  }
+  const checked = await work.run([file, 'check'], place);
+  if (checked.exitCode === 0) return 'Its `check`: nothing is wrong.';
+  const lines = checked.errors.trim().split('\n');
+  return ['Its `check`, in this environment:', ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+/** The folder for temporary files may lie on another file system. */
+function moveInto(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch {
+    try {
+      cpSync(from, to);
+    } catch (error) {
+      throw new UsageError(`--out: ${dirname(dirname(to))} cannot be written to: ${messageOf(error)}`);
+    }
+  }
+}
+
+function renameInto(file: string, outFile: string, isWindows: boolean): string {
+  const target = isWindows && !outFile.endsWith('.exe') ? `${outFile}.exe` : outFile;
+  try {
+    renameSync(file, target);
+  } catch (error) {
+    throw new UsageError(`--out: ${target} could not be put in place: ${messageOf(error)}`);
+  }
+  return target;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,7 @@
 // The commands by name. Each is loaded when it is asked for, so that `serve` starts without the others.
 
 import { serveFlagsHelp, UsageError } from './arguments.ts';
+import { buildFlagsHelp } from './build/flags-help.ts';
 import type { CommandContext } from './serve.ts';
 import { version } from './version.ts';
 
@@ -33,6 +34,14 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'bring the files of a data folder up to this version: [--dry-run]',
     load: async () => (await import('./migrate.ts')).migrateCommand,
   },
+  build: {
+    summary: 'compile a config and its plugins into an executable of its own',
+    load: async () => (await import('./build.ts')).buildCommand,
+  },
+  init: {
+    summary: 'write a config to begin with, and the types that an editor needs',
+    load: async () => (await import('./init.ts')).initCommand,
+  },
   openapi: { summary: 'write the API descriptions', load: async () => (await import('./describe.ts')).describeCommand },
   upstream: { summary: 'run the simulator alone', load: async () => (await import('./upstream.ts')).upstreamCommand },
 };
@@ -46,6 +55,9 @@ const help = () =>
     '',
     'Flags of serve and check:',
     serveFlagsHelp,
+    '',
+    'Flags of build:',
+    buildFlagsHelp,
     '',
   ].join('\n');
 

@@ -2,7 +2,7 @@
 // the lock file holds and its licence in full, and the runtime. CycloneDX JSON, a file beside the executable. The same
 // build gives the same bytes: no time, no path and no chance is in it.
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { version } from './version.ts';
 
@@ -21,10 +21,6 @@ interface Manifest {
 
 /** Beside the executable. */
 export const billPath = (executable: string): string => `${executable.replace(/\.exe$/, '')}.cdx.json`;
-
-export function writeBillOfMaterials(executable: string, materials: Materials): void {
-  writeFileSync(billPath(executable), billOfMaterials(materials));
-}
 
 /** Throws for a package that does not say what it is: it must not be handed on. */
 export function billOfMaterials({ inputs, project }: Materials): string {

@@ -71,7 +71,7 @@ function readOptions(words: readonly string[]): Options {
 
 async function buildExecutable(): Promise<string> {
   const file = join(outFolder, 'tollgate');
-  const build = Bun.spawn([process.execPath, join(project, 'src/cli/build.ts'), '--out', file], {
+  const build = Bun.spawn([process.execPath, join(project, 'src/main.ts'), 'build', '--out', file], {
     cwd: project,
   });
   if ((await build.exited) !== 0 || !existsSync(file)) throw new Error('the executable does not build');

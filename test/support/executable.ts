@@ -39,7 +39,7 @@ async function build(): Promise<string> {
   mkdirSync(folder, { recursive: true });
   removeAbandoned();
   const unfinished = `${file}-unfinished`;
-  const child = Bun.spawn([process.execPath, join(project, 'src/cli/build.ts'), '--out', unfinished], {
+  const child = Bun.spawn([process.execPath, join(project, 'src/main.ts'), 'build', '--out', unfinished], {
     cwd: project,
     stdin: 'ignore',
     stdout: 'pipe',
@@ -70,6 +70,8 @@ export interface RunningExecutable extends GatewayCalls {
 }
 
 export interface ExecutableOptions {
+  /** Another executable than the one that the project builds. */
+  readonly file?: string;
   readonly argv?: readonly string[];
   /** All that it sees besides what the simulator needs. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -77,7 +79,7 @@ export interface ExecutableOptions {
 
 /** Starts it on a free port with an empty data folder, and reads its keys from what it prints. */
 export async function startExecutable(options: ExecutableOptions = {}): Promise<RunningExecutable> {
-  const file = await builtExecutable();
+  const file = options.file ?? (await builtExecutable());
   const work = mkdtempSync(join(tmpdir(), 'tollgate-run-'));
   const dataFolder = join(work, 'data');
   const child = Bun.spawn([file, 'serve', '--port', '0', '--data', dataFolder, ...(options.argv ?? [])], {
