@@ -2,6 +2,7 @@
 
 import type { EpochMs } from './core/clock.ts';
 import { systemRandomBytes } from './core/secrets.ts';
+import { pluginFacts } from './config/plugin-facts.ts';
 import type { CatalogService } from './domain/catalog/open-catalog.ts';
 import { createOperatorKeysService } from './domain/operators/operator-keys-service.ts';
 import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
@@ -97,6 +98,7 @@ export function createFaces(
       running,
       controls,
       addressOf,
+      plugins: () => pluginFacts(settings.resolved),
       ...parts,
     });
   });
@@ -120,7 +122,10 @@ export function createFaces(
       admin: async () => (await admin()).face,
       terms: async () => (await terms()).face,
     },
-    describedApps: async () => ({ admin: (await admin()).app, terms: (await terms()).app }),
+    describedApps: async () => {
+      const { app, options } = await admin();
+      return { admin: app, terms: (await terms()).app, options: options() };
+    },
     closeReaders: async () => {
       const found = await opened?.catch(() => undefined);
       await found?.close();

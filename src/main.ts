@@ -11,6 +11,7 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   modules: {
     'tollgate/plugin': () => import('./plugin/index.ts'),
     'tollgate/plugins': () => import('tollgate/plugins'),
+    '@sinclair/typebox': () => import('@sinclair/typebox'),
   },
   print,
   printError: (text) => void process.stderr.write(text),

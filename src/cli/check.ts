@@ -1,6 +1,7 @@
 // `tollgate check`: the resolved config, the clauses with the controls that keep them, and everything that is wrong.
 
-import type { ResolvedConfig } from '../config/resolve.ts';
+import { pluginFacts } from '../config/plugin-facts.ts';
+import type { PluginSource, ResolvedConfig } from '../config/resolve.ts';
 import {
   clauseMatrix,
   createControlRegistry,
@@ -11,6 +12,7 @@ import {
 import { builtInControls } from '../domain/terms/controls.ts';
 import { parseDocuments } from '../domain/terms/terms-service.ts';
 import { formatNano } from '../core/money.ts';
+import type { PluginKind } from '../plugin/define.ts';
 import { usageParts } from '../plugin/usage.ts';
 import { serveSettings } from './arguments.ts';
 import { readConfig } from './read-config.ts';
@@ -37,7 +39,11 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
     const nobody = clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT';
     context.print(`  ${document} ${clause.id.padEnd(6)} ${clause.kind.padEnd(9)} ${keepers.join(', ') || nobody}\n`);
   }
-  const problems = [...unkeptPromises(matrix).map(describeUnkept), ...regionProblems(resolved)];
+  const problems = [
+    ...resolved.refusals.map(({ path, message }) => `${path}: ${message}`),
+    ...unkeptPromises(matrix).map(describeUnkept),
+    ...regionProblems(resolved),
+  ];
   if (problems.length > 0) context.printError(`\n${problems.join('\n')}\n`);
   context.print(problems.length === 0 ? '\nNothing is wrong.\n' : '');
   return problems.length === 0 ? 0 : 1;
@@ -56,17 +62,23 @@ function regionProblems(resolved: ResolvedConfig): readonly string[] {
   ];
 }
 
+const origin = (source: PluginSource): string =>
+  source.kind === 'drop-in' ? `  (drop-in ${source.file}, pinned ${source.sha256})` : '';
+
 function describeConfig(resolved: ResolvedConfig): readonly string[] {
-  const named = (
-    title: string,
-    plugins: readonly { readonly name: string; readonly version: string; readonly summary: string }[],
-  ) => ['', title, ...plugins.map(({ name, version, summary }) => `  ${name} ${version}  ${summary}`)];
+  const named = (title: string, kind: PluginKind) => [
+    '',
+    title,
+    ...pluginFacts(resolved)
+      .filter((plugin) => plugin.kind === kind)
+      .map(({ name, version, summary, source }) => `  ${name} ${version}  ${summary}${origin(source)}`),
+  ];
   return [
     `Preset: ${resolved.preset ?? 'none'}; currency of new accounts: ${resolved.currency}`,
-    ...named('Providers', resolved.providers),
-    ...named('Routing strategies', resolved.routing),
-    ...named('Billing rules', resolved.billing),
-    ...named('Policies', resolved.policies),
+    ...named('Providers', 'provider'),
+    ...named('Routing strategies', 'routing'),
+    ...named('Billing rules', 'billing'),
+    ...named('Policies', 'policy'),
     '',
     'Upstreams',
     ...resolved.upstreams.map(
@@ -74,7 +86,7 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
         `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}` +
         `  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`,
     ),
-    ...resolved.remarks.map(({ message }) => `  (${message})`),
+    ...resolved.remarks.map(({ path, message }) => `  (${path}: ${message})`),
     '',
     'Models',
     ...resolved.models.flatMap((model) => {

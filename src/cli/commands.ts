@@ -43,6 +43,7 @@ const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./init.ts')).initCommand,
   },
   openapi: { summary: 'write the API descriptions', load: async () => (await import('./describe.ts')).describeCommand },
+  plugin: { summary: 'pin or test a drop-in', load: async () => (await import('./plugin.ts')).pluginCommand },
   upstream: { summary: 'run the simulator alone', load: async () => (await import('./upstream.ts')).upstreamCommand },
 };
 
@@ -96,6 +97,7 @@ const spokenNames: ReadonlySet<string> = new Set([
   'BackupArchiveError',
   'BackupFileExistsError',
   'DataFolderInUseError',
+  'DropInProblem',
   'JournalDamagedError',
   'MasterKeyError',
   'MisorderedSchemaError',

@@ -26,11 +26,11 @@ export async function describeCommand(argv: readonly string[], context: CommandC
 /** File name to the file's whole text. */
 export async function openApiTexts(
   config: GatewayConfig,
-  context: Pick<CommandContext, 'environment'>,
+  context: Pick<CommandContext, 'environment' | 'modules'>,
 ): Promise<Readonly<Record<string, string>>> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-openapi-'));
   const gateway = await createGateway({
-    resolved: resolvedOrRefused(placeNowhere(config), { preset: undefined }, context.environment),
+    resolved: await resolvedOrRefused(placeNowhere(config), { preset: undefined }, context),
     dataFolder,
     version,
     operatorKeys: { find: () => undefined },

@@ -4,10 +4,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { GatewayConfig } from '../plugin/gateway.ts';
+import { provideHostModules, type HostModules } from '../drop-ins/host-modules.ts';
 import { UsageError } from './arguments.ts';
 
-/** Modules that a config file may import by name, as functions so that nothing is loaded before it is asked for. */
-export type HostModules = Readonly<Record<string, () => Promise<Record<string, unknown>>>>;
 
 export async function loadConfig(
   file: string | undefined,
@@ -17,13 +16,7 @@ export async function loadConfig(
   if (file === undefined) return builtIn;
   const path = resolve(file);
   if (!(await Bun.file(path).exists())) throw new UsageError(`--config: there is no file ${path}`);
-  for (const [name, load] of Object.entries(modules)) {
-    const exports = await load();
-    Bun.plugin({
-      name: `tollgate host module ${name}`,
-      setup: (build) => void build.module(name, () => ({ exports, loader: 'object' })),
-    });
-  }
+  await provideHostModules(modules);
   let loaded: unknown;
   try {
     loaded = await import(pathToFileURL(path).href);

@@ -3,10 +3,12 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
-import { createLog } from '../core/log.ts';
+import { createLog, type Log } from '../core/log.ts';
 import { createRedactor } from '../core/secrets.ts';
 import { formatNano } from '../core/money.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
+import type { HostModules } from '../drop-ins/host-modules.ts';
+import type { TrialLimits } from '../drop-ins/trial.ts';
 import type { Environment } from '../environment.ts';
 import { createGateway, type Gateway, type GatewaySettings } from '../gateway.ts';
 import { peerOf, startServer, type RunningServer } from '../http/server.ts';
@@ -15,7 +17,6 @@ import { serveSettings, type ServeSettings } from './arguments.ts';
 import { dataFolderFindings } from './data-folder-findings.ts';
 import { refuseDebugger } from './debugger-off.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
-import type { HostModules } from './load-config.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
 import { readUsableConfig } from './read-config.ts';
 import { forgetRunning, tellRunning } from './running-file.ts';
@@ -28,7 +29,8 @@ export interface CommandContext {
   readonly modules: HostModules;
   readonly print: (text: string) => void;
   readonly printError: (text: string) => void;
-  /** For tests: other deadlines, a disk that is held back. */
+  /** For tests: other deadlines, a disk that is held back, trials that are given up sooner. */
+  readonly trialLimits?: TrialLimits;
   readonly surroundings?: Partial<Pick<GatewaySettings, 'deadlines' | 'streamHoldTokens' | 'journalFiles'>>;
 }
 
@@ -37,6 +39,7 @@ export interface Serving {
   readonly gateway: Gateway;
   readonly firstStart: FirstStart | undefined;
   readonly operator: OperatorKey;
+  readonly log: Log;
   stop(): Promise<void>;
 }
 
@@ -69,6 +72,7 @@ async function start(
   const log = createLog(systemClock, context.printError, redactor.redact);
   for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
   if (context.environment.masterKey !== undefined) redactor.register(context.environment.masterKey);
+  for (const { path, message } of resolved.refusals) log.error('drop-in-refused', { path, message });
   for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
   for (const { path, message } of dataFolderFindings(dataFolder)) log.warn('data-folder', { path, message });
   let server: RunningServer | undefined;
@@ -112,6 +116,7 @@ async function start(
       server: running,
       gateway,
       operator,
+      log,
       firstStart: first,
       async stop() {
         endRunning();
@@ -158,6 +163,8 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
   // The database's own library makes files that all may read, also in a folder that an operator left open.
   process.umask(0o077);
   const serving = await serve(argv, context);
+  // A promise that a plugin left behind must not end the process, as the runtime would have it.
+  process.on('unhandledRejection', (reason) => serving.log.error('defect', { detail: String(reason) }));
   context.print(greeting(serving));
   serving.firstStart?.printed();
   const { promise, resolve: stopped } = Promise.withResolvers<number>();

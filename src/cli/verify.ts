@@ -15,7 +15,9 @@ export async function verifyCommand(argv: readonly string[], context: CommandCon
   const settings = serveSettings(argv, context.environment);
   const folder = resolve(settings.dataFolder);
   if (!existsSync(ledgerDatabasePath(folder))) throw new UsageError(`--data: ${folder} holds no ledger`);
-  const { billing } = await readUsableConfig(settings, context, placeNowhere);
+  const { billing, refusals } = await readUsableConfig(settings, context, placeNowhere);
+  // What a refused rule charged cannot be recomputed: whoever reads the findings must know why.
+  for (const { path, message } of refusals) context.printError(`${path}: ${message}\n`);
   const rules = new Map(billing.map(({ name, plugin }) => [name, plugin]));
   const report = verifyLedger({
     folder,

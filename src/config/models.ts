@@ -3,7 +3,7 @@
 import type { BillingRule } from '../plugin/billing.ts';
 import type { GatewayConfig, ModelConfig, OfferConfig } from '../plugin/gateway.ts';
 import type { RoutingStrategy } from '../plugin/routing.ts';
-import { named, unique, type NamedPlugin } from './plugins.ts';
+import { named, unique, type PluginList } from './plugins.ts';
 import { isDated, reportUnpriced, resolvePrices, type ResolvedPrice } from './prices.ts';
 import type { ConfigReport } from './schema.ts';
 import type { ResolvedUpstream, Upstreams } from './upstreams.ts';
@@ -19,8 +19,8 @@ export interface ResolvedModel extends Omit<ModelConfig, 'price'> {
 }
 
 interface Plugins {
-  readonly routing: readonly NamedPlugin<'routing'>[];
-  readonly billing: readonly NamedPlugin<'billing'>[];
+  readonly routing: PluginList<'routing'>;
+  readonly billing: PluginList<'billing'>;
 }
 
 export function resolveModels(
@@ -28,6 +28,7 @@ export function resolveModels(
   upstreams: Upstreams,
   plugins: Plugins,
   report: ConfigReport,
+  remark: ConfigReport,
 ): ResolvedModel[] {
   const models: ResolvedModel[] = [];
   unique(
@@ -40,8 +41,8 @@ export function resolveModels(
   for (const [index, model] of config.models.entries()) {
     const at = `models[${index}]`;
     const { price, ...rest } = model;
-    const rule = named(plugins.billing, model.rule, `${at}.rule`, 'billing rule', report);
-    const strategy = named(plugins.routing, model.strategy, `${at}.strategy`, 'routing strategy', report);
+    const rule = named(plugins.billing, model.rule, `${at}.rule`, 'billing rule', report, remark);
+    const strategy = named(plugins.routing, model.strategy, `${at}.strategy`, 'routing strategy', report, remark);
     for (const [position, group] of (model.groups ?? []).entries()) {
       if (!groups.has(group)) report(`${at}.groups[${position}]`, `this config declares no group '${group}'`);
     }

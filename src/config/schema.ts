@@ -5,6 +5,7 @@ import { Type } from '@sinclair/typebox';
 import type { TSchema } from '@sinclair/typebox';
 import { Errors } from '@sinclair/typebox/errors';
 import { Check } from '@sinclair/typebox/value';
+import { isDropIn } from '../plugin/drop-in.ts';
 import { operations } from '../plugin/operations.ts';
 import { usageParts } from '../plugin/usage.ts';
 import type { UsagePart } from '../plugin/usage.ts';
@@ -157,12 +158,26 @@ export function schemaProblems(schema: TSchema, value: unknown, root: string): C
   return [...byPath.values()];
 }
 
-export function configShapeProblems(config: unknown): ConfigProblem[] {
-  return [...schemaProblems(ConfigSchema, config, ''), ...priceShapeProblems(config)];
-}
-
 const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+
+export function configShapeProblems(config: unknown): ConfigProblem[] {
+  return [...schemaProblems(ConfigSchema, withoutDropIns(config), ''), ...priceShapeProblems(config)];
+}
+
+/** What a drop-in says is looked at where it is loaded; here an entry stands for it. */
+function withoutDropIns(value: unknown): unknown {
+  const dropIn = { kind: '', name: '', version: '', summary: '', schema: {}, options: {}, create: {} };
+  const inLists = (found: unknown): unknown =>
+    Array.isArray(found) ? found.map((one: unknown) => (isDropIn(one) ? dropIn : one)) : found;
+  const inPresets = (presets: unknown) => mapped(presets, (preset) => mapped(preset, inLists));
+  return mapped(value, (member, name) => (name === 'presets' ? inPresets(member) : inLists(member)));
+}
+
+function mapped(value: unknown, change: (member: unknown, name: string) => unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, change(member, name)]));
+}
 
 function priceShapeProblems(config: unknown): ConfigProblem[] {
   const models = memberOf(config, 'models');

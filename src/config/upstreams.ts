@@ -3,7 +3,7 @@
 import { checkUpstreamUrl, type AddressRule } from '../core/addresses.ts';
 import type { GatewayConfig, UpstreamConfig } from '../plugin/gateway.ts';
 import type { Provider } from '../plugin/provider.ts';
-import { listed, unique, type NamedPlugin } from './plugins.ts';
+import { named, unique, type PluginList } from './plugins.ts';
 import type { ConfigReport } from './schema.ts';
 
 export interface ResolvedUpstream extends Omit<UpstreamConfig, 'addresses'> {
@@ -15,13 +15,13 @@ export interface ResolvedUpstream extends Omit<UpstreamConfig, 'addresses'> {
 
 export interface Upstreams {
   readonly present: readonly ResolvedUpstream[];
-  /** All names: one that is not present was left out for want of a credential, or was complained of already. */
+  /** All names: one that is not present was left out, with a remark, or was complained of already. */
   readonly declared: ReadonlySet<string>;
 }
 
 export function resolveUpstreams(
   config: GatewayConfig,
-  providers: readonly NamedPlugin<'provider'>[],
+  providers: PluginList<'provider'>,
   variable: (name: string) => string | undefined,
   report: ConfigReport,
   remark: ConfigReport,
@@ -35,14 +35,8 @@ export function resolveUpstreams(
   );
   for (const [index, upstream] of config.upstreams.entries()) {
     const at = `upstreams[${index}]`;
-    const provider = providers.find((candidate) => candidate.name === upstream.provider);
-    if (provider === undefined) {
-      report(
-        `${at}.provider`,
-        `no provider is called '${upstream.provider}'; this config has: ${listed(providers.map(({ name }) => name))}`,
-      );
-      continue;
-    }
+    const provider = named(providers, upstream.provider, `${at}.provider`, 'provider', report, remark);
+    if (provider === undefined) continue;
     const secret =
       upstream.credential === undefined ? undefined : variable(upstream.credential.fromEnvironment);
     if (secret === undefined && upstream.credential !== undefined) {

@@ -30,6 +30,8 @@ export type AttemptResult =
       readonly record: AttemptRecord;
       readonly contentType: string;
       readonly body: Uint8Array;
+      /** The vendor's words, where its body is not in the form of the protocol. */
+      readonly explanation: string | undefined;
     }
   | {
       readonly kind: 'failed';

@@ -236,13 +236,17 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     }
     const headers = this.#headers;
     const retryAfterMs = retryAfterOf(headers?.get('retry-after'), this.#services.clock.now());
+    const { provider } = this.#offer.upstream;
     let fault: FaultClass = 'unavailable';
+    let explanation: string | undefined;
     try {
-      fault = this.#offer.upstream.provider.classify({
+      const failure = {
         status,
         headers: new Map(headers?.entries()),
         body: new TextDecoder().decode(body.subarray(0, bounds.errorBodyBytes)),
-      });
+      };
+      fault = provider.classify(failure);
+      if (fault === 'request') explanation = provider.explain?.(failure);
     } catch (error) {
       this.#services.log.error('plugin-fault', { plugin: this.#offer.upstream.providerName, detail: String(error) });
     }
@@ -259,7 +263,13 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     }
     this.#over = true;
     this.#services.health.neutral(this.#offer.upstream);
-    this.#resolve({ kind: 'refused', record: this.#record('request'), contentType: this.#contentType, body });
+    this.#resolve({
+      kind: 'refused',
+      record: this.#record('request'),
+      contentType: this.#contentType,
+      body,
+      explanation,
+    });
   }
 
   #failed(

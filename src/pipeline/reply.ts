@@ -25,25 +25,21 @@ export function refusedStatus(given: Given<'refused'>): number {
 }
 
 /**
- * The upstream's own error body, in the protocol that both speak. What is not JSON is replaced, because it may be a web
- * page, and so is what repeats our credential.
+ * The upstream's own error body, in the protocol that both speak, or its words in that form where its provider knows
+ * better. What is not JSON is replaced, because it may be a web page, and so is what repeats our credential.
  */
 export function refusedReply(routed: Routed, given: Given<'refused'>, credential: string | undefined): Response {
   const status = refusedStatus(given);
-  if (!isJson(given.body) || repeats(given.body, credential)) {
-    const { body } = routed.protocol.renderError(
-      'invalid_request',
-      {
-        message: `The upstream refused this request with status ${status} and gave no reason that can be passed on.`,
-      },
-      routed.requestId,
-    );
-    return new Response(body, {
-      status,
-      headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId },
-    });
-  }
-  return new Response(given.body, {
+  const { explanation } = given;
+  const explained = explanation !== undefined && !repeats(Buffer.from(explanation), credential);
+  const passable = explanation === undefined && isJson(given.body) && !repeats(given.body, credential);
+  const message = explained
+    ? explanation
+    : `The upstream refused this request with status ${status} and gave no reason that can be passed on.`;
+  const body = passable
+    ? given.body
+    : routed.protocol.renderError('invalid_request', { message }, routed.requestId).body;
+  return new Response(body, {
     status,
     headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId },
   });

@@ -1,6 +1,7 @@
 // charge and settle: the lines by the pinned terms, and the one usage record. Runs once for every reserved request;
 // when its promise resolves, the charge is durable. A retry cannot charge twice: attempts are only listed here.
 
+import { TollgateError } from '../core/errors.ts';
 import { checkedNano, NANO_MAX, roundUpToNano } from '../core/money.ts';
 import { chargedFor } from '../domain/ledger/charge-table.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
@@ -34,7 +35,7 @@ const noMultipliers: readonly number[] = [];
 
 /**
  * What the request took from its limits is given back at once, whatever happens; its charge is durable when the promise
- * resolves.
+ * resolves. Rejects where it could not be made durable, and where the billing rule could not tell it.
  */
 export function settle(services: PipelineServices, request: Reserved, ending: Ending): Promise<unknown> {
   let metered = nothing;
@@ -43,10 +44,22 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
     if (metered.suspicious && ending.served !== undefined && ending.outcome === 'finished') {
       services.health.marked(ending.served.offer.upstream, 'usage');
     }
-    return services.ledger.close(closingOf(services, request, ending, metered));
+    const closing = closingOf(services, request, ending, metered);
+    const booked = services.ledger.close(closing);
+    return closing.flags.includes(CHARGE_FAILED) ? booked.then(refuseUncharged) : booked;
   } finally {
     request.limits.release(tokensOf(metered.usage));
   }
+}
+
+/** On the record of a call whose billing rule failed: what it cost is the house's loss. */
+const CHARGE_FAILED = 'charge-failed';
+
+/** The hold is closed and the record is durable; but nobody is given for nothing what a broken rule cannot price. */
+function refuseUncharged(): never {
+  throw new TollgateError('internal_error', {
+    message: 'What this call costs could not be worked out, so its reply is not given and nothing is charged.',
+  });
 }
 
 function closingOf(services: PipelineServices, request: Reserved, ending: Ending, metered: Metered): Closing {
@@ -70,7 +83,7 @@ function closingOf(services: PipelineServices, request: Reserved, ending: Ending
     attempts: withCosts(ending, metered.usage),
     usage: metered.usage,
     usageSource: metered.source,
-    flags: charge === undefined ? [...metered.flags, 'charge-failed'] : metered.flags,
+    flags: charge === undefined ? [...metered.flags, CHARGE_FAILED] : metered.flags,
     usageText: ending.served?.reading.usageText,
     terms: request.terms,
     lines: charge?.lines ?? [],

@@ -31,10 +31,14 @@ export interface PluginDefinition<K extends PluginKind, S extends TObject> {
 }
 
 declare const kindOf: unique symbol;
+/** By name and not by identity, so that both hold wherever this module was bundled twice. */
+const factoryMark: unique symbol = Symbol.for('tollgate.plugin-factory');
+const entryMark: unique symbol = Symbol.for('tollgate.plugin-entry');
 
 /** An inert entry of a config list. Its kind is part of its type: a policy among the providers does not compile. */
 export interface PluginEntry<K extends PluginKind> {
   readonly [kindOf]?: K;
+  readonly [entryMark]?: (entry: PluginEntry<PluginKind>) => ExportedPlugin;
   readonly kind: K;
   readonly name: string;
   readonly version: string;
@@ -50,17 +54,39 @@ export type PluginFactory<K extends PluginKind, S extends TObject> = (
   ...options: Record<string, never> extends Static<S> ? [options?: Static<S>] : [options: Static<S>]
 ) => PluginEntry<K>;
 
+/** What a file exports, when nothing is known of it but that a define function made it. */
+export type ExportedPlugin =
+  | {
+      readonly form: 'factory';
+      readonly kind: PluginKind;
+      readonly enter: (options: unknown) => PluginEntry<PluginKind>;
+    }
+  | { readonly form: 'entry'; readonly kind: PluginKind; readonly entry: PluginEntry<PluginKind> };
+
+/** Undefined for whatever no define function made. */
+export function exportedPlugin(value: unknown): ExportedPlugin | undefined {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
+  const found: unknown = Reflect.get(value, typeof value === 'function' ? factoryMark : entryMark);
+  return typeof found === 'function' ? (found(value) as ExportedPlugin) : undefined;
+}
+
+const asEntry = (entry: PluginEntry<PluginKind>): ExportedPlugin => ({ form: 'entry', kind: entry.kind, entry });
+
 function define<K extends PluginKind>(kind: K) {
-  return <S extends TObject>(definition: PluginDefinition<K, S>): PluginFactory<K, S> =>
-    (...options) => ({
+  return <S extends TObject>(definition: PluginDefinition<K, S>): PluginFactory<K, S> => {
+    const enter = (options: unknown): PluginEntry<K> => ({
+      [entryMark]: asEntry,
       kind,
       name: definition.name,
       version: definition.version,
       summary: definition.summary,
       schema: definition.options,
-      options: options[0] ?? {},
+      options: options ?? {},
       create: (checked) => definition.create(checked as Static<S>),
     });
+    const factory: PluginFactory<K, S> = (...options) => enter(options[0]);
+    return Object.defineProperty(factory, factoryMark, { value: () => ({ form: 'factory', kind, enter }) });
+  };
 }
 
 /** A provider: one vendor's protocols, addressing, usage, faults and list prices. */

@@ -1,7 +1,8 @@
 // The typed config. Everything here is data: secrets are named, never written; plugins are inert entries.
 
 import type { Nano, Ppm } from '../core/money.ts';
-import type { PluginEntry } from './define.ts';
+import type { PluginEntry, PluginKind } from './define.ts';
+import type { DropIn } from './drop-in.ts';
 import type { Operation } from './operations.ts';
 import type { Rates } from './prices.ts';
 
@@ -132,11 +133,14 @@ export interface TermsDocumentConfig {
   readonly text: string;
 }
 
+/** An entry of the list of a kind: made by a factory, or in a file of its own that is loaded at start. */
+export type ListedPlugin<K extends PluginKind> = PluginEntry<K> | DropIn;
+
 export interface GatewayConfig {
-  readonly providers: readonly PluginEntry<'provider'>[];
-  readonly routing: readonly PluginEntry<'routing'>[];
-  readonly billing: readonly PluginEntry<'billing'>[];
-  readonly policies: readonly PluginEntry<'policy'>[];
+  readonly providers: readonly ListedPlugin<'provider'>[];
+  readonly routing: readonly ListedPlugin<'routing'>[];
+  readonly billing: readonly ListedPlugin<'billing'>[];
+  readonly policies: readonly ListedPlugin<'policy'>[];
   readonly upstreams: readonly UpstreamConfig[];
   readonly models: readonly ModelConfig[];
   readonly groups?: readonly GroupConfig[];
@@ -154,7 +158,7 @@ export interface GatewayConfig {
 export interface PresetConfig {
   readonly summary: string;
   readonly terms: readonly TermsDocumentConfig[];
-  readonly policies: readonly PluginEntry<'policy'>[];
+  readonly policies: readonly ListedPlugin<'policy'>[];
 }
 
 /** The identity function: it gives the file its types. */

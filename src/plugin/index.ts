@@ -2,7 +2,20 @@
 
 export * from './billing.ts';
 export * from './country.ts';
-export * from './define.ts';
+export {
+  defineBillingRule,
+  definePolicy,
+  defineProvider,
+  defineRoutingStrategy,
+  named,
+  type PluginDefinition,
+  type PluginEntry,
+  type PluginFactory,
+  type PluginKind,
+  type PluginOf,
+} from './define.ts';
+export { dropIn, type DropIn, type DropInConfig } from './drop-in.ts';
+export * from './expectations.ts';
 export * from './gateway.ts';
 export * from './operations.ts';
 export * from './policy.ts';

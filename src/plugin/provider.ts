@@ -98,6 +98,13 @@ export interface Provider {
   usage(raw: unknown, operation: Operation): UsageReading | undefined;
   /** Classifies a reply whose status is not 2xx, or whose 2xx body is an error. Pure. */
   classify(failure: UpstreamFailure): FaultClass;
+  /**
+   * The vendor's own words for the caller, out of an error body that is not in the form of the protocol: the host
+   * writes them in that form, with the upstream's status. Asked for failures of class `request` only, and only where
+   * the provider has it; without it, or where it returns undefined or nothing but blanks, the body goes on as it is.
+   * Pure. At most 2,000 characters are passed on.
+   */
+  explain?(failure: UpstreamFailure): string | undefined;
   /** Models with list prices; may be empty. */
   readonly models: readonly ProviderModel[];
 }

@@ -55,7 +55,11 @@ export async function startImpatientGateway(options: ImpatientOptions): Promise<
   const operator = { id: 'opk_test', scopes: ['admin'] } as const;
   const clock = { now: options.now ?? systemClock.now, monotonicMs: systemClock.monotonicMs };
   const gateway = await createGateway({
-    resolved: resolvedOrRefused(config, { preset: undefined }, readEnvironment(options.environment ?? {})),
+    resolved: await resolvedOrRefused(
+      config,
+      { preset: undefined },
+      { environment: readEnvironment(options.environment ?? {}), modules: {} },
+    ),
     dataFolder,
     version: '0',
     publicUrl: () => '',

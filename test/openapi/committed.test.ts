@@ -10,7 +10,7 @@ import { openApiTexts } from '../../src/cli/describe.ts';
 import { readEnvironment } from '../../src/environment.ts';
 
 const folder = join(import.meta.dir, '../../openapi');
-const texts = await openApiTexts(builtIn, { environment: readEnvironment() });
+const texts = await openApiTexts(builtIn, { environment: readEnvironment(), modules: {} });
 
 test('every face has its file, and no file is left over', () => {
   expect([...new Bun.Glob('*').scanSync(folder)].toSorted()).toEqual(Object.keys(texts).toSorted());

@@ -10,10 +10,12 @@ import { Type } from '@sinclair/typebox';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Elysia } from 'elysia';
 import { openapiCommand } from '../../src/cli/openapi.ts';
+import type { PluginFacts } from '../../src/config/plugin-facts.ts';
 import { clientDocument } from '../../src/http/openapi/client-document.ts';
 import { documentText, generateDocuments } from '../../src/http/openapi/documents.ts';
 import { objectOf, parseOwnJson } from '../../src/http/openapi/json.ts';
 import type { JsonObject } from '../../src/http/openapi/json.ts';
+import { pluginComponents } from '../../src/http/openapi/plugin-components.ts';
 import { strict } from '../../src/http/admin/schemas.ts';
 import { adminHarness } from '../http/admin/admin-harness.ts';
 
@@ -52,7 +54,34 @@ function faultyFace() {
     .ws('/socket', {});
 }
 
-const documents = await generateDocuments({ admin: adminHarness().app, terms: faultyFace() }, '0.0.0');
+/** A plugin whose options have all that OpenAPI has no form for. */
+const oddPlugin: PluginFacts = {
+  kind: 'billing',
+  name: 'odd',
+  version: '1.0.0',
+  summary: 'Takes odd options',
+  source: { kind: 'config' },
+  schema: Type.Object(
+    {
+      least: Type.BigInt({ minimum: 0n }),
+      since: Type.Date(),
+      pattern: Type.RegExp(/^a/),
+      whatever: Type.Optional(Type.Undefined()),
+      kind: Type.Literal('a', { $id: 'kind#1', default: 'a' }),
+      map: Type.Record(Type.String(), Type.Integer()),
+    },
+    { title: 'Anything' },
+  ),
+};
+const apps = { admin: adminHarness().app, terms: faultyFace(), options: pluginComponents([oddPlugin]) };
+const documents = await generateDocuments(apps, '0.0.0');
+
+test('options of plugins are components, under the name of their plugin', () => {
+  const schemas = objectOf(objectOf(objectOf(documents['admin.json'])['components'])['schemas']);
+  const { description, title, properties } = objectOf(schemas['BillingRuleOptions.odd']);
+  expect({ description, title }).toEqual({ description: 'Takes odd options (version 1.0.0)', title: undefined });
+  expect(objectOf(properties)['least']).toMatchObject({ type: 'integer' });
+});
 
 async function errorsOf(document: JsonObject): Promise<readonly string[]> {
   const validator = new Validator();

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { defineProvider, simulatorAddress, Type, type UsageParts } from '../../src/plugin/index.ts';
 import { openAiCompatible, simulator } from '../../plugins/index.ts';
-import { simulatorModel, startTestGateway, testConfig, type TestGateway } from '../support/gateway.ts';
+import { simulatorModel, startTestGateway, testConfig, testRates, type TestGateway } from '../support/gateway.ts';
 import { chatBody, newestRecord, openHolds } from './stage.ts';
 
 let reads: UsageParts = {};
@@ -27,7 +27,12 @@ beforeAll(async () => {
     config: testConfig({
       providers: [openAiCompatible(), simulator(), careless()],
       upstreams: [{ name: 'careless', provider: 'careless', baseUrl: simulatorAddress, addresses: 'any' }],
-      models: [simulatorModel('sim/fast', { offers: [{ upstream: 'careless', cost }] })],
+      models: [
+        simulatorModel('sim/fast', {
+          price: { currency: 'USD', rates: { ...testRates, seconds: 0n } },
+          offers: [{ upstream: 'careless', cost }],
+        }),
+      ],
     }),
   });
 });

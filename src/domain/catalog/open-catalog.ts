@@ -97,7 +97,7 @@ export async function openCatalog(options: CatalogOptions): Promise<OpenCatalog>
     prices,
     masterKeys,
     clock,
-    defaults: { rule: resolved.billing[0]?.name ?? '', strategy: resolved.routing[0]?.name ?? '' },
+    defaults: { rule: resolved.defaults.rule ?? '', strategy: resolved.defaults.strategy ?? '' },
     newId: options.newId,
     randomBytes: options.randomBytes,
     groupExists: options.groupExists,

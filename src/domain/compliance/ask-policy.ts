@@ -2,7 +2,6 @@
 // an answer of the wrong shape all deny, unless the policy's entry says otherwise. Nothing that a policy does
 // escapes from here.
 
-import { errorTable } from '../../core/errors.ts';
 import {
   allow,
   type CompliancePolicy,
@@ -50,6 +49,8 @@ function isObligation(value: unknown): value is Obligation {
   );
 }
 
+const refusalCodes: ReadonlySet<string> = new Set(['region_restricted', 'terms_required', 'policy_refused']);
+
 /** Drop-ins are only as typed as their authors were careful. */
 function isDecision(value: unknown): value is Decision {
   if (typeof value !== 'object' || value === null || !('verdict' in value)) return false;
@@ -62,7 +63,7 @@ function isDecision(value: unknown): value is Decision {
     value.verdict === 'deny' &&
     'code' in value &&
     typeof value.code === 'string' &&
-    value.code in errorTable &&
+    refusalCodes.has(value.code) &&
     'clause' in value &&
     typeof value.clause === 'string' &&
     'message' in value &&

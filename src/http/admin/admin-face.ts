@@ -4,12 +4,15 @@
 import type { AnyElysia } from 'elysia';
 import type { IdSource } from '../../core/ids.ts';
 import { adminDocument, documentText } from '../openapi/documents.ts';
+import type { JsonObject } from '../openapi/json.ts';
 import { createDocsFace } from './docs/docs-page.ts';
 
 export interface AdminFaceOptions {
   /** What `adminApp` returned. */
   readonly app: AnyElysia;
   readonly newId: IdSource;
+  /** Schemas of the options of plugins, by component name. */
+  readonly options?: () => JsonObject;
 }
 
 /**
@@ -18,8 +21,12 @@ export interface AdminFaceOptions {
  */
 const API_VERSION = '1';
 
-export function adminFace({ app, newId }: AdminFaceOptions): (request: Request) => Promise<Response> {
-  const docs = createDocsFace({ newId, document: async () => documentText(await adminDocument(app, API_VERSION)) });
+export function adminFace(parts: AdminFaceOptions): (request: Request) => Promise<Response> {
+  const { app, newId, options } = parts;
+  const docs = createDocsFace({
+    newId,
+    document: async () => documentText(await adminDocument(app, API_VERSION, options?.())),
+  });
   return async (request) => {
     const pathStart = request.url.indexOf('/', 8);
     const queryStart = request.url.indexOf('?', pathStart);

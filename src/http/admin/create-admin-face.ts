@@ -16,6 +16,8 @@ import type { UsageReader } from '../../domain/usage/usage-reader.ts';
 import type { RunningRequests } from '../../pipeline/running.ts';
 import type { PipelineServices } from '../../pipeline/services.ts';
 import { createUpstreamTrials } from '../../pipeline/upstream-trial.ts';
+import type { PluginFacts } from '../../config/plugin-facts.ts';
+import { pluginComponents } from '../openapi/plugin-components.ts';
 import { adminFace } from './admin-face.ts';
 import type { OperatorKeys } from './guard.ts';
 import { memoryIdempotencyStore } from './idempotency.ts';
@@ -28,6 +30,7 @@ import { healthRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { modelsRoutes } from './routes/models.ts';
 import { operatorKeysRoutes } from './routes/operator-keys.ts';
+import { pluginsRoutes } from './routes/plugins.ts';
 import { pricesRoutes } from './routes/prices.ts';
 import { termsAdminRoutes } from './routes/terms.ts';
 import { upstreamTrialRoutes } from './routes/upstream-trials.ts';
@@ -54,6 +57,8 @@ export interface AdminFaceParts {
   readonly usage: UsageReader;
   readonly backups: BackupsService;
   readonly mayBeQuiet: (request: Request) => void;
+  /** Those of the config in force. */
+  readonly plugins: () => readonly PluginFacts[];
   readonly ids: IdSource;
   readonly addressOf: (request: Request) => string;
 }
@@ -76,6 +81,7 @@ export function createAdminFace(parts: AdminFaceParts) {
       modelsRoutes({ models: catalog.models }),
       pricesRoutes({ prices: catalog.prices }),
       operatorKeysRoutes({ keys: operators }),
+      pluginsRoutes({ plugins: parts.plugins }),
       auditRoutes({ audit }),
       backupsRoutes({ backups: parts.backups, mayBeQuiet: parts.mayBeQuiet }),
       ledgerRoutes({ ledger, movements }),
@@ -92,5 +98,6 @@ export function createAdminFace(parts: AdminFaceParts) {
     ],
     services: { operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
   });
-  return { app, face: adminFace({ app, newId: ids }) };
+  const options = () => pluginComponents(parts.plugins());
+  return { app, face: adminFace({ app, newId: ids, options }), options };
 }

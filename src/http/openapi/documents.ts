@@ -2,7 +2,7 @@
 
 import type { AnyElysia } from 'elysia';
 import { clientDocument } from './client-document.ts';
-import type { JsonObject } from './json.ts';
+import { objectOf, type JsonObject } from './json.ts';
 import { produceDocument } from './produce.ts';
 import type { FaceDescription } from './produce.ts';
 
@@ -11,6 +11,8 @@ export interface DocumentedApps {
   readonly admin: AnyElysia;
   /** The terms face; left out while none is mounted. */
   readonly terms?: AnyElysia | undefined;
+  /** Schemas of the options of plugins, by component name. */
+  readonly options?: JsonObject;
 }
 
 /** File name to document. */
@@ -18,14 +20,18 @@ export type Documents = Readonly<Record<string, JsonObject>>;
 
 export async function generateDocuments(apps: DocumentedApps, version: string): Promise<Documents> {
   return {
-    'admin.json': await adminDocument(apps.admin, version),
+    'admin.json': await adminDocument(apps.admin, version, apps.options),
     'client.json': clientDocument(version),
     ...(apps.terms === undefined ? {} : { 'terms.json': await produceDocument(apps.terms, termsFace(version)) }),
   };
 }
 
-export const adminDocument = (app: AnyElysia, version: string): Promise<JsonObject> =>
-  produceDocument(app, adminFace(version));
+/** `options`: schemas of the options of plugins, by component name. */
+export async function adminDocument(app: AnyElysia, version: string, options: JsonObject = {}): Promise<JsonObject> {
+  const document = await produceDocument(app, adminFace(version));
+  const components = objectOf(document['components']);
+  return { ...document, components: { ...components, schemas: { ...objectOf(components['schemas']), ...options } } };
+}
 
 /** As it stands in its file. */
 export const documentText = (document: JsonObject): string => `${JSON.stringify(document, null, 2)}\n`;
@@ -54,7 +60,7 @@ const adminFace = (version: string): FaceDescription => ({
     'API keys': 'Credentials for /v1, shown once.',
     Ledger: 'Top-ups, adjustments, refunds, balances.',
     Models: 'Public names, what they cost, who serves them.',
-    Policies: 'Code that judges requests.',
+    Plugins: 'What the config is made of: providers, routing strategies, billing rules, compliance policies.',
     Prices: 'Dated rates, never overwritten.',
     Terms: 'Documents, clauses, acceptances.',
     Upstreams: 'Configured endpoints of providers.',

@@ -1,13 +1,14 @@
 // What every billing rule keeps: exact, pure, never negative, derived from its lines, and never above its
 // estimate. The hold is the estimate, so a rule that breaks the last one can charge more than was reserved.
 
-import { describe, expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import fc from 'fast-check';
 import { totalOf, type BillingRule, type Charge } from '../billing.ts';
 import type { PluginEntry } from '../define.ts';
 import type { PriceTerms, Rates } from '../prices.ts';
 import { parentPart, usageParts, type UsagePart, type UsageParts } from '../usage.ts';
-import { createFrom, deepFreeze, describeEntry } from './entry.ts';
+import { describeChecks, listChecks, type AddCheck, type Check } from './checks.ts';
+import { checkEntry, createFrom, deepFreeze } from './entry.ts';
 
 const tokensOf = (side: 'input' | 'output'): readonly UsagePart[] =>
   usageParts.filter((part) => part === side || parentPart[part] === side);
@@ -74,14 +75,14 @@ function expectDerived(charge: Charge, terms: PriceTerms): void {
   expect(charge.totalNano).toBe(totalOf(charge.lines, terms.multipliersPpm));
 }
 
-/** Runs the suite for one rule. What it checks is what `BillingRule` says. */
-export function describeBillingRule(entry: PluginEntry<'billing'>): void {
-  describe(`billing rule ${entry.name}`, () => {
-    describeEntry('billing', entry);
-    describeMissingRates(entry);
+/** What the suite checks of one rule: what `BillingRule` says. */
+export const billingChecks = (entry: PluginEntry<'billing'>): readonly Check[] =>
+  listChecks((check) => {
+    checkEntry(check, 'billing', entry);
+    checkMissingRates(check, entry);
     const rule = createFrom(entry);
 
-    test('charges and estimates are derived from their lines and never negative', () => {
+    check('charges and estimates are derived from their lines and never negative', () => {
       fc.assert(
         fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
           expectDerived(rule.charge(terms, usage), terms);
@@ -90,7 +91,7 @@ export function describeBillingRule(entry: PluginEntry<'billing'>): void {
       );
     });
 
-    test('an estimate is at least every charge within its bound', () => {
+    check('an estimate is at least every charge within its bound', () => {
       fc.assert(
         fc.property(
           someTermsAndUsage(rule),
@@ -111,7 +112,7 @@ export function describeBillingRule(entry: PluginEntry<'billing'>): void {
       );
     });
 
-    test('asked again, in a used or a new instance, it answers the same and has changed nothing', () => {
+    check('asked again, in a used or a new instance, it answers the same and has changed nothing', () => {
       fc.assert(
         fc.property(someTermsAndUsage(rule), ([terms, usage]) => {
           deepFreeze([terms, usage]);
@@ -125,7 +126,7 @@ export function describeBillingRule(entry: PluginEntry<'billing'>): void {
       );
     });
 
-    test('usage that grows never costs less', () => {
+    check('usage that grows never costs less', () => {
       fc.assert(
         fc.property(someTermsAndUsage(rule), fc.integer({ min: 1, max: 1_000 }), ([terms, usage], more) => {
           const grown = Object.fromEntries(
@@ -136,12 +137,15 @@ export function describeBillingRule(entry: PluginEntry<'billing'>): void {
       );
     });
   });
-}
 
-function describeMissingRates(entry: PluginEntry<'billing'>): void {
+/** Runs the suite for one rule. */
+export const describeBillingRule = (entry: PluginEntry<'billing'>): void =>
+  describeChecks(`billing rule ${entry.name}`, () => billingChecks(entry));
+
+function checkMissingRates(check: AddCheck, entry: PluginEntry<'billing'>): void {
   const rule = createFrom(entry);
 
-  test('missing rates are among the parts asked about, each once', () => {
+  check('missing rates are among the parts asked about, each once', () => {
     fc.assert(
       fc.property(someTerms, fc.uniqueArray(fc.constantFrom(...usageParts)), (terms, parts) => {
         const missing = rule.missingRates(deepFreeze(terms), deepFreeze(parts));
@@ -151,7 +155,7 @@ function describeMissingRates(entry: PluginEntry<'billing'>): void {
     );
   });
 
-  test('terms without any price are never taken for complete', () => {
+  check('terms without any price are never taken for complete', () => {
     const nothing = { rates: {}, perCallNano: 0n };
     expect(rule.missingRates(nothing, ['input', 'output']).length).toBeGreaterThan(0);
     expect(rule.missingRates(nothing, [])).toEqual([]);

@@ -1,9 +1,10 @@
 // What every plugin must be, whatever its kind: an inert, named, versioned entry whose options pass its own
 // strict schema, and whose instances keep no state that shows.
 
-import { describe, expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import { Value } from '@sinclair/typebox/value';
 import type { PluginEntry, PluginKind, PluginOf } from '../define.ts';
+import type { AddCheck } from './checks.ts';
 
 /** Freezes a value and all that hangs on it, so that a plugin that writes to its input throws. */
 export function deepFreeze<T>(value: T): T {
@@ -30,29 +31,27 @@ export function createFrom<K extends PluginKind>(entry: PluginEntry<K>): PluginO
   return entry.create(entry.options);
 }
 
-export function describeEntry<K extends PluginKind>(kind: K, entry: PluginEntry<K>): void {
-  describe('entry', () => {
-    test('names its kind, itself, its version and its purpose', () => {
-      expect(entry.kind).toBe(kind);
-      expect(entry.name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
-      expect(entry.version).toMatch(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/);
-      expect(entry.summary.trim().length).toBeGreaterThan(10);
-      expect(entry.summary).not.toContain('\n');
-    });
+export function checkEntry<K extends PluginKind>(check: AddCheck, kind: K, entry: PluginEntry<K>): void {
+  check('names its kind, itself, its version and its purpose', () => {
+    expect(entry.kind).toBe(kind);
+    expect(entry.name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
+    expect(entry.version).toMatch(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/);
+    expect(entry.summary.trim().length).toBeGreaterThan(10);
+    expect(entry.summary).not.toContain('\n');
+  });
 
-    test('its options pass its own schema, and a misspelt option does not', () => {
-      expect(
-        [...Value.Errors(entry.schema, entry.options)].map((error) => `${error.path}: ${error.message}`),
-      ).toEqual([]);
-      const misspelt = { ...Object(entry.options), 'no-such-option': true };
-      expect(Value.Check(entry.schema, misspelt)).toBe(false);
-    });
+  check('its options pass its own schema, and a misspelt option does not', () => {
+    expect(
+      [...Value.Errors(entry.schema, entry.options)].map((error) => `${error.path}: ${error.message}`),
+    ).toEqual([]);
+    const misspelt = { ...Object(entry.options), 'no-such-option': true };
+    expect(Value.Check(entry.schema, misspelt)).toBe(false);
+  });
 
-    test('creating it twice gives two instances and leaves the options alone', () => {
-      const before = JSON.stringify(entry.options);
-      const frozen = deepFreeze(structuredClone(entry.options));
-      expect(entry.create(frozen)).not.toBe(entry.create(frozen));
-      expect(JSON.stringify(entry.options)).toBe(before);
-    });
+  check('creating it twice gives two instances and leaves the options alone', () => {
+    const before = structuredClone(entry.options);
+    const frozen = deepFreeze(structuredClone(entry.options));
+    expect(entry.create(frozen)).not.toBe(entry.create(frozen));
+    expect(entry.options).toEqual(before);
   });
 }

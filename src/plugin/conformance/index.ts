@@ -2,5 +2,5 @@
 
 export { describeBillingRule } from './billing.ts';
 export { describePolicy, type PolicyExpectations } from './policy.ts';
-export * from './provider.ts';
+export { describeProvider, type ProviderExpectations, type ProviderSuite, type UsageSample } from './provider.ts';
 export { describeRoutingStrategy, healthyUpstream, type RoutingExpectations } from './routing.ts';

@@ -2,7 +2,7 @@
 // answers within its deadline, refuses with a clause it declared and words that help, and demands nothing
 // that the facts do not hold.
 
-import { describe, expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import fc from 'fast-check';
 import type { PluginEntry } from '../define.ts';
 import { operations } from '../operations.ts';
@@ -13,14 +13,11 @@ import {
   type PolicyFacts,
   type TermsStanding,
 } from '../policy.ts';
-import { createFrom, deepFreeze, describeEntry } from './entry.ts';
+import type { PolicyExpectations } from '../expectations.ts';
+import { describeChecks, listChecks, type Check } from './checks.ts';
+import { checkEntry, createFrom, deepFreeze } from './entry.ts';
 
-export interface PolicyExpectations {
-  /** Facts at which the policy must have refused at least once: proves that it is not asleep. */
-  readonly refuses?: readonly PolicyFacts[];
-  /** Facts at which it must allow. */
-  readonly allows?: readonly PolicyFacts[];
-}
+export type { PolicyExpectations } from '../expectations.ts';
 
 const aMoment = fc.integer({ min: 1_700_000_000_000, max: 1_900_000_000_000 });
 const aName = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/);
@@ -85,17 +82,20 @@ function expectSound(decision: Decision, policy: CompliancePolicy, facts: Policy
   for (const text of [decision.message, decision.remedy]) expect(text).not.toContain(facts.address);
 }
 
-/** Runs the suite for one policy. What it checks is what `CompliancePolicy` says. */
-export function describePolicy(entry: PluginEntry<'policy'>, expectations: PolicyExpectations = {}): void {
-  describe(`policy ${entry.name}`, () => {
-    describeEntry('policy', entry);
+/** What the suite checks of one policy: what `CompliancePolicy` says, and what its own file expects of it. */
+export const policyChecks = (
+  entry: PluginEntry<'policy'>,
+  expectations: PolicyExpectations = {},
+): readonly Check[] =>
+  listChecks((check) => {
+    checkEntry(check, 'policy', entry);
     const policy = createFrom(entry);
     const factsHere = someFacts(
       fc.constantFrom(...(policy.gates.length > 0 ? policy.gates : gates)),
       policy.asks === 'upstream',
     );
 
-    test('declares its gates, clauses, question, deadline and what happens on failure', () => {
+    check('declares its gates, clauses, question, deadline and what happens on failure', () => {
       expect(policy.gates.length).toBeGreaterThan(0);
       expect(new Set(policy.gates).size).toBe(policy.gates.length);
       for (const gate of policy.gates) expect(gates).toContain(gate);
@@ -108,7 +108,7 @@ export function describePolicy(entry: PluginEntry<'policy'>, expectations: Polic
       ).toBe(true);
     });
 
-    test('answers soundly for any facts at its gates, without throwing and without writing to them', async () => {
+    check('answers soundly for any facts at its gates, without throwing and without writing to them', async () => {
       await fc.assert(
         fc.asyncProperty(factsHere, async (facts) => {
           expectSound(await policy.judge(deepFreeze(facts)), policy, facts);
@@ -116,7 +116,7 @@ export function describePolicy(entry: PluginEntry<'policy'>, expectations: Polic
       );
     });
 
-    test('asked again, in a used or a new instance, it answers the same', async () => {
+    check('asked again, in a used or a new instance, it answers the same', async () => {
       await fc.assert(
         fc.asyncProperty(factsHere, async (facts) => {
           const first = await policy.judge(facts);
@@ -127,14 +127,17 @@ export function describePolicy(entry: PluginEntry<'policy'>, expectations: Polic
     });
 
     for (const facts of expectations.refuses ?? []) {
-      test(`refuses at ${facts.gate} from ${facts.country}`, async () => {
+      check(`refuses at ${facts.gate} from ${facts.country}`, async () => {
         expect((await policy.judge(facts)).verdict).toBe('deny');
       });
     }
     for (const facts of expectations.allows ?? []) {
-      test(`allows at ${facts.gate} from ${facts.country}`, async () => {
+      check(`allows at ${facts.gate} from ${facts.country}`, async () => {
         expect((await policy.judge(facts)).verdict).toBe('allow');
       });
     }
   });
-}
+
+/** Runs the suite for one policy. */
+export const describePolicy = (entry: PluginEntry<'policy'>, expectations: PolicyExpectations = {}): void =>
+  describeChecks(`policy ${entry.name}`, () => policyChecks(entry, expectations));

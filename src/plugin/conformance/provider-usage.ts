@@ -1,23 +1,15 @@
 // The part of the provider suite that feeds `usage`: a vendor's own blocks, those blocks spoilt, and any JSON at all.
 
-import { expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import fc from 'fast-check';
 import type { PluginEntry } from '../define.ts';
+import type { UsageSample } from '../expectations.ts';
 import { operations } from '../operations.ts';
 import type { Operation } from '../operations.ts';
 import type { Provider } from '../provider.ts';
 import type { UsageParts, UsageReading } from '../usage.ts';
+import type { AddCheck } from './checks.ts';
 import { createFrom, deepFreeze } from './entry.ts';
-
-/** A usage block as the vendor sent it, and what must be read out of it. Parts left out are zero. */
-export interface UsageSample {
-  readonly operation: Operation;
-  /** Parsed JSON. */
-  readonly usage: unknown;
-  readonly expected: UsageParts;
-  /** The flags, exactly; none if left out. */
-  readonly flags?: readonly string[];
-}
 
 const usageFlag = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 const hostileValues: readonly unknown[] = [
@@ -79,11 +71,11 @@ function nonZero(parts: UsageParts): Record<string, number> {
   return Object.fromEntries(Object.entries(parts).filter(([, quantity]) => quantity !== 0));
 }
 
-export function describeUsage(entry: PluginEntry<'provider'>, samples: readonly UsageSample[]): void {
-  test('reads the samples exactly', () => {
+export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samples: readonly UsageSample[]): void {
+  check('reads the samples exactly', () => {
     const provider = createFrom(entry);
     for (const operation of servedOperations(provider)) {
-      if (!samples.some((sample) => sample.operation === operation)) throw new Error(`no sample for ${operation}`);
+      if (!samples.some((sample) => sample.operation === operation)) throw new Error(`no sample of a usage block for ${operation}`);
     }
     for (const sample of samples) {
       const reading = provider.usage(sample.usage, sample.operation);
@@ -93,7 +85,7 @@ export function describeUsage(entry: PluginEntry<'provider'>, samples: readonly 
     }
   });
 
-  test('usage survives any JSON', () => {
+  check('usage survives any JSON', () => {
     const provider = createFrom(entry);
     fc.assert(
       fc.property(fc.jsonValue(), (raw) => {
@@ -105,7 +97,7 @@ export function describeUsage(entry: PluginEntry<'provider'>, samples: readonly 
     );
   });
 
-  test('usage survives samples with any member spoilt', () => {
+  check('usage survives samples with any member spoilt', () => {
     const provider = createFrom(entry);
     for (const sample of samples) {
       for (const path of pathsIn(sample.usage)) {
@@ -117,7 +109,7 @@ export function describeUsage(entry: PluginEntry<'provider'>, samples: readonly 
     }
   });
 
-  test('usage does not change what it reads, and answers alike each time', () => {
+  check('usage does not change what it reads, and answers alike each time', () => {
     const provider = createFrom(entry);
     for (const sample of samples) {
       const frozen = deepFreeze(structuredClone(sample.usage));

@@ -1,21 +1,16 @@
 // What every routing strategy keeps: it returns upstreams that it was given, each once, synchronously,
 // without state, and never puts a sick or a last-resort upstream before one in rotation.
 
-import { describe, expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import fc from 'fast-check';
 import type { PluginEntry } from '../define.ts';
 import { operations } from '../operations.ts';
 import type { RoutingRequest, RoutingStrategy, UpstreamView } from '../routing.ts';
-import { createFrom, deepFreeze, describeEntry, seededChance } from './entry.ts';
+import type { RoutingExpectations } from '../expectations.ts';
+import { describeChecks, listChecks, type AddCheck, type Check } from './checks.ts';
+import { checkEntry, createFrom, deepFreeze, seededChance } from './entry.ts';
 
-export interface RoutingExpectations {
-  /** The strategy promises first places in proportion to weight among equal healthy upstreams. */
-  readonly proportional?: boolean;
-  /** The strategy promises that of healthy upstreams the one with the smallest priority number is first. */
-  readonly byPriority?: boolean;
-  /** The strategy may leave upstreams out. Without this it must rank all of them. */
-  readonly leavesOut?: boolean;
-}
+export type { RoutingExpectations } from '../expectations.ts';
 
 const aRequest: fc.Arbitrary<RoutingRequest> = fc.record({
   operation: fc.constantFrom(...operations),
@@ -80,15 +75,15 @@ function firstPlaces(
   return counts;
 }
 
-/** Runs the suite for one strategy. What it checks is what `RoutingStrategy` says. */
-export function describeRoutingStrategy(
+/** What the suite checks of one strategy: what `RoutingStrategy` says, and what its own file promises. */
+export const routingChecks = (
   entry: PluginEntry<'routing'>,
   expectations: RoutingExpectations = {},
-): void {
-  describe(`routing strategy ${entry.name}`, () => {
-    describeEntry('routing', entry);
+): readonly Check[] =>
+  listChecks((check) => {
+    checkEntry(check, 'routing', entry);
 
-    test('returns given upstreams, each at most once, without changing its input', () => {
+    check('returns given upstreams, each at most once, without changing its input', () => {
       const strategy = createFrom(entry);
       fc.assert(
         fc.property(aRequest, someUpstreams, someChance, (asked, upstreams, chance) => {
@@ -101,7 +96,7 @@ export function describeRoutingStrategy(
       );
     });
 
-    test('keeps no state: the same input and chance give the same order, in a used and in a new instance', () => {
+    check('keeps no state: the same input and chance give the same order, in a used and in a new instance', () => {
       const used = createFrom(entry);
       fc.assert(
         fc.property(aRequest, someUpstreams, someChance, (asked, upstreams, chance) => {
@@ -112,7 +107,7 @@ export function describeRoutingStrategy(
       );
     });
 
-    test('serves ejected upstreams last, and those of weight zero only when no other can serve', () => {
+    check('serves ejected upstreams last, and those of weight zero only when no other can serve', () => {
       const strategy = createFrom(entry);
       const standing = (view: UpstreamView): number =>
         view.health === 'ejected' ? 2 : view.weight === 0 ? 1 : 0;
@@ -124,7 +119,7 @@ export function describeRoutingStrategy(
       );
     });
 
-    test('sends few requests to an upstream on probation while another is in rotation', () => {
+    check('sends few requests to an upstream on probation while another is in rotation', () => {
       const counts = firstPlaces(createFrom(entry), [
         healthyUpstream(0, { health: 'probing' }),
         healthyUpstream(1),
@@ -132,13 +127,18 @@ export function describeRoutingStrategy(
       expect(counts.get('upstream-0') ?? 0).toBeLessThan(DRAWS / 4);
     });
 
-    if (expectations.proportional === true) describeProportion(entry);
-    if (expectations.byPriority === true) describePriority(entry);
+    if (expectations.proportional === true) checkProportion(check, entry);
+    if (expectations.byPriority === true) checkPriority(check, entry);
   });
-}
 
-function describeProportion(entry: PluginEntry<'routing'>): void {
-  test('gives first places in proportion to weight', () => {
+/** Runs the suite for one strategy. */
+export const describeRoutingStrategy = (
+  entry: PluginEntry<'routing'>,
+  expectations: RoutingExpectations = {},
+): void => describeChecks(`routing strategy ${entry.name}`, () => routingChecks(entry, expectations));
+
+function checkProportion(check: AddCheck, entry: PluginEntry<'routing'>): void {
+  check('gives first places in proportion to weight', () => {
     const counts = firstPlaces(
       createFrom(entry),
       [1, 2, 7].map((weight, index) => healthyUpstream(index, { weight })),
@@ -150,8 +150,8 @@ function describeProportion(entry: PluginEntry<'routing'>): void {
   });
 }
 
-function describePriority(entry: PluginEntry<'routing'>): void {
-  test('of healthy upstreams with weight, a smaller priority number always goes first', () => {
+function checkPriority(check: AddCheck, entry: PluginEntry<'routing'>): void {
+  check('of healthy upstreams with weight, a smaller priority number always goes first', () => {
     const strategy = createFrom(entry);
     const healthy = someUpstreams.map((views) =>
       views.map((view) =>

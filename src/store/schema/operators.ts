@@ -21,6 +21,8 @@ export interface OperatorKeyRow {
 /** Appended to the end of the list in nouns.ts. */
 export const operatorsMigration: Migration = {
   name: '006-operator-keys',
+  // Its triggers stand on its own table, which an older executable does not know: there no key of it opens anything.
+  additive: true,
   statements: [
     `CREATE TABLE operator_key (
       id TEXT NOT NULL PRIMARY KEY,

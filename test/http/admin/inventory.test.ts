@@ -19,7 +19,11 @@ import { keys } from './admin-harness.ts';
 const dataFolder = await mkdtemp(join(tmpdir(), 'tollgate-inventory-'));
 let strangers = 0;
 const gateway = await createGateway({
-  resolved: resolvedOrRefused(placeNowhere(builtIn), { preset: undefined }, readEnvironment()),
+  resolved: await resolvedOrRefused(
+    placeNowhere(builtIn),
+    { preset: undefined },
+    { environment: readEnvironment(), modules: {} },
+  ),
   dataFolder,
   version: '0.0.0',
   operatorKeys: {
