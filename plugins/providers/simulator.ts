@@ -59,7 +59,7 @@ const faultModels: readonly ProviderModel[] = Array.from({ length: 32 }, (_, ind
 export const simulator = defineProvider({
   name: 'simulator',
   version: '1.0.0',
-  summary: 'The built-in simulator: deterministic answers, and faults by model name, without any vendor',
+  summary: 'The built-in simulator, with deterministic answers and faults by model name, without any vendor',
   options,
   create: (chosen) =>
     createOpenAiProvider({

@@ -1,7 +1,7 @@
 // The executable as it is handed to operators: built once per test run, on first need, and started as a process of its
 // own with nothing of this one's environment.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { billPath } from '../../src/cli/sbom.ts';
@@ -35,7 +35,10 @@ function isAlive(pid: number): boolean {
 
 async function build(): Promise<string> {
   const file = join(folder, 'tollgate');
-  if (existsSync(file)) return file;
+  // Numbers of processes come round: what stands there from before this one began is another's, perhaps of other code.
+  const builtAtMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  if (builtAtMs !== undefined && builtAtMs > Date.now() - process.uptime() * 1_000) return file;
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   removeAbandoned();
   const unfinished = `${file}-unfinished`;
