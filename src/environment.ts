@@ -12,6 +12,12 @@ export interface Environment {
   readonly publicUrl: string | undefined;
   readonly allowedHosts: string | undefined;
   readonly trustedProxy: string | undefined;
+  /** A second operator key, good for /metrics alone. */
+  readonly metricsKey: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly logRequests: boolean;
+  readonly passTraceOn: boolean;
+  readonly openTelemetry: OpenTelemetryVariables;
   readonly simulatorFaults: boolean;
   readonly recordings: string | undefined;
   /** Set once the process was started again with Bun's cap on concurrent fetches lifted. */
@@ -21,6 +27,30 @@ export interface Environment {
   /** The whole environment, for starting ourselves again. */
   all(): Record<string, string>;
 }
+
+/** What OpenTelemetry's own variables say, by their names without `OTEL_`; empty counts as absent. */
+const openTelemetryOf = (read: (name: string) => string | undefined) => ({
+  disabled: read('SDK_DISABLED'),
+  endpoint: read('EXPORTER_OTLP_ENDPOINT'),
+  tracesEndpoint: read('EXPORTER_OTLP_TRACES_ENDPOINT'),
+  metricsEndpoint: read('EXPORTER_OTLP_METRICS_ENDPOINT'),
+  headers: read('EXPORTER_OTLP_HEADERS'),
+  tracesHeaders: read('EXPORTER_OTLP_TRACES_HEADERS'),
+  metricsHeaders: read('EXPORTER_OTLP_METRICS_HEADERS'),
+  protocol: read('EXPORTER_OTLP_PROTOCOL'),
+  compression: read('EXPORTER_OTLP_COMPRESSION'),
+  timeoutMs: read('EXPORTER_OTLP_TIMEOUT'),
+  tracesExporter: read('TRACES_EXPORTER'),
+  metricsExporter: read('METRICS_EXPORTER'),
+  serviceName: read('SERVICE_NAME'),
+  resourceAttributes: read('RESOURCE_ATTRIBUTES'),
+  sampler: read('TRACES_SAMPLER'),
+  samplerArgument: read('TRACES_SAMPLER_ARG'),
+  spanDelayMs: read('BSP_SCHEDULE_DELAY'),
+  metricsEveryMs: read('METRIC_EXPORT_INTERVAL'),
+});
+
+export type OpenTelemetryVariables = Readonly<ReturnType<typeof openTelemetryOf>>;
 
 const present = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
 
@@ -36,6 +66,11 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     publicUrl: present(variables['TOLLGATE_PUBLIC_URL']),
     allowedHosts: present(variables['TOLLGATE_ALLOWED_HOSTS']),
     trustedProxy: present(variables['TOLLGATE_TRUSTED_PROXY']),
+    metricsKey: present(variables['TOLLGATE_METRICS_KEY']),
+    logLevel: present(variables['TOLLGATE_LOG_LEVEL']),
+    logRequests: variables['TOLLGATE_LOG_REQUESTS'] === '1',
+    passTraceOn: variables['TOLLGATE_PASS_TRACE_ON'] === '1',
+    openTelemetry: openTelemetryOf((name) => present(variables[`OTEL_${name}`])),
     simulatorFaults: variables['TOLLGATE_SIMULATOR_FAULTS'] === '1',
     recordings: present(variables['TOLLGATE_RECORDINGS']),
     fetchCapLifted: present(variables['BUN_CONFIG_MAX_HTTP_REQUESTS']) !== undefined,

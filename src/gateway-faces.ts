@@ -33,7 +33,7 @@ export function createFaces(
   settings: GatewaySettings,
   services: PipelineServices,
   running: Running,
-  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids'> & {
+  parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids' | 'measures'> & {
     readonly startedAt: EpochMs;
     readonly catalog: CatalogService;
     readonly nouns: SqlFile<NounTables>;
@@ -52,19 +52,7 @@ export function createFaces(
         [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const,
     ),
   );
-  const open = once(async () => {
-    const { publicHealthRoutes } = await import('./http/health.ts');
-    const health = publicHealthRoutes({
-      moneyAvailable: () => parts.ledger.available,
-      shuttingDown: () => running.stopping,
-    });
-    return (request: Request) => health.handle(request);
-  });
-  const controls = createControlRegistry();
-  controls.registerControls(builtInControls);
-  controls.registerControls(
-    policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
-  );
+  const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
   const operators = createOperatorKeysService({
     file: parts.nouns,
     clock: settings.clock,
@@ -73,7 +61,38 @@ export function createFaces(
   });
   // The key of the start comes first: whatever the store says, it works.
   const operatorKeys = { find: (sha256: string) => settings.operatorKeys.find(sha256) ?? operators.find(sha256) };
-  const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
+  const metrics = once(async () => {
+    const { createMetricsFace } = await import('./http/metrics/metrics-face.ts');
+    const { startedAt, ledger, measures } = parts;
+    return createMetricsFace(
+      {
+        ledger,
+        measures,
+        running,
+        startedAt,
+        health: services.health,
+        version: settings.version,
+        upstreams: () => services.catalog.upstreams().map(({ name }) => name),
+        configGeneration: settings.configGeneration ?? (() => 1),
+        spansDropped: () => settings.telemetry?.spansDropped() ?? [],
+      },
+      { operatorKeys, clock: services.clock, addressOf },
+    );
+  });
+  const open = once(async () => {
+    const { publicHealthRoutes } = await import('./http/health.ts');
+    const health = publicHealthRoutes({
+      moneyAvailable: () => parts.ledger.available,
+      shuttingDown: () => running.stopping,
+      metrics: (request) => metrics().then((answer) => answer(request)),
+    });
+    return (request: Request) => health.handle(request);
+  });
+  const controls = createControlRegistry();
+  controls.registerControls(builtInControls);
+  controls.registerControls(
+    policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
+  );
   let opened: Promise<Readers> | undefined;
   const readers = once(async () => {
     const { openReaders } = await import('./http/admin/open-readers.ts');

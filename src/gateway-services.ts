@@ -12,10 +12,12 @@ import { createCountrySource } from './domain/compliance/country.ts';
 import { createJudge } from './domain/compliance/judge.ts';
 import type { EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
 import { createLimiter } from './domain/limits/limiter.ts';
+import type { Measures } from './domain/measures/measures.ts';
 import type { Terms } from './domain/terms/terms-service.ts';
 import { createUpstreamHealth } from './domain/upstreams/health.ts';
 import { createRetryBudget } from './domain/upstreams/retry-budget.ts';
 import type { TokenCounter } from './pipeline/count-tokens.ts';
+import { watchTogether } from './pipeline/request-watch.ts';
 import type { PipelineServices } from './pipeline/services.ts';
 import { createSlowBodies } from './pipeline/slow-bodies.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
@@ -32,22 +34,28 @@ export interface Parts {
   readonly transport: UpstreamTransport;
   readonly deadlines: Deadlines;
   readonly tokens: TokenCounter;
+  readonly measures: Measures;
 }
 
 export function pipelineServices(settings: GatewaySettings, parts: Parts): PipelineServices {
-  const { resolved, clock, log, chance } = settings;
+  const { resolved, clock, log, chance, telemetry } = settings;
+  const { measures } = parts;
   const trusted = [...(resolved.config.proxy?.trusted ?? []), ...settings.trustedProxies];
   const isTrusted = trusted.length === 0 ? () => false : parseRanges(trusted);
   const header = resolved.config.proxy?.header ?? 'x-forwarded-for';
   const judge = createJudge(
     resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin })),
-    (fault) =>
+    (fault) => {
+      measures.policyFaults.count(fault.policy, fault.because);
       log.error('policy-fault', {
         policy: fault.policy,
         gate: fault.gate,
         because: fault.because,
         detail: fault.detail,
-      }),
+      });
+    },
+    undefined,
+    (policy, clause) => measures.policyDenials.count(policy, clause),
   );
   const country = createCountrySource(resolved.config.country ?? { kind: 'none' }, {
     clock,
@@ -71,10 +79,19 @@ export function pipelineServices(settings: GatewaySettings, parts: Parts): Pipel
     transport: parts.transport,
     tokens: parts.tokens,
     slowBodies: createSlowBodies(clock),
+    traceparentFor: telemetry?.traceparentFor,
+    watch: watchTogether(
+      [measures, ...(telemetry === undefined ? [] : [telemetry]), ...(settings.watches ?? [])],
+      (error) => log.error('defect', { detail: String(error) }),
+    ),
     clientAddress:
       trusted.length === 0 ? (peer) => peer : (peer, headers) => clientAddress(peer, headers, { header, isTrusted }),
     addressIn: (ranges, address) => rangesOf(ranges)(address),
-    takeLimits: (authenticated, tokens) => limiter.take(authenticated, tokens),
+    takeLimits(authenticated, tokens) {
+      const outcome = limiter.take(authenticated, tokens);
+      if (!outcome.taken) measures.limitRefusals.count(outcome.limit, outcome.scope);
+      return outcome;
+    },
     absolute: (path) => `${settings.publicUrl()}${path}`,
     streamHoldTokens: settings.streamHoldTokens ?? STREAM_HOLD_TOKENS,
   };

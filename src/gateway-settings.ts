@@ -8,7 +8,9 @@ import type { RandomBytes } from './core/secrets.ts';
 import type { ResolvedConfig } from './config/resolve.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
 import type { IdleConnections } from './pipeline/running.ts';
+import type { RequestWatch } from './pipeline/services.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
+import type { Telemetry } from './telemetry/open-telemetry.ts';
 import type { JournalFiles } from './store/journal-files.ts';
 
 export interface GatewaySettings {
@@ -31,6 +33,12 @@ export interface GatewaySettings {
   readonly masterKey?: string | undefined;
   /** Told of every secret that becomes live while the gateway runs, so that no log prints it. */
   readonly guardSecret?: (secret: string) => void;
+  /** Which config is in use, counted up with each; 1 where there is only ever one. */
+  readonly configGeneration?: () => number;
+  /** Exports traces and metrics; without it none of that is loaded. */
+  readonly telemetry?: Telemetry | undefined;
+  /** Told of each request's end, besides the counters and the telemetry. */
+  readonly watches?: readonly RequestWatch[];
   readonly newId?: IdSource;
   readonly randomBytes?: RandomBytes;
   readonly deadlines?: Deadlines;

@@ -8,6 +8,7 @@ import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts'
 import type { Catalog } from './domain/catalog/catalog.ts';
 import { openCatalog } from './domain/catalog/open-catalog.ts';
 import { openEmbeddedLedger, type EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
+import { Measures } from './domain/measures/measures.ts';
 import { openTerms, type Terms } from './domain/terms/terms-service.ts';
 import { createTermsStore } from './domain/terms/terms-store.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
@@ -39,6 +40,12 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
   const { resolved, clock, log, dataFolder } = settings;
   const startedAt = clock.now();
   const ids = settings.newId ?? newId;
+  const live: { catalog?: Catalog } = {};
+  const measures = new Measures({
+    isModel: (name) => live.catalog?.model(name) !== undefined,
+    isUpstream: (name) => live.catalog?.upstreams().some((upstream) => upstream.name === name) === true,
+    monotonicMs: () => clock.monotonicMs(),
+  });
   const ledger = await openEmbeddedLedger({
     folder: dataFolder,
     clock,
@@ -46,6 +53,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     warn: (message) => log.warn('ledger', { message }),
     beforeOpening: () =>
       prepareUpgrade(dataFolder, settings.version, startedAt, (message) => log.warn('upgrade', { message })),
+    onSynced: (bytes, tookMs) => measures.journalSynced(bytes, tookMs),
     ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
   });
   const nouns = openNouns(dataFolder);
@@ -76,6 +84,8 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       groupExists: (name) => accounts.directory.group(name) !== undefined,
     });
     for (const warning of warnings) log.warn('catalog', { message: warning });
+    live.catalog = catalog;
+    settings.telemetry?.start({ catalog, measures });
     const terms = await openTerms(resolved.terms, { store: createTermsStore(nouns), clock, newId: ids });
     const transport =
       settings.transport ??
@@ -83,7 +93,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines, settings.connections);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
-    const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens };
+    const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens, measures };
     const services = pipelineServices(settings, parts);
     const { faces, describedApps, closeReaders } = createFaces(settings, services, running, {
       startedAt,
@@ -93,6 +103,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       ids,
       catalog: catalogService,
       nouns,
+      measures,
     });
     return {
       faces,
@@ -105,9 +116,11 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
         await running.drain();
         transport.close();
         tokens.close();
+        const told = settings.telemetry?.close();
         await closeReaders();
         await ledger.shutDown();
         await nouns.close();
+        await told;
       },
     };
   } catch (error) {

@@ -2,6 +2,10 @@
 
 import { parseArgs } from 'node:util';
 import type { Environment } from '../environment.ts';
+import { watchingFlags, watchingFlagsHelp, watchingSettings, type WatchingSettings } from './watching.ts';
+import { UsageError } from './usage-error.ts';
+
+export { UsageError } from './usage-error.ts';
 
 export interface ServeSettings {
   readonly port: number;
@@ -12,9 +16,8 @@ export interface ServeSettings {
   readonly publicUrl: string | undefined;
   readonly hostNames: readonly string[];
   readonly trustedProxies: readonly string[];
+  readonly watching: WatchingSettings;
 }
-
-export class UsageError extends Error {}
 
 const PORT_DEFAULT = 8787;
 const HOST_DEFAULT = '127.0.0.1';
@@ -29,6 +32,7 @@ const flags = {
   'public-url': { type: 'string' },
   'allowed-hosts': { type: 'string' },
   'trusted-proxy': { type: 'string' },
+  ...watchingFlags,
 } as const;
 
 export const serveFlagsHelp = `  --port N             port to listen on (TOLLGATE_PORT, ${PORT_DEFAULT}; 0 picks a free one)
@@ -38,7 +42,8 @@ export const serveFlagsHelp = `  --port N             port to listen on (TOLLGAT
   --preset NAME        terms and policies of a kind of service: personal, platform (TOLLGATE_PRESET)
   --public-url URL     the address that clients know, for links (TOLLGATE_PUBLIC_URL)
   --allowed-hosts A,B  host names that clients may call us by (TOLLGATE_ALLOWED_HOSTS)
-  --trusted-proxy A,B  address ranges of proxies that tell the client's address (TOLLGATE_TRUSTED_PROXY)`;
+  --trusted-proxy A,B  address ranges of proxies that tell the client's address (TOLLGATE_TRUSTED_PROXY)
+${watchingFlagsHelp}`;
 
 export function serveSettings(argv: readonly string[], environment: Environment): ServeSettings {
   const values = parsed(argv);
@@ -55,6 +60,7 @@ export function serveSettings(argv: readonly string[], environment: Environment)
       ...(publicUrl === undefined ? [] : [new URL(urlOf(publicUrl)).hostname]),
     ],
     trustedProxies: listOf(values['trusted-proxy'] ?? environment.trustedProxy),
+    watching: watchingSettings(values, environment),
   };
 }
 

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
-import { createLog, type Log } from '../core/log.ts';
+import type { Log } from '../core/log.ts';
 import { createRedactor } from '../core/secrets.ts';
 import { formatNano } from '../core/money.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
@@ -22,6 +22,7 @@ import { readUsableConfig } from './read-config.ts';
 import { forgetRunning, tellRunning } from './running-file.ts';
 import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
+import { createServeLog, openWatches, withMetricsKey } from './watching.ts';
 
 export interface CommandContext {
   readonly environment: Environment;
@@ -69,7 +70,8 @@ async function start(
   const dataFolder = resolve(settings.dataFolder);
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const redactor = createRedactor();
-  const log = createLog(systemClock, context.printError, redactor.redact);
+  const log = createServeLog(settings.watching, context.printError, redactor);
+  const watching = await openWatches(settings.watching, { log, redactor, version });
   for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
   if (context.environment.masterKey !== undefined) redactor.register(context.environment.masterKey);
   for (const { path, message } of resolved.refusals) log.error('drop-in-refused', { path, message });
@@ -91,7 +93,8 @@ async function start(
     clock: systemClock,
     chance: Math.random,
     trustedProxies: settings.trustedProxies,
-    operatorKeys: { find: (sha256) => operator?.keys.find(sha256) },
+    operatorKeys: withMetricsKey(settings.watching, { find: (sha256) => operator?.keys.find(sha256) }),
+    ...watching,
     connections: {
       mayBeQuiet: (request) => server?.mayBeQuiet(request),
       replyEnds: (request) => server?.replyEnds(request),

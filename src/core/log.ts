@@ -11,15 +11,28 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
+export const logLevels = ['info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
 const FIELD_LENGTH = 2_000;
 
 /** JSON leaves DEL, C1 controls and line separators as they are; terminals and line readers do not. */
 // oxlint-disable-next-line no-control-regex
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
 
-export function createLog(clock: Clock, write: (line: string) => void, redact: (text: string) => string): Log {
-  const line = (level: string, event: string, fields: LogFields | undefined) => {
-    const entry: Record<string, string | number | boolean> = { at: new Date(clock.now()).toISOString(), level, event };
+/** Lines below `least` are not made. */
+export function createLog(
+  clock: Clock,
+  write: (line: string) => void,
+  redact: (text: string) => string,
+  least: LogLevel = 'info',
+): Log {
+  const line = (level: LogLevel, event: string, fields: LogFields | undefined) => {
+    const entry: Record<string, string | number | boolean> = {
+      at: new Date(clock.now()).toISOString(),
+      level,
+      event: redact(event),
+    };
     for (const [name, value] of Object.entries(fields ?? {})) {
       // Cut after redacting: half of a secret would not be recognised any more.
       if (value !== undefined) entry[name] = typeof value === 'string' ? redact(value).slice(0, FIELD_LENGTH) : value;
@@ -28,11 +41,13 @@ export function createLog(clock: Clock, write: (line: string) => void, redact: (
       UNSAFE,
       (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
     );
-    write(`${redact(text)}\n`);
+    write(`${text}\n`);
   };
-  return {
-    info: (event, fields) => line('info', event, fields),
-    warn: (event, fields) => line('warn', event, fields),
-    error: (event, fields) => line('error', event, fields),
-  };
+  const from = logLevels.indexOf(least);
+  const at =
+    (level: LogLevel): Log['info'] =>
+    (event, fields) => {
+      if (logLevels.indexOf(level) >= from) line(level, event, fields);
+    };
+  return { info: at('info'), warn: at('warn'), error: at('error') };
 }

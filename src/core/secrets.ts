@@ -2,6 +2,7 @@
 // what is stored or printed is a hash or a hint; the credential itself is seen once, by the one it is for.
 
 import { timingSafeEqual } from 'node:crypto';
+import { cutForms, readers, writtenForms } from './secret-forms.ts';
 
 /** `length` bytes nobody can foresee; handed in so that tests are repeatable. */
 export type RandomBytes = (length: number) => Uint8Array;
@@ -101,8 +102,8 @@ export function secretsEqual(left: string, right: string): boolean {
  */
 export interface Redactor {
   /**
-   * From now on this value is cut out, as it is and as JSON, URLs and base64 write it. Returns how to forget
-   * it.
+   * From now on this value is cut out, in upper or lower case, as it is and as JSON, URLs, hexadecimal digits and
+   * base64 write it. Returns how to forget it.
    */
   register(value: string): () => void;
   redact(text: string): string;
@@ -116,16 +117,8 @@ const REDACTED = '[redacted]';
  */
 export const REDACTABLE_LENGTH_MIN = 6;
 
-/**
- * Forms that are credentials wherever they stand. Cut-off ones too, so that a shortened line leaks no half of
- * a key.
- */
-const FORMS: readonly (readonly [form: RegExp, replacement: string])[] = [
-  [/(tgo?_)[0-9A-Za-z]{8,}/g, `$1${REDACTED}`],
-  [/\b(sk|rk|pk)-[0-9A-Za-z_-]{12,}/g, `$1-${REDACTED}`],
-  [/\b(bearer|basic)(\s+|%20|\+)[^\s"'\\,;&]{6,}/gi, `$1$2${REDACTED}`],
-  [/([?&](?:api[-_]?key|key|access_token|token)=)[^\s"'\\&#]+/gi, `$1${REDACTED}`],
-];
+/** Escapes within escapes that are looked through. */
+const LAYERS_MAX = 3;
 
 export function createRedactor(): Redactor {
   const registrations = new Map<string, number>();
@@ -137,9 +130,21 @@ export function createRedactor(): Redactor {
     live =
       longestFirst.length === 0
         ? undefined
-        : new RegExp(longestFirst.map((form) => RegExp.escape(form)).join('|'), 'g');
+        : new RegExp(longestFirst.map((form) => RegExp.escape(form)).join('|'), 'gi');
   };
-
+  const cut = (text: string): string => cutForms(live === undefined ? text : text.replace(live, REDACTED));
+  /** What shows only once escapes are read; undefined if nothing does. It is kept as it was read. */
+  const cutBehindEscapes = (text: string, layersMax: number): string | undefined => {
+    if (layersMax === 0) return undefined;
+    for (const read of readers) {
+      const plain = read(text);
+      if (plain === text) continue;
+      const cleaned = cut(plain);
+      const deeper = cutBehindEscapes(cleaned, layersMax - 1);
+      if (deeper !== undefined || cleaned !== plain) return deeper ?? cleaned;
+    }
+    return undefined;
+  };
   return {
     register(value) {
       if (value.length < REDACTABLE_LENGTH_MIN) return () => {};
@@ -156,14 +161,8 @@ export function createRedactor(): Redactor {
       };
     },
     redact(text) {
-      let clean = live === undefined ? text : text.replace(live, REDACTED);
-      for (const [form, replacement] of FORMS) clean = clean.replace(form, replacement);
-      return clean;
+      const clean = cut(text);
+      return cutBehindEscapes(clean, LAYERS_MAX) ?? clean;
     },
   };
-}
-
-function writtenForms(value: string): readonly string[] {
-  const base64 = Buffer.from(value).toString('base64').replace(/=+$/, '');
-  return [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value), base64];
 }

@@ -10,6 +10,8 @@ export interface PublicHealthServices {
   readonly moneyAvailable: () => boolean;
   /** True once the process was told to stop: no new traffic should come. */
   readonly shuttingDown: () => boolean;
+  /** Answers `/metrics`, which is for operators: it would tell everybody which models there are, and how busy. */
+  readonly metrics: (request: Request) => Promise<Response>;
 }
 
 const reply = (status: 200 | 503, body: Readonly<Record<string, string>>): Response =>
@@ -36,6 +38,9 @@ export function publicHealthRoutes(services: PublicHealthServices) {
         },
         { detail: { tags: ['Health'], summary: 'Send traffic here' } },
       )
+      .get('/metrics', ({ request }) => services.metrics(request), {
+        detail: { tags: ['Health'], summary: 'Counters and gauges in the text format of Prometheus' },
+      })
       .get(
         '/status',
         () => {

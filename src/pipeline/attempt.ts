@@ -60,7 +60,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
 
   start(): void {
     const { upstream } = this.#offer;
-    const { protocol, facts, body, hops } = this.#routed;
+    const { protocol, facts, body, hops, request } = this.#routed;
+    const traced = this.#services.traceparentFor?.(request);
     let addressing: CachedAddressing;
     try {
       addressing = addressingOf(this.#offer, protocol.operation, protocol.name, facts.stream, upstream.credential);
@@ -69,7 +70,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       this.#failed('unavailable', undefined, false);
       return;
     }
-    const relayed = relayedHeaders(this.#routed.request.headers);
+    const own = relayedHeaders(request.headers);
+    const relayed = traced === undefined ? own : [...own, traced];
     this.#services.health.started(upstream);
     this.#exchange = this.#services.transport.send(
       {

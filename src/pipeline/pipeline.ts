@@ -5,6 +5,7 @@
 // and the disk, and for nothing else.
 
 import { errorTable, TollgateError } from '../core/errors.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { RequestId } from '../core/ids.ts';
 import type { Outcome } from '../domain/ledger/records.ts';
 import type { Protocol, ReplyReading } from '../plugin/protocol.ts';
@@ -34,6 +35,7 @@ export function createPipeline(services: PipelineServices, running: RunningReque
   return {
     async serve(request, protocol, peer) {
       let requestId: RequestId | undefined;
+      let held = false;
       try {
         if (running.stopping) throw shuttingDown();
         const received = receive(services, request, protocol, peer);
@@ -44,9 +46,12 @@ export function createPipeline(services: PipelineServices, running: RunningReque
         const admitted = admitting instanceof Promise ? await admitting : admitting;
         const reserving = reserve(services, admitted);
         const reserved = reserving instanceof Promise ? await reserving : reserving;
+        held = true;
         return await reservedOnwards(services, running, reserved);
       } catch (error) {
-        return errorReply(services, protocol, requestId ?? services.newId('req'), error);
+        requestId ??= services.newId('req');
+        if (!held) services.watch.refused({ requestId, protocol, code: codeOf(error), request });
+        return errorReply(services, protocol, requestId, error);
       }
     },
   };
@@ -186,6 +191,8 @@ function completeOutcome(routed: Routed, reading: ReplyReading): Outcome {
     reading.contentEvents === 0 && reading.usage === undefined && routed.protocol.operation !== 'embeddings';
   return empty ? 'empty' : 'finished';
 }
+
+const codeOf = (error: unknown): ErrorCode => (error instanceof TollgateError ? error.code : 'internal_error');
 
 const shuttingDown = (): TollgateError =>
   new TollgateError('shutting_down', {

@@ -37,6 +37,8 @@ export interface RunningRequests {
   /** No new request is taken any more. */
   readonly stopping: boolean;
   readonly count: number;
+  /** Of them, the streams that have begun. */
+  readonly streams: number;
   enter(request: Request): Opening;
   leave(entry: Opening): void;
   enterStream(relay: StreamRelay, opening: Opening): void;
@@ -91,6 +93,9 @@ export function createRunningRequests(
     },
     get count() {
       return opening.size + streams.size;
+    },
+    get streams() {
+      return streams.size;
     },
     enter(request) {
       const entry = new Opening(request);

@@ -2,14 +2,16 @@
 
 import type { Chance, Clock } from '../core/clock.ts';
 import type { Deadlines } from '../core/bounds.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { IdSource } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { AccountDirectory } from '../domain/accounts/accounts.ts';
 import type { Catalog } from '../domain/catalog/catalog.ts';
-import type { Ledger } from '../domain/ledger/ledger.ts';
+import type { Closing, Ledger } from '../domain/ledger/ledger.ts';
 import type { UpstreamHealth } from '../domain/upstreams/health.ts';
 import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
 import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
+import type { Protocol } from '../plugin/protocol.ts';
 import type { TokenCounter } from './count-tokens.ts';
 import type { Authenticated, TakenLimits } from './exchange.ts';
 import type { SlowBodies } from './slow-bodies.ts';
@@ -36,6 +38,19 @@ export type LimitOutcome =
       readonly retryAfterSeconds: number;
     };
 
+/** Told of every request once it is over: counters, traces, the log of requests. It neither waits nor throws. */
+export interface RequestWatch {
+  /** A request that was let in: its record is on its way to the journal. */
+  settled(closing: Closing, durationMs: number, request: Request): void;
+  /** A request that was refused before anything was held for it. */
+  refused(refused: {
+    readonly requestId: string;
+    readonly protocol: Protocol;
+    readonly code: ErrorCode;
+    readonly request: Request;
+  }): void;
+}
+
 export interface PipelineServices {
   readonly clock: Clock;
   readonly chance: Chance;
@@ -50,6 +65,9 @@ export interface PipelineServices {
   readonly retryBudget: RetryBudget;
   readonly transport: UpstreamTransport;
   readonly slowBodies: SlowBodies;
+  readonly watch: RequestWatch;
+  /** Asked for each try: the header that carries the request's trace on. Undefined: traces end here. */
+  readonly traceparentFor: ((request: Request) => readonly [name: string, value: string]) | undefined;
   /** For a request whose bound by bytes does not fit. */
   readonly tokens: TokenCounter;
   clientAddress(peer: string, headers: Headers): string;

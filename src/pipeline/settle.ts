@@ -46,6 +46,7 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
     }
     const closing = closingOf(services, request, ending, metered);
     const booked = services.ledger.close(closing);
+    services.watch.settled(closing, services.clock.monotonicMs() - request.startedMs, request.request);
     return closing.flags.includes(CHARGE_FAILED) ? booked.then(refuseUncharged) : booked;
   } finally {
     request.limits.release(tokensOf(metered.usage));

@@ -2,6 +2,7 @@
 // takes all that waited meanwhile. What `durable` resolved is on the disk; after one failed write or sync nothing
 // more is taken in this process, because what the disk holds is no longer known.
 
+import { systemClock, type Clock } from '../core/clock.ts';
 import { TollgateError } from '../core/errors.ts';
 import { diskFiles, segmentPath, type JournalFiles, type JournalPosition } from './journal-files.ts';
 import { CHECKSUM_LENGTH, LF, SPACE, writeHex } from './journal-lines.ts';
@@ -16,6 +17,9 @@ export interface JournalOptions {
   readonly files?: JournalFiles;
   /** Called after each sync, before its waiters go on. */
   readonly onDurable?: (position: JournalPosition) => void;
+  /** Called after each sync, too: what it wrote, and how long write and sync took together. */
+  readonly onSynced?: (bytes: number, tookMs: number) => void;
+  readonly clock?: Pick<Clock, 'monotonicMs'>;
   /** Called once, when the journal stops for good. */
   readonly onFailure?: (cause: Error) => void;
   readonly segmentBytes?: number;
@@ -46,6 +50,7 @@ export function unavailableError(detail: string): TollgateError {
 export class Journal {
   readonly #options: JournalOptions;
   readonly #files: JournalFiles;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #segmentBytes: number;
   #segment: number;
   /** Undefined: it is yet to be created. */
@@ -71,6 +76,7 @@ export class Journal {
   private constructor(options: JournalOptions, files: JournalFiles, end: JournalPosition, file: number | undefined) {
     this.#options = options;
     this.#files = files;
+    this.#clock = options.clock ?? systemClock;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#segment = end.segment;
     if (file !== undefined) this.#file = this.#segmentOn(file, end.segment, end.offset, files.size(file));
@@ -240,7 +246,11 @@ export class Journal {
     this.#buffer = this.#spare ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
     this.#spare = undefined;
     this.#used = 0;
-    const done = (error: Error | null): void => this.#synced(end, error);
+    const startedMs = this.#clock.monotonicMs();
+    const done = (error: Error | null): void => {
+      if (error === null) this.#options.onSynced?.(used, this.#clock.monotonicMs() - startedMs);
+      this.#synced(end, error);
+    };
     file.write(buffer, used, (error, written) => {
       if (buffer.length <= BUFFER_KEPT_BYTES) this.#spare = buffer;
       if (error !== null) return done(error);

@@ -38,7 +38,7 @@ beforeAll(async () => {
     throw new Error('only the inventory is wanted');
   };
   const client = proxyRoutes({ pipeline: { serve: never }, models: { list: never, one: never }, peerOf: never });
-  const open = publicHealthRoutes({ moneyAvailable: never, shuttingDown: never });
+  const open = publicHealthRoutes({ moneyAvailable: never, shuttingDown: never, metrics: never });
   const apps = [
     ['admin', admin],
     ['terms', terms],
@@ -70,6 +70,8 @@ async function call(route: Route, headers: Readonly<Record<string, string>>, que
   return { status: response.status, text: await response.text() };
 }
 
+/** Routes that take operator keys. */
+const isOperators = ({ face, path }: Route): boolean => face === 'admin' || path === '/metrics';
 const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
 
 test('the inventory holds every face', () => {
@@ -147,7 +149,7 @@ describe('B14: every route', () => {
       for (const [{ apiKey }, status] of [
         [deleted, 401],
         [expired, 401],
-        [suspended, route.face === 'admin' ? 401 : 403],
+        [suspended, isOperators(route) ? 401 : 403],
       ] as const) {
         expect([nameOf(route), (await call(route, { authorization: `Bearer ${apiKey}` })).status]).toEqual([
           nameOf(route),
@@ -161,7 +163,7 @@ describe('B14: every route', () => {
 describe('B13: keys on the wrong face', () => {
   test('an API key opens no admin route, wherever it stands', async () => {
     const { apiKey } = gateway;
-    for (const route of routes.filter(({ face }) => face === 'admin')) {
+    for (const route of routes.filter(isOperators)) {
       for (const [headers, query] of [
         [{ authorization: `Bearer ${apiKey}` }, ''],
         [{ 'x-api-key': apiKey }, ''],
@@ -184,7 +186,7 @@ describe('B13: keys on the wrong face', () => {
     ] as const;
     for (const route of routes.filter((each) => !openRoutes.has(nameOf(each)))) {
       for (const [headers, query] of places) {
-        if (route.face === 'admin' && 'authorization' in headers) continue;
+        if (isOperators(route) && 'authorization' in headers) continue;
         const { status } = await call(route, headers, query);
         expect([nameOf(route), status === 401 || (route.face === 'terms' && query !== '' && status === 400)]).toEqual(
           [nameOf(route), true],
@@ -202,7 +204,7 @@ describe('B13: keys on the wrong face', () => {
       '/v1/',
       '/v1/keys',
       '/v1/admin',
-      '/metrics',
+      '/metrics/all',
       '/debug',
       '/.env',
       '/config',

@@ -1,6 +1,7 @@
 // `npm run bench`: what Tollgate costs beside a bare pass-through of the same run. See README.md for the method.
 //   --quick  --slices N  --only max,r500,sse,ttft,memory,start,semantics  --peers  --silence SECONDS
 //   --executable FILE (built afresh if left out)  --no-tollgate (the yardsticks alone)
+//   --watched (also with metrics read, and with traces sent)  --before FILE (another executable, to compare with)
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -23,6 +24,7 @@ import { measureLeaving, measureSilence, measureStalled } from './semantics.ts';
 import { COMPILING_SHARE_MAX, measureStart, runCrowd, runStudy, studies, untilServed, warmUp } from './studies.ts';
 import { directTarget, startBare, startMock, startNginx, startPortkey, type Target, type Upstream } from './targets.ts';
 import { startTollgate } from './tollgate-target.ts';
+import { addedByWatching, startWatched, type Watched } from './watched-targets.ts';
 
 const project = resolve(import.meta.dir, '../..');
 const TOTAL_MAX_MS = 40 * 60_000;
@@ -38,6 +40,8 @@ interface Options {
   readonly tollgate: boolean;
   readonly executable: string | undefined;
   readonly silenceMs: number;
+  readonly watched: boolean;
+  readonly before: string | undefined;
 }
 
 function readOptions(words: readonly string[]): Options {
@@ -50,6 +54,8 @@ function readOptions(words: readonly string[]): Options {
       peers: { type: 'boolean', default: false },
       silence: { type: 'string', default: '60' },
       executable: { type: 'string' },
+      watched: { type: 'boolean', default: false },
+      before: { type: 'string' },
       'no-tollgate': { type: 'boolean', default: false },
     },
   });
@@ -65,6 +71,8 @@ function readOptions(words: readonly string[]): Options {
     peers: values.peers,
     tollgate: !values['no-tollgate'],
     executable: values.executable,
+    watched: values.watched,
+    before: values.before,
     silenceMs: Math.max(1, Number(values.silence)) * 1000,
   };
 }
@@ -82,17 +90,26 @@ interface Bench {
   readonly options: Options;
   readonly upstream: Upstream;
   readonly targets: readonly Target[];
+  readonly watched: Watched | undefined;
   readonly bars: Bar[];
   readonly remarks: string[];
 }
 
 const byName = (bench: Bench, name: string): Target | undefined => bench.targets.find((one) => one.name === name);
 
-async function startTargets(options: Options, upstream: Upstream): Promise<readonly Target[]> {
+async function startTargets(
+  options: Options,
+  upstream: Upstream,
+): Promise<{ readonly targets: readonly Target[]; readonly watched: Watched | undefined }> {
+  let watched: Watched | undefined;
   const targets: Target[] = [directTarget(upstream), startBare(BARE, upstream), startBare(TWIN, upstream)];
   if (options.tollgate) {
     const executable = options.executable === undefined ? await buildExecutable() : resolve(options.executable);
     targets.push(await startTollgate(executable, upstream));
+    if (options.watched) {
+      watched = await startWatched(executable, options.before, upstream);
+      targets.push(...watched.targets);
+    }
   }
   if (options.peers) {
     const peers = { nginx: await startNginx(upstream), portkey: await startPortkey(upstream) };
@@ -102,7 +119,7 @@ async function startTargets(options: Options, upstream: Upstream): Promise<reado
     }
   }
   for (const target of targets) await untilServed(target);
-  return targets;
+  return { targets, watched };
 }
 
 function addStudyBars(bench: Bench, part: Part, figures: readonly TargetFigures[]): void {
@@ -142,6 +159,11 @@ async function runStudies(bench: Bench): Promise<void> {
     const figures = figuresOf(study, slices, bare);
     console.log(`${studyTable(study, figures, BARE)}\n${threadLines(study, slices)}\n`);
     addStudyBars(bench, study.name, figures);
+    const added = addedByWatching(study.title, figures);
+    if (added !== undefined) {
+      console.log(`${added.text}\n`);
+      bench.bars.push(...added.bars);
+    }
     const twins = study.name === 'ttft' ? undefined : twinNote(study, figures, TWIN);
     if (twins !== undefined) bench.remarks.push(twins);
     if (discarded > 0)
@@ -247,8 +269,8 @@ async function measureStarts(bench: Bench): Promise<void> {
 async function run(options: Options): Promise<string> {
   const started = machineTime();
   const upstream = await startMock();
-  const targets = await startTargets(options, upstream);
-  const bench: Bench = { options, upstream, targets, bars: [], remarks: [] };
+  const { targets, watched } = await startTargets(options, upstream);
+  const bench: Bench = { options, upstream, targets, watched, bars: [], remarks: [] };
   if (!pinning) bench.remarks.push('no taskset or only one core: nothing is pinned, figures are rough');
 
   await Bun.sleep(1000);
@@ -263,6 +285,7 @@ async function run(options: Options): Promise<string> {
   await runStudies(bench);
   if (options.only.has('memory')) await measureMemory(bench, idleMb);
   if (options.only.has('semantics')) await measureSemantics(bench);
+  bench.remarks.push(...((await watched?.remarks()) ?? []));
   const ownCpuMs = targets.reduce((sum, { child }) => sum + readCpu(child.pid).totalMs, 0);
   if (options.only.has('start')) await measureStarts(bench);
 

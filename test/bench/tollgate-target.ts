@@ -85,44 +85,59 @@ async function createKey(origin: string, operatorKey: string): Promise<string> {
   return admin.create('api-keys', key, ['key']);
 }
 
+/** How one Tollgate differs from another in the same run. */
+export interface Variant {
+  readonly name: string;
+  readonly argv?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Tollgate as a target, with what a command beside it needs. */
 export interface TollgateTarget extends Target {
+  readonly origin: string;
   readonly dataFolder: string;
   readonly operatorKey: string;
 }
 
-export async function startTollgate(executable: string, upstream: Upstream): Promise<TollgateTarget> {
+export async function startTollgate(
+  executable: string,
+  upstream: Upstream,
+  variant: Variant = { name: 'tollgate' },
+): Promise<TollgateTarget> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
   process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
   const operatorKey = generateKey('operator-key', systemRandomBytes);
+  const always = ['--data', dataFolder, '--preset', 'personal'];
   const start = (name: string): { readonly origin: string; readonly child: ReturnType<typeof startChild> } => {
     const port = freePort();
     const child = startChild({
       name,
       core: cores.gateway,
-      command: [executable, 'serve', '--port', String(port), '--data', dataFolder, '--preset', 'personal'],
+      command: [executable, 'serve', '--port', String(port), ...always, ...(variant.argv ?? [])],
       environment: {
         OPENAI_API_KEY: 'sk-upstream',
         OPENAI_BASE_URL: `${upstream.origin}/v1`,
         TOLLGATE_OPERATOR_KEY: operatorKey,
+        ...variant.environment,
       },
       folder: dataFolder,
     });
     return { origin: `http://127.0.0.1:${port}`, child };
   };
-  const first = start('tollgate');
+  const first = start(variant.name);
   await untilServing(first.origin, first.child.exited);
   const headers = [`authorization: Bearer ${await createKey(first.origin, operatorKey)}`];
   const asTarget = ({ origin, child }: ReturnType<typeof start>): TollgateTarget => ({
+    name: variant.name,
+    origin,
     dataFolder,
     operatorKey,
-    name: 'tollgate',
     url: `${origin}/v1/chat/completions`,
     headers,
     child,
     slow: false,
     // One process holds the data folder: the caller stops the first before it starts the next.
-    restart: () => asTarget(start('tollgate-again')),
+    restart: () => asTarget(start(`${variant.name}-again`)),
   });
   return asTarget(first);
 }

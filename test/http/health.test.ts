@@ -55,7 +55,11 @@ test.each([
 
 describe('public health', () => {
   const ask = async (path: string, money: boolean, stopping: boolean) => {
-    const app = publicHealthRoutes({ moneyAvailable: () => money, shuttingDown: () => stopping });
+    const app = publicHealthRoutes({
+      moneyAvailable: () => money,
+      shuttingDown: () => stopping,
+      metrics: () => Promise.reject(new Error('not asked')),
+    });
     const response = await app.handle(new Request(`http://localhost${path}`));
     return { status: response.status, body: (await response.json()) as unknown };
   };
@@ -68,6 +72,42 @@ describe('public health', () => {
     expect((await ask('/readyz', true, false)).status).toBe(200);
     expect(await ask('/readyz', false, false)).toEqual({ status: 503, body: { status: 'money-unavailable' } });
     expect(await ask('/readyz', true, true)).toEqual({ status: 503, body: { status: 'shutting-down' } });
+  });
+
+  test('takes HEAD as it takes GET, and nothing else', async () => {
+    const gateway = await startTestGateway();
+    for (const path of ['/healthz', '/readyz', '/status']) {
+      const [get, head, post] = await Promise.all(
+        ['GET', 'HEAD', 'POST'].map((method) => fetch(`${gateway.url}${path}`, { method })),
+      );
+      expect([get?.status, head?.status, post?.status]).toEqual([200, 200, 404]);
+      expect(await head?.text()).toBe('');
+      expect(head?.headers.get('content-type')).toBe(get?.headers.get('content-type') ?? '');
+      const text = (await get?.text()) ?? '';
+      expect(text).not.toContain('0.1.0');
+      expect(text).not.toContain('simulator');
+    }
+    await gateway.stop();
+  });
+
+  test('is not ready while it drains, as the load balancer sees it', async () => {
+    const gateway = await startTestGateway();
+    const stop = new AbortController();
+    const stream = await gateway.client(
+      '/chat/completions',
+      { model: 'sim/echo', stream: true, messages: [{ role: 'user', content: '[[sim: chunks=500 gap=20]]' }] },
+      {},
+      stop.signal,
+    );
+    expect(stream.status).toBe(200);
+    const face = await gateway.serving.gateway.faces.public();
+    const ask = async () => (await face(new Request('http://localhost/readyz'))).status;
+    expect(await ask()).toBe(200);
+    const closing = gateway.serving.gateway.close();
+    expect(await ask()).toBe(503);
+    stop.abort();
+    await closing;
+    await gateway.stop();
   });
 
   test('has a status for people', async () => {

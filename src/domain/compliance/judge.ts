@@ -64,13 +64,25 @@ export function createJudge(
   policies: Asked,
   report: (fault: PolicyFault) => void,
   timer?: StartTimer,
+  /** Told of each denial, also of one that is not the first. */
+  denied: (policy: string, clause: string) => void = () => {},
 ): Judge {
   const aboutRequest = byGate(policies, 'request');
   const aboutUpstream = byGate(policies, 'upstream');
   const asked = (gate: Gate, about: About): Asked =>
     (about === 'request' ? aboutRequest : aboutUpstream)[gate];
 
-  const askOne = createAskPolicy(report, timer);
+  const ask = createAskPolicy(report, timer);
+  const noted = (policy: string, decision: Decision): Decision => {
+    if (decision.verdict === 'deny') denied(policy, decision.clause);
+    return decision;
+  };
+  const askOne = (loaded: LoadedPolicy, facts: PolicyFacts): Decision | Promise<Decision> => {
+    const decision = ask(loaded, facts);
+    return decision instanceof Promise
+      ? decision.then((late) => noted(loaded.name, late))
+      : noted(loaded.name, decision);
+  };
 
   return {
     asks: (gate, about) => asked(gate, about).length > 0,

@@ -7,9 +7,9 @@ import { systemClock, type Clock, type EpochMs } from '../../core/clock.ts';
 import { newId as randomId, type AccountId, type IdSource, type MovementId, type RequestId } from '../../core/ids.ts';
 import { MoneyRangeError, NANO_MAX, type Currency, type Nano } from '../../core/money.ts';
 import { lockDataFolder, type DataFolderLock } from '../../store/data-folder-lock.ts';
-import type { JournalFiles, JournalPosition } from '../../store/journal-files.ts';
+import type { JournalPosition } from '../../store/journal-files.ts';
 import { JournalKeeper } from '../../store/journal-keeper.ts';
-import { Journal, unavailableError } from '../../store/journal.ts';
+import { Journal, unavailableError, type JournalOptions } from '../../store/journal.ts';
 import { LedgerLoad, loadedPosition, moveLoadedPosition } from '../../store/ledger-load.ts';
 import { Loader, type LoaderThread } from '../../store/loader.ts';
 import { journalFolder, openLedgerForLoading, openLedgerForReading } from '../../store/schema/ledger.ts';
@@ -19,23 +19,22 @@ import type {
   Balance, BudgetCap, BudgetWindow, Closing, ClosingResult, HoldOutcome, Ledger, MovementRequest, MovementResult,
 } from './ledger.ts';
 import { endedError, messageOf, refused } from './ledger-errors.ts';
+import { ledgerFigures, type LedgerFigures } from './ledger-figures.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import { holdJson, recordJson, usageRecordJson } from './record-json.ts';
 import { RecentMovements, type RecentMovement } from './recent-movements.ts';
 import { recoveredClosing } from './recovered.ts';
 import type { Hold, Movement } from './records.ts';
 
-export interface EmbeddedLedgerOptions {
+export interface EmbeddedLedgerOptions extends Pick<JournalOptions, 'files' | 'segmentBytes' | 'onSynced'> {
   /** The data folder. Created if missing. */
   readonly folder: string;
   /** A line for the operator's log. */
   readonly warn: (message: string) => void;
   readonly clock?: Clock;
   readonly newId?: IdSource;
-  readonly files?: JournalFiles;
   /** Called with the folder's lock held, before anything of it is opened. What it throws ends the opening. */
   readonly beforeOpening?: () => Promise<void>;
-  readonly segmentBytes?: number;
   readonly startThread?: () => LoaderThread;
 }
 
@@ -67,7 +66,7 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
     let orphans: ReturnType<LedgerRows['openHolds']>;
     try {
       const from = loadedPosition(database);
-      const journal = Journal.open({ folder: journalFolder(options.folder), from, ...optional(options) });
+      const journal = Journal.open({ ...options, folder: journalFolder(options.folder), from });
       const end = journal.position;
       await journal.close();
       if (end.sequence > from.sequence) {
@@ -88,11 +87,6 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
     throw error;
   }
 }
-
-const optional = (options: EmbeddedLedgerOptions): { files?: JournalFiles; segmentBytes?: number } => ({
-  ...(options.files === undefined ? {} : { files: options.files }),
-  ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
-});
 
 export class EmbeddedLedger implements Ledger {
   readonly #options: EmbeddedLedgerOptions;
@@ -126,7 +120,7 @@ export class EmbeddedLedger implements Ledger {
       ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
     });
     this.#journal = Journal.open({
-      folder: journalFolder(options.folder), from: loaded, ...optional(options),
+      ...options, folder: journalFolder(options.folder), from: loaded,
       onDurable: (position) => this.#loader.advance(position),
       onFailure: (cause) =>
         options.warn(`the money journal cannot be written (${cause.message}); paid calls are refused until a restart`),
@@ -143,10 +137,13 @@ export class EmbeddedLedger implements Ledger {
     return this.#book.holds;
   }
 
+  get figures(): LedgerFigures {
+    return ledgerFigures(this.#options, this.#journal, this.#loader.loaded, this.#book.holds.size);
+  }
+
   async openAccount(accountId: AccountId, currency: Currency, overdraftNano: Nano): Promise<void> {
-    if (!/^[A-Z][A-Z0-9]{2,11}$/.test(currency)) {
-      throw refused('invalid_request', 'currency: an ISO 4217 code in capitals is needed.');
-    }
+    const isCode = /^[A-Z][A-Z0-9]{2,11}$/.test(currency);
+    if (!isCode) throw refused('invalid_request', 'currency: an ISO 4217 code in capitals is needed.');
     if (overdraftNano < 0n || overdraftNano > NANO_MAX) throw new MoneyRangeError('overdraft');
     const known = this.#book.account(accountId);
     if (known !== undefined && known.currency !== currency) {
