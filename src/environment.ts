@@ -18,6 +18,17 @@ export interface Environment {
   readonly logRequests: boolean;
   readonly passTraceOn: boolean;
   readonly openTelemetry: OpenTelemetryVariables;
+  /** Twins of the flags of TLS. */
+  readonly tls: {
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+    readonly acmeDomains: string | undefined;
+    readonly acmeAgree: boolean;
+    readonly acmeEmail: string | undefined;
+    readonly acmeDirectory: string | undefined;
+    readonly acmeCa: string | undefined;
+    readonly httpPort: string | undefined;
+  };
   readonly simulatorFaults: boolean;
   readonly recordings: string | undefined;
   /** Set once the process was started again with Bun's cap on concurrent fetches lifted. */
@@ -71,6 +82,16 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     logRequests: variables['TOLLGATE_LOG_REQUESTS'] === '1',
     passTraceOn: variables['TOLLGATE_PASS_TRACE_ON'] === '1',
     openTelemetry: openTelemetryOf((name) => present(variables[`OTEL_${name}`])),
+    tls: {
+      cert: present(variables['TOLLGATE_TLS_CERT']),
+      key: present(variables['TOLLGATE_TLS_KEY']),
+      acmeDomains: present(variables['TOLLGATE_ACME_DOMAINS']),
+      acmeAgree: variables['TOLLGATE_ACME_AGREE'] === '1',
+      acmeEmail: present(variables['TOLLGATE_ACME_EMAIL']),
+      acmeDirectory: present(variables['TOLLGATE_ACME_DIRECTORY']),
+      acmeCa: present(variables['TOLLGATE_ACME_CA']),
+      httpPort: present(variables['TOLLGATE_HTTP_PORT']),
+    },
     simulatorFaults: variables['TOLLGATE_SIMULATOR_FAULTS'] === '1',
     recordings: present(variables['TOLLGATE_RECORDINGS']),
     fetchCapLifted: present(variables['BUN_CONFIG_MAX_HTTP_REQUESTS']) !== undefined,

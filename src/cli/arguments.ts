@@ -2,6 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import type { Environment } from '../environment.ts';
+import type { TlsSettings } from '../http/tls/tls-settings.ts';
+import { tlsFlags, tlsFlagsHelp, tlsSettings } from './tls-arguments.ts';
 import { watchingFlags, watchingFlagsHelp, watchingSettings, type WatchingSettings } from './watching.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -17,6 +19,8 @@ export interface ServeSettings {
   readonly hostNames: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly watching: WatchingSettings;
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsSettings | undefined;
 }
 
 const PORT_DEFAULT = 8787;
@@ -33,6 +37,7 @@ const flags = {
   'allowed-hosts': { type: 'string' },
   'trusted-proxy': { type: 'string' },
   ...watchingFlags,
+  ...tlsFlags,
 } as const;
 
 export const serveFlagsHelp = `  --port N             port to listen on (TOLLGATE_PORT, ${PORT_DEFAULT}; 0 picks a free one)
@@ -43,11 +48,15 @@ export const serveFlagsHelp = `  --port N             port to listen on (TOLLGAT
   --public-url URL     the address that clients know, for links (TOLLGATE_PUBLIC_URL)
   --allowed-hosts A,B  host names that clients may call us by (TOLLGATE_ALLOWED_HOSTS)
   --trusted-proxy A,B  address ranges of proxies that tell the client's address (TOLLGATE_TRUSTED_PROXY)
+${tlsFlagsHelp}
 ${watchingFlagsHelp}`;
 
 export function serveSettings(argv: readonly string[], environment: Environment): ServeSettings {
   const values = parsed(argv);
-  const publicUrl = values['public-url'] ?? environment.publicUrl;
+  const tls = tlsSettings(values, environment);
+  const certified = tls?.kind === 'acme' ? tls.domains : [];
+  const named = certified[0] === undefined ? undefined : `https://${certified[0]}`;
+  const publicUrl = values['public-url'] ?? environment.publicUrl ?? named;
   return {
     port: portOf(values.port ?? environment.port),
     host: values.host ?? environment.host ?? HOST_DEFAULT,
@@ -58,7 +67,9 @@ export function serveSettings(argv: readonly string[], environment: Environment)
     hostNames: [
       ...listOf(values['allowed-hosts'] ?? environment.allowedHosts),
       ...(publicUrl === undefined ? [] : [new URL(urlOf(publicUrl)).hostname]),
+      ...certified,
     ],
+    tls,
     trustedProxies: listOf(values['trusted-proxy'] ?? environment.trustedProxy),
     watching: watchingSettings(values, environment),
   };

@@ -20,6 +20,7 @@ import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
 import { readUsableConfig } from './read-config.ts';
 import { forgetRunning, tellRunning } from './running-file.ts';
+import { startSecured } from './serve-tls.ts';
 import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
 import { createServeLog, openWatches, withMetricsKey } from './watching.ts';
@@ -41,6 +42,8 @@ export interface Serving {
   readonly firstStart: FirstStart | undefined;
   readonly operator: OperatorKey;
   readonly log: Log;
+  /** Reads the files of `--tls-cert` and `--tls-key` again. */
+  reloadCertificates(): void;
   stop(): Promise<void>;
 }
 
@@ -107,16 +110,16 @@ async function start(
     redactor.register(operator.key);
     const unfinished = needsFirstStart(gateway.accounts.accountsFound, dataFolder);
     const first = unfinished ? await firstStart(gateway, dataFolder) : undefined;
-    const running = startServer({
-      host: settings.host,
-      port: settings.port,
-      hostNames: settings.hostNames,
-      faces: gateway.faces,
-    });
+    const { host, port, hostNames, tls } = settings;
+    const listening = { host, port, hostNames, faces: gateway.faces };
+    const surroundings = { settings, dataFolder, log, redactor };
+    const secured = tls === undefined ? undefined : await startSecured(listening, tls, surroundings);
+    const running = secured ?? startServer(listening);
     server = running;
-    const endRunning = tellRunning(dataFolder, running.url, systemClock.now());
+    const endRunning = tellRunning(dataFolder, secured?.localUrl ?? running.url, systemClock.now());
     return {
       server: running,
+      reloadCertificates: () => secured?.reloadCertificates(),
       gateway,
       operator,
       log,
@@ -186,6 +189,7 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
       },
     );
   };
+  process.on('SIGHUP', () => serving.reloadCertificates());
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return promise;

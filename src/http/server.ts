@@ -48,6 +48,28 @@ export interface RunningServer {
   kill(): void;
 }
 
+/** Where a server listens. Several may listen on one port: each certificate has a server of its own (`tls/`). */
+export interface ListenWhere {
+  readonly hostname: string;
+  readonly port: number;
+  /** PEM. Undefined: plain HTTP. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Two gateways on one port would share its requests in silence: only for servers of one process. */
+  readonly reusePort: boolean;
+  /** The client's address where the socket's peer is a front of our own, told by the port that the front calls from. */
+  readonly clientOf?: (sourcePort: number) => string | undefined;
+}
+
+export interface OpenServer {
+  readonly port: number;
+  /** See `RunningServer.mayBeQuiet`; for a request of any server of this process. */
+  idleAfter(request: Request, seconds: number): void;
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+export type OpenServerAt = (where: ListenWhere) => OpenServer;
+
 /** Seconds without a byte after which a connection is closed, unless its request may be quiet. At most 255 in Bun. */
 const IDLE_SECONDS = 60;
 
@@ -58,41 +80,64 @@ const peers = new WeakMap<Request, string>();
 export const peerOf = (request: Request): string => peers.get(request) ?? 'unknown';
 
 export function startServer(options: ServerOptions): RunningServer {
+  const server = serverOpener(options)({ hostname: options.host, port: options.port, reusePort: false });
+  return runningServer(options, 'http', server, () => server);
+}
+
+/** What surrounding code knows of a server, or of several that take turns on one port. */
+export function runningServer(
+  { host, idleSeconds = IDLE_SECONDS }: ServerOptions,
+  scheme: 'http' | 'https',
+  server: Pick<OpenServer, 'port' | 'stop' | 'kill'>,
+  current: () => Pick<OpenServer, 'idleAfter'>,
+): RunningServer {
+  return {
+    port: server.port,
+    url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${server.port}`,
+    mayBeQuiet: (request) => current().idleAfter(request, 0),
+    replyEnds: (request) => current().idleAfter(request, idleSeconds),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+  };
+}
+
+/** A function that opens servers with the same faces and checks. */
+export function serverOpener(options: ServerOptions): OpenServerAt {
   const hostVerdict = createHostCheck(options.hostNames);
   const { faces, idleSeconds: idleTimeout = IDLE_SECONDS } = options;
-  const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    // Two gateways on one port would share its requests in silence.
-    reusePort: false,
-    idleTimeout,
-    // Or else the runtime answers `/bun:info` itself, to anybody, before our handler: its version, and the machine's.
-    development: false,
-    // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
-    maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
-    fetch(request, self) {
-      const verdict = hostVerdict(request.headers.get('host'));
-      if (verdict !== 'ok') return refusedHost(verdict);
-      const path = pathOf(request.url);
-      if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
-      const expectation = request.headers.get('expect');
-      if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
-      const peer = normalised(self.requestIP(request)?.address);
-      const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
-      if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
-      peers.set(request, peer);
-      return faceOf(faces, path, request);
-    },
-    error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),
-  });
-  const port = server.port ?? options.port;
-  return {
-    port,
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
-    mayBeQuiet: (request) => server.timeout(request, 0),
-    replyEnds: (request) => server.timeout(request, idleTimeout),
-    stop: () => server.stop(),
-    kill: () => void server.stop(true),
+  return ({ hostname, port, tls, reusePort, clientOf }) => {
+    const server = Bun.serve({
+      hostname,
+      port,
+      reusePort,
+      ...(tls === undefined ? {} : { tls: { ...tls } }),
+      idleTimeout,
+      // Or else the runtime answers `/bun:info` itself, to anybody, before our handler: its version, and the machine's.
+      development: false,
+      // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
+      maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
+      fetch(request, self) {
+        const verdict = hostVerdict(request.headers.get('host'));
+        if (verdict !== 'ok') return refusedHost(verdict);
+        const path = pathOf(request.url);
+        if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
+        const expectation = request.headers.get('expect');
+        if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
+        const socket = self.requestIP(request);
+        const peer = normalised(clientOf === undefined ? socket?.address : clientOf(socket?.port ?? 0));
+        const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
+        if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
+        peers.set(request, peer);
+        return faceOf(faces, path, request);
+      },
+      error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),
+    });
+    return {
+      port: server.port ?? port,
+      idleAfter: (request, seconds) => server.timeout(request, seconds),
+      stop: () => server.stop(),
+      kill: () => void server.stop(true),
+    };
   };
 }
 
