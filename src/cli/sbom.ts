@@ -79,7 +79,7 @@ function componentOf(reference: string, folder: string, manifest: Manifest, sha5
   const { name, license } = manifest;
   const purl = `pkg:npm/${name.replace('@', '%40')}@${manifest.version}`;
   const [group, base] = name.startsWith('@') ? name.split('/') : [undefined, name];
-  const stated = license ?? 'not stated';
+  const stated = chosen(license ?? 'not stated');
   // An expression cannot carry texts; they stand with a single licence only.
   const licenses = / (?:OR|AND|WITH) /.test(stated)
     ? [{ expression: stated }]
@@ -96,6 +96,9 @@ function componentOf(reference: string, folder: string, manifest: Manifest, sha5
   };
 }
 
+/** Of several licences that are offered, the first: those who offer a choice name the freest one first. */
+const chosen = (stated: string): string => /^\(([\w.-]+) OR [\w.-]+\)$/.exec(stated)?.[1] ?? stated;
+
 /** Licence texts of a package, one after the other: their notices must go wherever the code goes. */
 function textIn(folder: string) {
   const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -103,7 +106,15 @@ function textIn(folder: string) {
     .filter((name) => /^(?:licen[cs]e|copying|notice)(?:[-.].*)?$|\.licen[cs]e\.txt$/i.test(name))
     .toSorted()
     .map((name) => readFileSync(join(folder, name), 'utf8').trim());
+  if (texts.length === 0) texts.push(...chapterIn(join(folder, 'README.md')));
   return texts.length === 0 ? {} : { text: { contentType: 'text/plain', content: texts.join('\n\n') } };
+}
+
+/** Some packages have their licence as the last chapter of their README only. */
+function chapterIn(readme: string): readonly string[] {
+  const text = existsSync(readme) ? readFileSync(readme, 'utf8') : '';
+  const chapter = /^(?:#+ *)?licen[cs]e *(?:\n-+)?$/im.exec(text);
+  return chapter === null ? [] : [text.slice(chapter.index).trim()];
 }
 
 /** Hex SHA-512 of each locked package's archive, by `name@version`. */
