@@ -4,9 +4,9 @@ import type { EpochMs } from './core/clock.ts';
 import { systemRandomBytes } from './core/secrets.ts';
 import { pluginFacts } from './config/plugin-facts.ts';
 import type { CatalogService } from './domain/catalog/open-catalog.ts';
+import type { ConfigDesk } from './domain/applied-config/config-desk.ts';
 import { createOperatorKeysService } from './domain/operators/operator-keys-service.ts';
-import { createControlRegistry, policyControls } from './domain/terms/clause-matrix.ts';
-import { builtInControls } from './domain/terms/controls.ts';
+import type { ControlRegistry } from './domain/terms/clause-matrix.ts';
 import type { Readers } from './http/admin/open-readers.ts';
 import { servedPaths } from './http/proxy/served-paths.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
@@ -36,6 +36,8 @@ export function createFaces(
   parts: Pick<Parts, 'accounts' | 'ledger' | 'terms' | 'ids' | 'measures'> & {
     readonly startedAt: EpochMs;
     readonly catalog: CatalogService;
+    readonly controls: ControlRegistry;
+    readonly config: ConfigDesk;
     readonly nouns: SqlFile<NounTables>;
   },
 ): GatewayFaces {
@@ -73,7 +75,7 @@ export function createFaces(
         health: services.health,
         version: settings.version,
         upstreams: () => services.catalog.upstreams().map(({ name }) => name),
-        configGeneration: settings.configGeneration ?? (() => 1),
+        configGeneration: () => parts.config.state().generation,
         spansDropped: () => settings.telemetry?.spansDropped() ?? [],
       },
       { operatorKeys, clock: services.clock, addressOf },
@@ -88,11 +90,7 @@ export function createFaces(
     });
     return (request: Request) => health.handle(request);
   });
-  const controls = createControlRegistry();
-  controls.registerControls(builtInControls);
-  controls.registerControls(
-    policyControls(settings.resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))),
-  );
+  const { controls } = parts;
   let opened: Promise<Readers> | undefined;
   const readers = once(async () => {
     const { openReaders } = await import('./http/admin/open-readers.ts');
@@ -115,9 +113,8 @@ export function createFaces(
       operators,
       services,
       running,
-      controls,
       addressOf,
-      plugins: () => pluginFacts(settings.resolved),
+      plugins: () => pluginFacts(parts.config.inForce()),
       ...parts,
     });
   });

@@ -5,6 +5,9 @@ import type { Deadlines } from './core/bounds.ts';
 import type { Chance, Clock } from './core/clock.ts';
 import type { Log } from './core/log.ts';
 import type { RandomBytes } from './core/secrets.ts';
+import type { ConfigLines } from './config/config-lines.ts';
+import type { ConfigOrigin } from './config/config-origin.ts';
+import type { ConfigReading } from './config/config-reading.ts';
 import type { ResolvedConfig } from './config/resolve.ts';
 import type { OperatorKeys } from './http/admin/guard.ts';
 import type { IdleConnections } from './pipeline/running.ts';
@@ -12,6 +15,16 @@ import type { RequestWatch } from './pipeline/services.ts';
 import type { UpstreamTransport } from './pipeline/transport/transport.ts';
 import type { Telemetry } from './telemetry/open-telemetry.ts';
 import type { JournalFiles } from './store/journal-files.ts';
+
+/** Where the config came from, and how to read it again. */
+export interface ConfigFile {
+  readonly origin: ConfigOrigin;
+  /** Upstreams that stand for the simulator, whose address is another one at each start. */
+  readonly simulated: readonly string[];
+  readonly lines: () => Promise<ConfigLines>;
+  /** The whole chain again, as at a start. */
+  readonly read: () => Promise<ConfigReading>;
+}
 
 export interface GatewaySettings {
   readonly resolved: ResolvedConfig;
@@ -33,12 +46,12 @@ export interface GatewaySettings {
   readonly masterKey?: string | undefined;
   /** Told of every secret that becomes live while the gateway runs, so that no log prints it. */
   readonly guardSecret?: (secret: string) => void;
-  /** Which config is in use, counted up with each; 1 where there is only ever one. */
-  readonly configGeneration?: () => number;
   /** Exports traces and metrics; without it none of that is loaded. */
   readonly telemetry?: Telemetry | undefined;
   /** Told of each request's end, besides the counters and the telemetry. */
   readonly watches?: readonly RequestWatch[];
+  /** Where the config came from. Left out: it was compiled in, and there is nothing to read again. */
+  readonly configFile?: ConfigFile;
   readonly newId?: IdSource;
   readonly randomBytes?: RandomBytes;
   readonly deadlines?: Deadlines;

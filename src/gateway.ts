@@ -1,10 +1,15 @@
 // The composition root: a resolved config and what surrounds it become a gateway that answers requests. Everything is
 // handed in here and nowhere else; what is not needed by most requests is made when it is first asked for.
 
+import type { DeclaredAt } from './core/declared-at.ts';
 import { newId } from './core/ids.ts';
 import { deadlines as defaultDeadlines } from './core/bounds.ts';
+import type { Log } from './core/log.ts';
 import { systemRandomBytes } from './core/secrets.ts';
+import { noLines } from './config/config-lines.ts';
+import type { ResolvedConfig } from './config/resolve.ts';
 import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts';
+import type { ConfigDesk } from './domain/applied-config/config-desk.ts';
 import type { Catalog } from './domain/catalog/catalog.ts';
 import { openCatalog } from './domain/catalog/open-catalog.ts';
 import { openEmbeddedLedger, type EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
@@ -19,10 +24,12 @@ import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import { openNouns } from './store/nouns.ts';
 import { prepareUpgrade } from './store/upgrade.ts';
 import { createFaces } from './gateway-faces.ts';
-import { pipelineServices } from './gateway-services.ts';
-import type { GatewaySettings } from './gateway-settings.ts';
+import { createLiveControls } from './gateway-controls.ts';
+import { createConfigDesk, type RunningDesk } from './gateway-reload.ts';
+import { declaredAccounts, pipelineServices } from './gateway-services.ts';
+import type { ConfigFile, GatewaySettings } from './gateway-settings.ts';
 
-export type { GatewaySettings } from './gateway-settings.ts';
+export type { ConfigFile, GatewaySettings } from './gateway-settings.ts';
 
 export interface Gateway {
   readonly faces: Faces;
@@ -32,6 +39,7 @@ export interface Gateway {
   readonly ledger: EmbeddedLedger;
   readonly catalog: Catalog;
   readonly terms: Terms;
+  readonly config: ConfigDesk;
   /** Refuses new requests, lets the running ones end, writes everything, and lets go of the data folder. */
   close(): Promise<void>;
 }
@@ -57,6 +65,9 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
   });
   const nouns = openNouns(dataFolder);
+  let desk: RunningDesk | undefined;
+  const declaredAt: DeclaredAt = async (noun, name) => desk?.declaredAt(noun, name);
+  const guardSecret = settings.guardSecret ?? (() => {});
   try {
     const accounts = await openAccounts({
       file: nouns,
@@ -64,15 +75,11 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       clock,
       newId: ids,
       randomBytes: settings.randomBytes ?? systemRandomBytes,
-      configGroups: resolved.config.groups ?? [],
-      currency: resolved.currency,
+      config: declaredAccounts(resolved),
+      declaredAt,
     });
     for (const warning of accounts.warnings) log.warn('accounts', { message: warning });
-    const {
-      catalog,
-      service: catalogService,
-      warnings,
-    } = await openCatalog({
+    const openedCatalog = await openCatalog({
       file: nouns,
       resolved,
       dataFolder,
@@ -80,10 +87,12 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       newId: ids,
       randomBytes: settings.randomBytes ?? systemRandomBytes,
       masterKey: settings.masterKey,
-      guardSecret: settings.guardSecret ?? (() => {}),
+      guardSecret,
+      declaredAt,
       groupExists: (name) => accounts.directory.group(name) !== undefined,
     });
-    for (const warning of warnings) log.warn('catalog', { message: warning });
+    const { catalog } = openedCatalog;
+    for (const warning of openedCatalog.warnings) log.warn('catalog', { message: warning });
     live.catalog = catalog;
     settings.telemetry?.start({ catalog, measures });
     const terms = await openTerms(resolved.terms, { store: createTermsStore(nouns), clock, newId: ids });
@@ -94,17 +103,35 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const running = createRunningRequests(clock, deadlines, settings.connections);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
     const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens, measures };
-    const services = pipelineServices(settings, parts);
-    const { faces, describedApps, closeReaders } = createFaces(settings, services, running, {
+    const reloadable = pipelineServices(settings, parts);
+    const controls = createLiveControls(resolved);
+    desk = createConfigDesk({
+      first: resolved,
+      file: settings.configFile ?? compiledIn(resolved),
+      version: settings.version,
+      clock,
+      log,
+      guardSecret,
+      nouns,
+      accounts,
+      catalog: openedCatalog,
+      terms,
+      others: [reloadable, controls],
+      stopping: () => running.stopping,
+    });
+    const { faces, describedApps, closeReaders } = createFaces(settings, reloadable.services, running, {
       startedAt,
       accounts,
       ledger,
       terms,
       ids,
-      catalog: catalogService,
+      catalog: openedCatalog.service,
+      controls: controls.registry,
+      config: desk,
       nouns,
       measures,
     });
+    const recording = recordSoon(desk, log);
     return {
       faces,
       describedApps,
@@ -112,8 +139,10 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       ledger,
       catalog,
       terms,
+      config: desk,
       async close() {
         await running.drain();
+        await recording.settled();
         transport.close();
         tokens.close();
         const told = settings.telemetry?.close();
@@ -128,4 +157,33 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     await nouns.close();
     throw error;
   }
+}
+
+const compiledIn = (resolved: ResolvedConfig): ConfigFile => {
+  const reading = {
+    ok: true,
+    resolved,
+    origin: { kind: 'compiled-in' },
+    simulated: [],
+    lines: async () => noLines,
+  } as const;
+  return { ...reading, read: async () => reading };
+};
+
+/** A start answers first; what its config changed is written down a moment later, or when it ends before that. */
+const RECORD_AFTER_MS = 250;
+
+function recordSoon(desk: RunningDesk, log: Log) {
+  const record = () =>
+    desk
+      .recordStart()
+      .catch((error: unknown) => log.error('config', { message: 'not recorded', detail: String(error) }));
+  const timer = setTimeout(() => void record(), RECORD_AFTER_MS);
+  return {
+    async settled() {
+      clearTimeout(timer);
+      await record();
+      await desk.settled();
+    },
+  };
 }

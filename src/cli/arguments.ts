@@ -75,6 +75,28 @@ export function serveSettings(argv: readonly string[], environment: Environment)
   };
 }
 
+/** Flags of `check` besides those of `serve`. */
+export interface CheckSettings extends ServeSettings {
+  /** Undefined: no comparison. `applied`: with what the data folder's gateway applied last. */
+  readonly diff: 'applied' | { readonly file: string } | undefined;
+}
+
+export const checkFlagsHelp = `  --diff [FILE]        say what this config would change: against what was applied last to the data folder of
+                       --data, also while a gateway runs on it, or against another config file`;
+
+/** `--diff` takes a value or none, which no parser of flags can know: it is taken out first. */
+export function checkSettings(argv: readonly string[], environment: Environment): CheckSettings {
+  const at = argv.findIndex((word) => word === '--diff' || word.startsWith('--diff='));
+  if (at < 0) return { ...serveSettings(argv, environment), diff: undefined };
+  const word = argv[at] ?? '';
+  const next = argv[at + 1];
+  const inNext = word === '--diff' && next !== undefined && !next.startsWith('-');
+  const file = word.startsWith('--diff=') ? word.slice('--diff='.length) : inNext ? next : undefined;
+  if (file === '') throw new UsageError('--diff=: name a config file, or leave out the equals sign');
+  const rest = [...argv.slice(0, at), ...argv.slice(at + (inNext ? 2 : 1))];
+  return { ...serveSettings(rest, environment), diff: file === undefined ? 'applied' : { file } };
+}
+
 function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: flags, strict: true, allowPositionals: false }).values;

@@ -1,39 +1,34 @@
 // `tollgate check`: the resolved config, the clauses with the controls that keep them, and everything that is wrong.
 
+import { describeProblem, type ConfigLines } from '../config/config-lines.ts';
 import { pluginFacts } from '../config/plugin-facts.ts';
 import type { PluginSource, ResolvedConfig } from '../config/resolve.ts';
-import {
-  clauseMatrix,
-  createControlRegistry,
-  describeUnkept,
-  policyControls,
-  unkeptPromises,
-} from '../domain/terms/clause-matrix.ts';
-import { builtInControls } from '../domain/terms/controls.ts';
+import { clauseMatrix, describeUnkept, unkeptPromises } from '../domain/terms/clause-matrix.ts';
 import { parseDocuments } from '../domain/terms/terms-service.ts';
+import type { DeclaredNoun } from '../core/declared-at.ts';
 import { formatNano } from '../core/money.ts';
 import type { PluginKind } from '../plugin/define.ts';
 import { usageParts } from '../plugin/usage.ts';
-import { serveSettings } from './arguments.ts';
+import { controlsOf } from '../gateway-controls.ts';
+import { checkSettings } from './arguments.ts';
+import { diffCommand } from './diff.ts';
 import { readConfig } from './read-config.ts';
 import type { CommandContext } from './serve.ts';
 import { placeNowhere } from './simulator-place.ts';
 
 export async function checkCommand(argv: readonly string[], context: CommandContext): Promise<number> {
-  const settings = serveSettings(argv, context.environment);
+  const settings = checkSettings(argv, context.environment);
   const result = await readConfig(settings, context, placeNowhere);
   if (!result.ok) {
-    context.printError(`${result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n')}\n`);
+    context.printError(`${result.problems.map(describeProblem).join('\n')}\n`);
     context.printError(`${result.problems.length} problem${result.problems.length === 1 ? '' : 's'}\n`);
     return 1;
   }
   const { resolved } = result;
-  context.print(`${describeConfig(resolved).join('\n')}\n`);
+  if (settings.diff !== undefined) return diffCommand(settings, settings.diff, result, context);
+  context.print(`${describeConfig(resolved, await result.lines()).join('\n')}\n`);
   const documents = parseDocuments(resolved.terms);
-  const controls = createControlRegistry();
-  controls.registerControls(builtInControls);
-  controls.registerControls(policyControls(resolved.policies.map(({ name, plugin }) => ({ name, policy: plugin }))));
-  const matrix = clauseMatrix(documents, controls);
+  const matrix = clauseMatrix(documents, controlsOf(resolved));
   context.print('\nClauses\n');
   for (const { document, clause, controls: keepers } of matrix) {
     const nobody = clause.kind === 'declared' ? 'words only' : 'NOTHING KEEPS IT';
@@ -65,7 +60,11 @@ function regionProblems(resolved: ResolvedConfig): readonly string[] {
 const origin = (source: PluginSource): string =>
   source.kind === 'drop-in' ? `  (drop-in ${source.file}, pinned ${source.sha256})` : '';
 
-function describeConfig(resolved: ResolvedConfig): readonly string[] {
+function describeConfig(resolved: ResolvedConfig, lines: ConfigLines): readonly string[] {
+  const at = (noun: DeclaredNoun, name: string) => {
+    const place = lines.placeOf(noun, name);
+    return place === undefined ? '' : `  (${place})`;
+  };
   const named = (title: string, kind: PluginKind) => [
     '',
     title,
@@ -83,13 +82,14 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
     'Upstreams',
     ...resolved.upstreams.map(
       ({ name, provider, url, addresses, credential }) =>
-        `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}` +
-        `  credential: ${credential === undefined ? 'none' : credential.fromEnvironment}`,
+        `  ${name}  ${provider}  ${url.href}  addresses: ${addresses}  credential: ` +
+        `${credential === undefined ? 'none' : credential.fromEnvironment}${at('upstream', name)}`,
     ),
     ...resolved.remarks.map(({ path, message }) => `  (${path}: ${message})`),
     '',
     'Models',
     ...resolved.models.flatMap((model) => {
+      const place = at('model', model.name);
       const upstreams = model.resolvedOffers.map((offer) => offer.upstream).join(', ');
       return model.prices.map((price) => {
         const rates = usageParts.flatMap((part) => {
@@ -97,9 +97,12 @@ function describeConfig(resolved: ResolvedConfig): readonly string[] {
           return rate === undefined ? [] : [`${part} ${formatNano(rate * 1_000n, price.currency)}/M`];
         });
         const from = price.from === undefined ? '' : `  from ${new Date(price.from).toISOString()}`;
-        return `  ${model.name}  ${model.ruleName}  ${rates.join(', ')}${from}  on ${upstreams}`;
+        return `  ${model.name}  ${model.ruleName}  ${rates.join(', ')}${from}  on ${upstreams}${place}`;
       });
     }),
+    '',
+    'Groups',
+    ...(resolved.config.groups ?? []).map(({ name }) => `  ${name}${at('group', name)}`),
     '',
     'Terms documents',
     ...resolved.terms.map(({ file }) => `  ${file}`),

@@ -1,6 +1,6 @@
 // The commands by name. Each is loaded when it is asked for, so that `serve` starts without the others.
 
-import { serveFlagsHelp, UsageError } from './arguments.ts';
+import { checkFlagsHelp, serveFlagsHelp, UsageError } from './arguments.ts';
 import { buildFlagsHelp } from './build/flags-help.ts';
 import type { CommandContext } from './serve.ts';
 import { version } from './version.ts';
@@ -57,6 +57,9 @@ const help = () =>
     'Flags of serve and check:',
     serveFlagsHelp,
     '',
+    'Flags of check alone:',
+    checkFlagsHelp,
+    '',
     'Flags of build:',
     buildFlagsHelp,
     '',
@@ -96,6 +99,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 const spokenNames: ReadonlySet<string> = new Set([
   'BackupArchiveError',
   'BackupFileExistsError',
+  'ConfigProblemsError',
   'DataFolderInUseError',
   'DropInProblem',
   'JournalDamagedError',

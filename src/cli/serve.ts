@@ -3,23 +3,25 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import { createLog, type Log } from '../core/log.ts';
 import { createRedactor } from '../core/secrets.ts';
 import { formatNano } from '../core/money.ts';
+import type { ConfigLinesTable } from '../config/config-lines.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import type { HostModules } from '../drop-ins/host-modules.ts';
 import type { TrialLimits } from '../drop-ins/trial.ts';
 import type { Environment } from '../environment.ts';
-import { createGateway, type Gateway, type GatewaySettings } from '../gateway.ts';
+import { createGateway, type ConfigFile, type Gateway, type GatewaySettings } from '../gateway.ts';
 import { peerOf, startServer, type RunningServer } from '../http/server.ts';
 import type { GatewayConfig } from '../plugin/gateway.ts';
 import { serveSettings, type ServeSettings } from './arguments.ts';
 import { dataFolderFindings } from './data-folder-findings.ts';
 import { refuseDebugger } from './debugger-off.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
+import { listenForHangup } from './hangup.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
-import { readUsableConfig } from './read-config.ts';
 import { forgetRunning, tellRunning } from './running-file.ts';
+import { readConfig, usable } from './read-config.ts';
 import { startSecured } from './serve-tls.ts';
 import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
@@ -28,9 +30,13 @@ import { createServeLog, openWatches, withMetricsKey } from './watching.ts';
 export interface CommandContext {
   readonly environment: Environment;
   readonly builtIn: GatewayConfig;
+  /** Places in the built-in config, where the build found them. */
+  readonly builtInLines?: () => Promise<ConfigLinesTable>;
   readonly modules: HostModules;
   readonly print: (text: string) => void;
   readonly printError: (text: string) => void;
+  /** How long a config file may take to be evaluated; for tests. */
+  readonly configEvaluationMs?: number;
   /** For tests: other deadlines, a disk that is held back, trials that are given up sooner. */
   readonly trialLimits?: TrialLimits;
   readonly surroundings?: Partial<Pick<GatewaySettings, 'deadlines' | 'streamHoldTokens' | 'journalFiles'>>;
@@ -56,8 +62,8 @@ export async function serve(argv: readonly string[], context: CommandContext): P
     ...(recordings === undefined ? {} : { recordings }),
   });
   try {
-    const resolved = await readUsableConfig(settings, context, simulator.place);
-    return await start(settings, resolved, simulator, context);
+    const read = () => readConfig(settings, context, simulator.place);
+    return await start(settings, { ...usable(await read()), read }, simulator, context);
   } catch (error) {
     simulator.close();
     throw error;
@@ -66,7 +72,7 @@ export async function serve(argv: readonly string[], context: CommandContext): P
 
 async function start(
   settings: ServeSettings,
-  resolved: ResolvedConfig,
+  { resolved, ...configFile }: ConfigFile & { readonly resolved: ResolvedConfig },
   simulator: SimulatorPlace,
   context: CommandContext,
 ): Promise<Serving> {
@@ -86,6 +92,7 @@ async function start(
   let operator: OperatorKey | undefined;
   const gateway = await createGateway({
     resolved,
+    configFile,
     dataFolder,
     version,
     publicUrl,
@@ -168,7 +175,12 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
 export async function serveCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   // The database's own library makes files that all may read, also in a folder that an operator left open.
   process.umask(0o077);
+  const hangup = listenForHangup(createLog(systemClock, context.printError, (text) => text));
   const serving = await serve(argv, context);
+  hangup.serving([
+    { name: 'config', reload: () => serving.gateway.config.reload('signal') },
+    { name: 'certificates', reload: async () => serving.reloadCertificates() },
+  ]);
   // A promise that a plugin left behind must not end the process, as the runtime would have it.
   process.on('unhandledRejection', (reason) => serving.log.error('defect', { detail: String(reason) }));
   context.print(greeting(serving));
@@ -181,6 +193,7 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
       return;
     }
     asked = true;
+    hangup.ending();
     serving.stop().then(
       () => stopped(0),
       (error: unknown) => {
@@ -189,7 +202,6 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
       },
     );
   };
-  process.on('SIGHUP', () => serving.reloadCertificates());
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return promise;

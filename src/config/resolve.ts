@@ -11,7 +11,7 @@ import { resolveUpstreams, type ResolvedUpstream } from './upstreams.ts';
 export type { ResolvedModel } from './models.ts';
 export type { NamedPlugin, PluginSource } from './plugins.ts';
 export { unpricedParts, type ResolvedPrice } from './prices.ts';
-export type { ConfigProblem } from './schema.ts';
+export { ConfigProblemsError, type ConfigProblem } from './schema.ts';
 export type { ResolvedUpstream } from './upstreams.ts';
 
 export interface ResolvedConfig {

@@ -14,6 +14,25 @@ export interface ConfigProblem {
   /** `models[2].price.rates.cacheRead` */
   readonly path: string;
   readonly message: string;
+  /** `gateway.config.ts:61`, where somebody looked. */
+  readonly declaredAt?: string | undefined;
+}
+
+/** Thrown by what finds out later than the resolving that a config cannot be used. */
+export class ConfigProblemsError extends Error {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super(
+      problems
+        .map(
+          ({ path, message, declaredAt }) => `${path}: ${message}${declaredAt === undefined ? '' : ` (${declaredAt})`}`,
+        )
+        .join('\n'),
+    );
+    this.name = 'ConfigProblemsError';
+    this.problems = problems;
+  }
 }
 
 export type ConfigReport = (path: string, message: string) => void;

@@ -17,6 +17,7 @@ export const errorTable = {
   body_too_large: { status: 413, type: 'invalid_request_error', retry: false },
   encoding_unsupported: { status: 415, type: 'invalid_request_error', retry: false },
   unknown_host: { status: 421, type: 'invalid_request_error', retry: false },
+  config_refused: { status: 422, type: 'invalid_request_error', retry: false },
   idempotency_mismatch: { status: 422, type: 'invalid_request_error', retry: false },
   upgrade_required: { status: 426, type: 'invalid_request_error', retry: false },
   terms_required: { status: 428, type: 'permission_error', retry: false },
@@ -47,6 +48,12 @@ export interface ErrorDetails {
   readonly link?: string;
   /** Seconds after which a retry makes sense. Only for codes whose `retry` is true. */
   readonly retryAfterSeconds?: number;
+  /** All that is wrong with the config, a problem for each place. Only for operators. */
+  readonly problems?: readonly {
+    readonly path: string;
+    readonly message: string;
+    readonly declaredAt?: string | undefined;
+  }[];
   /** Logged with the request id, never sent. */
   readonly detail?: string;
 }

@@ -15,6 +15,7 @@ export interface Problem {
   readonly field?: string;
   readonly clause?: string;
   readonly link?: string;
+  readonly problems?: ErrorDetails['problems'];
   readonly requestId: string;
 }
 
@@ -42,6 +43,7 @@ export function problemOf(code: ErrorCode, details: ErrorDetails, requestId: str
     ...(details.field === undefined ? {} : { field: details.field }),
     ...(details.clause === undefined ? {} : { clause: details.clause }),
     ...(details.link === undefined ? {} : { link: details.link }),
+    ...(details.problems === undefined ? {} : { problems: details.problems }),
     requestId,
   };
 }

@@ -4,13 +4,14 @@
 import { join } from 'node:path';
 import { migrate, type Migration } from './migrate.ts';
 import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
+import { appliedConfigMigration, type AppliedConfigTables } from './schema/applied-config.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { operatorsMigration, type OperatorTables } from './schema/operators.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
 import { sqlFileOn, type SqlFile } from './sql-file.ts';
 import { openSqlite } from './sqlite.ts';
 
-export type NounTables = AccountsTables & CatalogTables & TermsTables & OperatorTables;
+export type NounTables = AccountsTables & CatalogTables & TermsTables & OperatorTables & AppliedConfigTables;
 
 export const nounsMigrations: readonly Migration[] = [
   ...accountsMigrations,
@@ -18,6 +19,7 @@ export const nounsMigrations: readonly Migration[] = [
   ...termsMigrations,
   adminCatalogMigration,
   operatorsMigration,
+  appliedConfigMigration,
 ];
 
 export const nounsDatabasePath = (dataFolder: string): string => join(dataFolder, 'tollgate.db');

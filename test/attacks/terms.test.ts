@@ -30,7 +30,7 @@ async function world() {
     { kind: 'none' },
     { clock, isTrusted: () => false, onBrokenFile: () => {} },
   );
-  const compliance = createCompliance(judge, country, terms);
+  const compliance = createCompliance({ judge, country }, terms);
   const use = (account: 'acc_a' | 'acc_b', at = setup.now()) => {
     const facts: PolicyFacts = {
       ...ordinaryFacts,

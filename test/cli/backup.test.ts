@@ -46,7 +46,7 @@ describe('a backup of a gateway that serves', () => {
     expect(made.output).toContain('taken while the gateway serves');
     expect(statSync(out).mode & 0o777).toBe(0o600);
     const digest = /SHA-256 ([0-9a-f]{64})/.exec(made.output)?.[1] ?? '';
-    const audit = await gateway.admin('GET', '/audit-events?limit=1');
+    const audit = await gateway.admin('GET', '/audit-events?limit=5');
     expect(JSON.stringify(audit.body)).toContain('"backup.create"');
     // What comes after it is not in it.
     expect((await gateway.client('/chat/completions', call, headers)).status).toBe(200);

@@ -46,8 +46,8 @@ export async function accountsRig(
       clock: { now: () => time.now, monotonicMs: () => time.now },
       newId,
       randomBytes: systemRandomBytes,
-      configGroups,
-      currency: 'USD',
+      config: { groups: configGroups, currency: 'USD' },
+      declaredAt: async () => undefined,
     });
   const accounts = await open(options.configGroups ?? []);
   return {

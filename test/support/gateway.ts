@@ -91,6 +91,8 @@ export interface TestGatewayOptions {
   readonly dataFolder?: string;
   /** What a config file of `argv` may import by name. */
   readonly modules?: CommandContext['modules'];
+  /** How long a config file may take to be evaluated. */
+  readonly configEvaluationMs?: number;
   /** Other deadlines than the product's, a disk that is held back. */
   readonly surroundings?: NonNullable<CommandContext['surroundings']>;
 }
@@ -166,6 +168,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     modules: options.modules ?? {},
     print: () => {},
     printError: (line) => void log.push(line),
+    ...(options.configEvaluationMs === undefined ? {} : { configEvaluationMs: options.configEvaluationMs }),
     ...(options.surroundings === undefined ? {} : { surroundings: options.surroundings }),
   });
   const { url } = serving.server;

@@ -63,5 +63,5 @@ export const noDefaultExport = 'has no default export; write: export default def
 
 const notFetched = (message: string, target: Target): string =>
   `--target ${target}: its runtime could not be fetched from the npm registry (${message.replace(/^Failed to download /, '')}). ` +
-  'Build where registry.npmjs.org can be reached (HTTPS_PROXY is heeded; what was fetched once is kept in ' +
+  'Build where that registry can be reached (HTTPS_PROXY is heeded; what was fetched once is kept in ' +
   'BUN_INSTALL_CACHE_DIR or ~/.bun/install/cache), or run the released executable of that system there and build with it.';

@@ -10,6 +10,8 @@ export interface WritableDirectory extends AccountDirectory {
   putAccount(account: Account): void;
   putGroup(group: Group): void;
   dropGroup(name: string): void;
+  /** All groups at once; of two with one name the later one counts. */
+  setGroups(groups: readonly Group[]): void;
   /** Puts a live key in, and takes one that is revoked or past its end out. */
   putKey(key: ApiKey, at: EpochMs): void;
   groups(): readonly Group[];
@@ -55,6 +57,10 @@ export function createAccountDirectory(content: DirectoryContent, at: EpochMs): 
     putAccount: (account) => void accounts.set(account.id, account),
     putGroup: (group) => void groups.set(group.name, group),
     dropGroup: (name) => void groups.delete(name),
+    setGroups(all) {
+      groups.clear();
+      for (const group of all) groups.set(group.name, group);
+    },
     putKey,
   };
 }

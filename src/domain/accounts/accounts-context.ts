@@ -3,6 +3,7 @@
 // begins.
 
 import type { Clock } from '../../core/clock.ts';
+import type { DeclaredAt } from '../../core/declared-at.ts';
 import { TollgateError } from '../../core/errors.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { Currency } from '../../core/money.ts';
@@ -26,6 +27,8 @@ export interface AccountsContext {
   readonly randomBytes: RandomBytes;
   /** Currency of accounts that name none. */
   readonly currency: Currency;
+  /** Where the config declares something, for refusals. */
+  readonly declaredAt: DeclaredAt;
   readonly turn: Turns;
 }
 

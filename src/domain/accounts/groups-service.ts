@@ -69,7 +69,7 @@ async function createGroup(context: AccountsContext, actor: string, input: NewGr
   if (known !== undefined) {
     throw conflict(
       known.source === 'config'
-        ? 'is declared in the config file'
+        ? `is declared in the config file${await placeOf(context, input.name)}`
         : 'belongs to another group; choose another',
       'name',
     );
@@ -101,7 +101,7 @@ async function updateGroup(
   const { directory, groups, clock } = context;
   const current = directory.group(name);
   if (current === undefined) throw notFound('group');
-  requireRuling(ruleGroupChange(current));
+  await requireOwn(context, current);
   checkPatch(patch);
   if (isEmptyPatch(patch)) return current;
   const entry = {
@@ -121,6 +121,7 @@ async function removeGroup(context: AccountsContext, actor: string, name: string
   const { directory, groups, clock } = context;
   const current = directory.group(name);
   if (current === undefined) throw notFound('group');
+  await requireOwn(context, current);
   requireRuling(ruleGroupRemoval(current, await groups.usedBy(name)));
   await groups.remove(name, {
     at: clock.now(),
@@ -131,6 +132,18 @@ async function removeGroup(context: AccountsContext, actor: string, name: string
   });
   directory.dropGroup(name);
 }
+
+/** A group of the config is changed there. */
+async function requireOwn(context: AccountsContext, group: Group): Promise<void> {
+  const ruling = ruleGroupChange(group);
+  if (ruling.allowed) return;
+  requireRuling({ ...ruling, because: `${ruling.because}${await placeOf(context, group.name)}` });
+}
+
+const placeOf = async ({ declaredAt }: AccountsContext, name: string): Promise<string> => {
+  const place = await declaredAt('group', name);
+  return place === undefined ? '' : ` (${place})`;
+};
 
 function checkPatch(patch: GroupPatch): void {
   checkWhole('multiplierPpm', patch.multiplierPpm, accountBounds.multiplierPpmMax);

@@ -3,6 +3,7 @@
 // that nobody granted.
 
 import type { Clock } from '../../core/clock.ts';
+import type { DeclaredAt } from '../../core/declared-at.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { Currency } from '../../core/money.ts';
 import type { RandomBytes } from '../../core/secrets.ts';
@@ -10,9 +11,8 @@ import type { GroupConfig } from '../../plugin/gateway.ts';
 import type { AccountsFile } from '../../store/schema/accounts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { createAccountDirectory } from './account-directory.ts';
-import type { Account, AccountDirectory } from './accounts.ts';
-import { createTurns } from './accounts-context.ts';
-import type { AccountsContext } from './accounts-context.ts';
+import type { Account, AccountDirectory, Group } from './accounts.ts';
+import { createTurns, type AccountsContext, type Turns } from './accounts-context.ts';
 import { createAccountsService } from './accounts-service.ts';
 import type { AccountsService } from './accounts-service.ts';
 import { createAccountsStore } from './accounts-store.ts';
@@ -33,7 +33,14 @@ export interface AccountsOptions {
   readonly clock: Clock;
   readonly newId: IdSource;
   readonly randomBytes: RandomBytes;
-  readonly configGroups: readonly GroupConfig[];
+  readonly config: DeclaredAccounts;
+  /** Where the config declares something, for refusals. */
+  readonly declaredAt: DeclaredAt;
+}
+
+/** What a config says about accounts. */
+export interface DeclaredAccounts {
+  readonly groups: readonly GroupConfig[];
   /** Currency of accounts that name none. */
   readonly currency: Currency;
 }
@@ -48,6 +55,10 @@ export interface Accounts {
   readonly accountsFound: number;
   /** What an operator should know: groups that are named and not there, and the like. For the log. */
   readonly warnings: readonly string[];
+  /** Decides what another config makes of the groups. To be published within the same `turn`. */
+  prepare(config: DeclaredAccounts): { publish(): void; readonly warnings: readonly string[] };
+  /** Keeps changes by operators out while it runs. */
+  readonly turn: Turns;
 }
 
 export async function openAccounts(options: AccountsOptions): Promise<Accounts> {
@@ -58,7 +69,8 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
   const apiKeys = createApiKeysStore(file);
   const at = clock.now();
   const known = accounts.all();
-  const declared = options.configGroups.map(configGroup);
+  let config = options.config;
+  const declared = config.groups.map(configGroup);
   const stored = groups.all();
   // The config's group comes last and so takes the place of one with the same name.
   const directory = createAccountDirectory(
@@ -68,15 +80,10 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
     },
     at,
   );
-  const warnings = await alignLedger(known, ledger);
-  for (const name of groups.namesInUse()) {
-    if (directory.group(name) === undefined)
-      warnings.push(`the group ${name} is in use, but neither the config nor an operator declares it`);
-  }
-  for (const { name } of declared) {
-    if (stored.some((group) => group.name === name))
-      warnings.push(`the group ${name} of the config hides the one that an operator made`);
-  }
+  const warnings = [
+    ...(await alignLedger(known, ledger)),
+    ...groupWarnings(groups.namesInUse(), stored, declared),
+  ];
   const context: AccountsContext = {
     accounts,
     users,
@@ -87,7 +94,10 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
     clock,
     newId: options.newId,
     randomBytes: options.randomBytes,
-    currency: options.currency,
+    get currency() {
+      return config.currency;
+    },
+    declaredAt: options.declaredAt,
     turn: createTurns(),
   };
   return {
@@ -98,7 +108,41 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
     users: createUsersService(context),
     groups: createGroupsService(context),
     apiKeys: createApiKeysService(context),
+    turn: context.turn,
+    prepare(next) {
+      const own = groups.all();
+      const coming = next.groups.map(configGroup);
+      return {
+        publish() {
+          config = next;
+          directory.setGroups([...own, ...coming]);
+        },
+        // Who uses which group is a long question, and only matters where one goes.
+        warnings: groupWarnings(config.groups.every(isAmong(next.groups)) ? [] : groups.namesInUse(), own, coming),
+      };
+    },
   };
+}
+
+const isAmong =
+  (groups: readonly GroupConfig[]) =>
+  ({ name }: GroupConfig): boolean =>
+    groups.some((group) => group.name === name);
+
+function groupWarnings(
+  inUse: readonly string[],
+  stored: readonly Group[],
+  declared: readonly Group[],
+): readonly string[] {
+  const names = new Set([...stored, ...declared].map(({ name }) => name));
+  return [
+    ...inUse
+      .filter((name) => !names.has(name))
+      .map((name) => `the group ${name} is in use, but neither the config nor an operator declares it`),
+    ...declared
+      .filter(({ name }) => stored.some((group) => group.name === name))
+      .map(({ name }) => `the group ${name} of the config hides the one that an operator made`),
+  ];
 }
 
 async function alignLedger(

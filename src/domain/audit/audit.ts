@@ -9,7 +9,7 @@ import { sha256Hex } from '../../core/secrets.ts';
 /** What a domain writes about one of its own changes. */
 export interface AuditEntry {
   readonly at: EpochMs;
-  /** `operator:<key id>`, `user:<id>` or `system`. */
+  /** `operator:<key id>`, `user:<id>`, `system`; of a config also `signal` or `start`. */
   readonly actor: string;
   /** Noun and verb: `account.update`. One that was refused ends in `.refused`. */
   readonly action: string;

@@ -3,6 +3,7 @@
 // in one assignment: a request sees the one or the other.
 
 import type { Clock } from '../../core/clock.ts';
+import type { DeclaredAt, DeclaredNoun } from '../../core/declared-at.ts';
 import { TollgateError } from '../../core/errors.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { RandomBytes } from '../../core/secrets.ts';
@@ -28,6 +29,8 @@ export interface CatalogContext {
   readonly newId: IdSource;
   readonly randomBytes: RandomBytes;
   readonly groupExists: (name: string) => boolean;
+  /** Where the config declares something, for refusals. */
+  readonly declaredAt: DeclaredAt;
   readonly turn: Turns;
 }
 
@@ -53,11 +56,18 @@ export const onlySwitchesOff = (patch: { readonly enabled?: boolean | undefined 
 export const refusedInput = (field: string, rule: string): TollgateError =>
   new TollgateError('invalid_request', { message: `${field}: ${rule}.`, field });
 
-export const declaredElsewhere = (noun: string, name: string): TollgateError =>
-  new TollgateError('conflict', {
-    message: `${name}: the config declares this ${noun}, and it alone can change it; edit the config and start again.`,
+export async function declaredElsewhere(
+  { declaredAt }: Pick<CatalogContext, 'declaredAt'>,
+  noun: DeclaredNoun,
+  name: string,
+): Promise<TollgateError> {
+  const place = await declaredAt(noun, name);
+  const where = place === undefined ? '' : ` (${place})`;
+  return new TollgateError('conflict', {
+    message: `${name}: the config declares this ${noun}${where}, and it alone can change it; edit it there and reload.`,
     field: 'name',
   });
+}
 
 export const changedMeanwhile = (noun: string): TollgateError =>
   new TollgateError('conflict', {

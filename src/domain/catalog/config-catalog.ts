@@ -1,4 +1,4 @@
-// The catalog as the config declares it: upstreams, models and offers as values, made once at start; and the prices
+// The catalog as the config declares it: upstreams, models and offers as values, made once a config; and the prices
 // that its models have, by their dates.
 
 import type { EpochMs } from '../../core/clock.ts';
@@ -21,12 +21,18 @@ export interface DeclaredCatalog {
   readonly modelNames: ReadonlySet<string>;
 }
 
-export function declaredCatalog(resolved: ResolvedConfig, now: EpochMs): DeclaredCatalog {
+/** `before`: what another config declared until now; a model that it had already is no newer than that. */
+export function declaredCatalog(
+  resolved: ResolvedConfig,
+  now: EpochMs,
+  before?: Pick<DeclaredCatalog, 'models'>,
+): DeclaredCatalog {
+  const sinceOf = (name: string) => before?.models.get(name)?.createdAt ?? now;
   const upstreams = new Map(resolved.upstreams.map((upstream) => [upstream.name, upstreamOf(upstream)]));
   return {
     upstreams,
     upstreamNames: new Set(resolved.config.upstreams.map(({ name }) => name)),
-    models: new Map(resolved.models.map((model) => [model.name, modelOf(model, upstreams, now)])),
+    models: new Map(resolved.models.map((model) => [model.name, modelOf(model, upstreams, sinceOf(model.name))])),
     modelNames: new Set(resolved.config.models.map(({ name }) => name)),
   };
 }

@@ -35,7 +35,7 @@ export function createModelsService(context: CatalogContext): ModelsService {
 async function createModel(context: CatalogContext, actor: string, input: NewModel): Promise<ModelInfo> {
   const { clock, defaults, live } = context;
   checkModelName(input.name);
-  if (context.declared.modelNames.has(input.name)) throw declaredElsewhere('model', input.name);
+  if (context.declared.modelNames.has(input.name)) throw await declaredElsewhere(context, 'model', input.name);
   if (live.rows.models.has(input.name)) {
     throw conflict('belongs to another model, disabled ones included; choose another', 'name');
   }
@@ -67,7 +67,7 @@ async function updateModel(
   patch: ModelPatch,
 ): Promise<ModelInfo> {
   const { live } = context;
-  if (context.declared.modelNames.has(name)) throw declaredElsewhere('model', name);
+  if (context.declared.modelNames.has(name)) throw await declaredElsewhere(context, 'model', name);
   const current = live.rows.models.get(name);
   if (current === undefined) throw notFound('model');
   if (Object.values(patch).every((value) => value === undefined)) return known(context, name);

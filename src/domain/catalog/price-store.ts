@@ -2,12 +2,13 @@
 // the config no longer declares is closed, never deleted, because usage records name it. Those of operators are added
 // to, and withdrawn before they come into force, and nothing else.
 
+import type { Transaction } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
 import { isId } from '../../core/ids.ts';
 import type { PriceVersionId } from '../../core/ids.ts';
 import type { Currency, Nano } from '../../core/money.ts';
 import type { Rates } from '../../plugin/prices.ts';
-import type { CatalogFile, PriceVersionRow } from '../../store/schema/catalog.ts';
+import type { CatalogFile, CatalogTables, PriceVersionRow } from '../../store/schema/catalog.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { PriceVersion } from './catalog.ts';
@@ -42,19 +43,30 @@ export interface PriceStore {
   /** All versions of a model, closed ones included, newest first. */
   history(model: string): Promise<readonly StoredPrice[]>;
   /**
-   * Makes the config's prices the open config versions: adds the new, reopens the known, closes the rest. One
-   * transaction. A new one is in force from now on at the earliest, and one that another has taken over from already
-   * is not added. At opening.
+   * What makes the config's prices the open config versions: adds the new, reopens the known, closes the rest. A new
+   * one is in force from now on at the earliest, and one that another has taken over from already is not added. Reads
+   * only; nobody else may declare before it is written.
    */
-  declare(prices: readonly DeclaredPrice[], now: EpochMs): Promise<void>;
+  plan(prices: readonly DeclaredPrice[], now: EpochMs): PricePlan;
   /** False if another open version of the model begins at that very moment. */
   insert(version: PriceVersion, entry: AuditEntry): Promise<boolean>;
   /** Closes a version of an operator's that is not in force yet; false if there is no such version. */
   withdraw(id: PriceVersionId, now: EpochMs, entry: AuditEntry): Promise<boolean>;
 }
 
+/** What one transaction does. */
+export type CatalogWork = (transaction: Transaction<CatalogTables>) => Promise<void>;
+
+/** What a config changes about the stored versions, decided and not yet written. */
+export interface PricePlan {
+  readonly isEmpty: boolean;
+  /** The config's versions as they will be, those included that others have taken over from. */
+  readonly versions: readonly PriceVersion[];
+  readonly write: CatalogWork;
+}
+
 const OPEN = 'SELECT * FROM price_version WHERE closed_at IS NULL ORDER BY valid_from';
-const CONFIGURED = "SELECT id, closed_at FROM price_version WHERE source = 'config'";
+const CONFIGURED = "SELECT * FROM price_version WHERE source = 'config'";
 
 export function createPriceStore(file: CatalogFile): PriceStore {
   return {
@@ -75,7 +87,7 @@ export function createPriceStore(file: CatalogFile): PriceStore {
         .execute();
       return rows.map(storedPriceOf);
     },
-    declare: (prices, now) => declarePrices(file, prices, now),
+    plan: (prices, now) => planPrices(file.rows<PriceVersionRow>(CONFIGURED).map(storedPriceOf), prices, now),
     insert: (version, entry) =>
       file.transaction(async (transaction) => {
         const { numInsertedOrUpdatedRows } = await transaction
@@ -104,33 +116,33 @@ export function createPriceStore(file: CatalogFile): PriceStore {
   };
 }
 
-async function declarePrices(file: CatalogFile, prices: readonly DeclaredPrice[], now: EpochMs): Promise<void> {
-  const declared = new Map(prices.map((price) => [declaredPriceId(price) as string, price]));
-  const rows = file.rows<Pick<PriceVersionRow, 'id' | 'closed_at'>>(CONFIGURED);
-  const known = new Set(rows.map((row) => row.id));
-  const added = [...declared].filter(([id, { until }]) => !known.has(id) && (until === undefined || until > now));
-  const reopened = rows.filter((row) => row.closed_at !== null && declared.has(row.id));
-  const closed = rows.filter((row) => row.closed_at === null && !declared.has(row.id));
-  if (added.length + reopened.length + closed.length === 0) return;
-  await file.transaction(async (transaction) => {
-    for (const [id, price] of added) {
-      const validFrom = BigInt(Math.max(price.from ?? now, now));
-      await transaction
-        .insertInto('price_version')
-        .values({ ...contentColumns(price), id, valid_from: validFrom, source: 'config', closed_at: null })
-        .execute();
-    }
-    for (const { id } of reopened) {
-      await transaction.updateTable('price_version').set({ closed_at: null }).where('id', '=', id).execute();
-    }
-    for (const { id } of closed) {
-      await transaction
-        .updateTable('price_version')
-        .set({ closed_at: BigInt(now) })
-        .where('id', '=', id)
-        .execute();
-    }
-  });
+function planPrices(stored: readonly StoredPrice[], prices: readonly DeclaredPrice[], now: EpochMs): PricePlan {
+  const declared = new Map(prices.map((price) => [declaredPriceId(price), price]));
+  const known = new Set(stored.map(({ id }) => id));
+  const added = [...declared]
+    .filter(([id, { until }]) => !known.has(id) && (until === undefined || until > now))
+    .map(([id, price]): PriceVersion => ({
+      id,
+      model: price.model,
+      currency: price.currency,
+      rates: price.rates,
+      perCallNano: price.perCallNano,
+      validFrom: Math.max(price.from ?? now, now),
+      source: 'config',
+    }));
+  const reopened = stored.filter(({ id, closedAt }) => closedAt !== undefined && declared.has(id));
+  const closed = stored.filter(({ id, closedAt }) => closedAt === undefined && !declared.has(id));
+  return {
+    isEmpty: added.length + reopened.length + closed.length === 0,
+    versions: [...stored.filter(({ id }) => declared.has(id)), ...added],
+    async write(transaction) {
+      for (const version of added) await transaction.insertInto('price_version').values(rowOf(version)).execute();
+      const setClosed = (id: PriceVersionId, at: bigint | null) =>
+        transaction.updateTable('price_version').set({ closed_at: at }).where('id', '=', id).execute();
+      for (const { id } of reopened) await setClosed(id, null);
+      for (const { id } of closed) await setClosed(id, BigInt(now));
+    },
+  };
 }
 
 const contentColumns = ({ model, currency, rates, perCallNano }: DeclaredPrice) => ({

@@ -36,7 +36,7 @@ export function createPricesService(context: CatalogContext): PricesService {
 
 async function createPrice(context: CatalogContext, actor: string, name: string, input: NewPrice): Promise<PriceInfo> {
   const { clock, live, prices } = context;
-  if (context.declared.modelNames.has(name)) throw declaredElsewhere('model', name);
+  if (context.declared.modelNames.has(name)) throw await declaredElsewhere(context, 'model', name);
   const model = live.rows.models.get(name);
   if (model === undefined) throw notFound('model');
   checkCost(input, '');
@@ -90,7 +90,7 @@ async function withdrawPrice(
   const { clock, live, prices } = context;
   const stored = await prices.version(id);
   if (stored === undefined || stored.model !== name) throw notFound('price');
-  if (stored.source === 'config') throw declaredElsewhere('price', name);
+  if (stored.source === 'config') throw await declaredElsewhere(context, 'price', name);
   const now = clock.now();
   const open = (live.rows.prices.get(name) ?? []).filter((version) => version.id !== id);
   const prepared = live.prepare({ prices: withEntry(live.rows.prices, name, open) });

@@ -79,7 +79,7 @@ async function updateUpstream(
   patch: UpstreamPatch,
 ): Promise<UpstreamInfo> {
   const { live } = context;
-  if (context.declared.upstreamNames.has(name)) throw declaredElsewhere('upstream', name);
+  if (context.declared.upstreamNames.has(name)) throw await declaredElsewhere(context, 'upstream', name);
   const current = live.rows.upstreams.get(name);
   if (current === undefined) throw notFound('upstream');
   if (Object.values(patch).every((value) => value === undefined)) return known(context, name);
@@ -119,9 +119,10 @@ const definedOf = (patch: Omit<UpstreamPatch, 'credential' | 'baseUrl'>) => ({
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
-async function requireFreeName({ declared, live, upstreams }: CatalogContext, name: string): Promise<void> {
+async function requireFreeName(context: CatalogContext, name: string): Promise<void> {
+  const { declared, live, upstreams } = context;
   if (!NAME.test(name)) throw refusedInput('name', 'must be 1 to 64 of a-z, 0-9 and dash, first a letter or digit');
-  if (declared.upstreamNames.has(name)) throw declaredElsewhere('upstream', name);
+  if (declared.upstreamNames.has(name)) throw await declaredElsewhere(context, 'upstream', name);
   if (live.rows.upstreams.has(name)) {
     throw conflict('belongs to another upstream, disabled ones included; choose another', 'name');
   }

@@ -1,9 +1,10 @@
 // Rows of the upstreams that operators made. Each write commits together with its audit event; a change names the
 // revision that it was decided on, and finds no row if there is a later one.
 
+import type { Transaction } from 'kysely';
 import { isId } from '../../core/ids.ts';
 import type { EpochMs } from '../../core/clock.ts';
-import type { CatalogFile, UpstreamRow } from '../../store/schema/catalog.ts';
+import type { CatalogFile, CatalogTables, UpstreamRow } from '../../store/schema/catalog.ts';
 import type { AuditEntry } from '../audit/audit.ts';
 import { appendAuditEvent } from '../audit/audit-store.ts';
 import type { AdminUpstream } from './admin-catalog.ts';
@@ -17,8 +18,10 @@ export interface UpstreamsStore {
   update(upstream: AdminUpstream, entry: AuditEntry): Promise<boolean>;
   /** Writes an event that changes no row. */
   note(entry: AuditEntry): Promise<void>;
-  /** Keeps the names that the config declares, for good. At opening. */
-  rememberDeclared(names: readonly string[], now: EpochMs): Promise<void>;
+  /** Those of the names that no config declared before. */
+  undeclared(names: readonly string[]): readonly string[];
+  /** Keeps the names that the config declares, for good. */
+  rememberDeclared(transaction: Transaction<CatalogTables>, names: readonly string[], now: EpochMs): Promise<void>;
   /** Whether a config ever declared an upstream of that name. */
   wasDeclared(name: string): Promise<boolean>;
 }
@@ -52,14 +55,16 @@ export function createUpstreamsStore(file: CatalogFile): UpstreamsStore {
         return true;
       }),
     note: (entry) => file.transaction(async (transaction) => void (await appendAuditEvent(transaction, entry))),
-    async rememberDeclared(names, now) {
-      const known = new Set(file.rows<{ readonly name: string }>('SELECT name FROM declared_upstream').map(({ name }) => name));
-      const unknown = names.filter((name) => !known.has(name));
-      if (unknown.length === 0) return;
-      const database = await file.kysely();
-      await database
+    undeclared(names) {
+      const rows = file.rows<{ readonly name: string }>('SELECT name FROM declared_upstream');
+      const known = new Set(rows.map(({ name }) => name));
+      return names.filter((name) => !known.has(name));
+    },
+    async rememberDeclared(transaction, names, now) {
+      if (names.length === 0) return;
+      await transaction
         .insertInto('declared_upstream')
-        .values(unknown.map((name) => ({ name, first_declared_at: BigInt(now) })))
+        .values(names.map((name) => ({ name, first_declared_at: BigInt(now) })))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     },

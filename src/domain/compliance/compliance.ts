@@ -44,12 +44,19 @@ export interface Compliance {
   countryOf(address: string, peer: string, headers: HeaderReader): string;
 }
 
-export function createCompliance(judge: Judge, country: CountrySource, terms: TermsPort): Compliance {
+/** Whom to ask now: another config replaces both at once. */
+export interface Deciders {
+  readonly judge: Judge;
+  readonly country: CountrySource;
+}
+
+/** `deciders` is read at every question. */
+export function createCompliance(deciders: Deciders, terms: TermsPort): Compliance {
   return {
-    asks: judge.asks,
-    judge: judge.judge,
+    asks: (gate, about) => deciders.judge.asks(gate, about),
+    judge: (about, facts) => deciders.judge.judge(about, facts),
     standing: (accountId, at) => terms.standing(accountId, at),
-    countryOf: (address, peer, headers) => country.countryOf(address, peer, headers),
+    countryOf: (address, peer, headers) => deciders.country.countryOf(address, peer, headers),
     fulfil(obligation, { account, apiKey, address, request }, from) {
       switch (obligation.kind) {
         case 'record-acceptance':

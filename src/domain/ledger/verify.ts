@@ -27,7 +27,7 @@ export interface VerifyReport {
   readonly openHolds: number;
   /** Records that the journal holds and the store does not yet. */
   readonly unloadedRecords: number;
-  /** Rules that records name and this configuration does not have: their charges were not recomputed. */
+  /** Rules that records name and this configuration does not have as they were: their charges were not recomputed. */
   readonly unknownRules: readonly string[];
   readonly headHash: string;
   /** At most 1,000; `faultCount` has them all. */
@@ -98,7 +98,7 @@ export function formatVerifyReport(report: VerifyReport): string {
     `${report.openHolds} open holds, ${report.unloadedRecords} journal records not loaded yet`,
     `head of the chain: ${report.headHash}`,
     ...report.unknownRules.map((rule) =>
-      `not recomputed: charges of the rule ${rule}, which this configuration does not have`),
+      `not recomputed: charges of the rule ${rule}, which this configuration does not have, or has in another form`),
     ...report.faults.map((fault) => `${fault.invariant} ${fault.id}: ${fault.message}`),
   ];
   if (report.faultCount > report.faults.length) lines.push(`… and ${report.faultCount - report.faults.length} more`);

@@ -47,6 +47,11 @@ export interface Limiter {
    * request can run when nothing else has; what it really used is counted when it ends.
    */
   take(subjects: LimitSubjects, tokensBound: number): LimitDecision;
+  /**
+   * Limits of each client address from now on. What was taken is given back where it was taken; places that were
+   * taken while addresses had no limits are not known of.
+   */
+  limitAddresses(limits: Limits): void;
   /** Subjects remembered now, over all scopes. */
   readonly subjects: number;
 }
@@ -78,12 +83,13 @@ const NEVER_RETRY_SECONDS = 60;
 const untouched: LimitDecision = Object.freeze({ taken: true, release: () => {} });
 
 export function createLimiter(options: LimiterOptions): Limiter {
-  const { clock, addressLimits, subjectsMax } = options;
+  const { clock, subjectsMax } = options;
   const keys = createSubjectTable(subjectsMax);
   const accounts = createSubjectTable(subjectsMax);
   const groups = createSubjectTable(subjectsMax);
   const addresses = createSubjectTable(subjectsMax);
-  const limitsAddresses = isLimited(addressLimits);
+  let { addressLimits } = options;
+  let limitsAddresses = isLimited(addressLimits);
 
   const claimsOf = ({ apiKey, account, group, address }: LimitSubjects): readonly Claim[] => {
     const claims: Claim[] = [];
@@ -119,6 +125,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
       if (longest !== undefined) return longest;
       for (const claim of claims) apply(claim, tokens, slot);
       return new Takings(claims, clock, slot);
+    },
+    limitAddresses(limits) {
+      addressLimits = limits;
+      limitsAddresses = isLimited(limits);
     },
     get subjects() {
       return keys.size + accounts.size + groups.size + addresses.size;

@@ -14,6 +14,9 @@ export interface TermsMemory extends TermsDirectory {
   inForce(at: EpochMs): readonly TermsVersion[];
   /** The next version of that document, published and not yet in force. */
   announced(document: string, at: EpochMs): TermsVersion | undefined;
+  /** The same acceptances under other versions or documents; what is noted in the one is noted in the other. */
+  rebound(versions: readonly TermsVersion[], documents: readonly string[]): TermsMemory;
+  /** A second time for the same acceptance changes nothing. */
   note(accepted: Pick<Acceptance, 'accountId' | 'document' | 'version' | 'method' | 'at'>): void;
 }
 
@@ -42,7 +45,13 @@ interface AccountEntry {
  * `versions`: oldest effective first, of all documents ever published. `documents`: those that bind now;
  * others stay readable and bind nobody.
  */
-export function createTermsMemory(
+export const createTermsMemory = (
+  versions: readonly TermsVersion[],
+  documents: readonly string[],
+): TermsMemory => memoryOver(new Map(), versions, documents);
+
+function memoryOver(
+  accounts: Map<AccountId, AccountEntry>,
   versions: readonly TermsVersion[],
   documents: readonly string[],
 ): TermsMemory {
@@ -53,7 +62,6 @@ export function createTermsMemory(
     .flat()
     .map((version) => version.effectiveAt)
     .toSorted((a, b) => a - b);
-  const accounts = new Map<AccountId, AccountEntry>();
   let period: Period | undefined;
 
   const current = (document: string, at: EpochMs): TermsVersion | undefined =>
@@ -87,10 +95,15 @@ export function createTermsMemory(
       }
       return entry.standing;
     },
+    rebound: (otherVersions, otherDocuments) => memoryOver(accounts, otherVersions, otherDocuments),
     note({ accountId, document, version, method, at }) {
       let entry = accounts.get(accountId);
       if (entry === undefined)
         accounts.set(accountId, (entry = { accepted: [], standing: undefined, period: undefined }));
+      const isKnown = entry.accepted.some(
+        (one) => one.document === document && one.version === version && one.method === method,
+      );
+      if (isKnown) return;
       entry.accepted.push({ document, version, method, at });
       entry.standing = undefined;
     },

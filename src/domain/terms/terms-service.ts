@@ -8,7 +8,7 @@ import type { TermsDocumentConfig } from '../../plugin/gateway.ts';
 import type { Obligation, TermsStanding } from '../../plugin/policy.ts';
 import { parseDocument, showErrors, type ParsedDocument } from './parse-document.ts';
 import { createTermsMemory, type TermsMemory } from './terms-directory.ts';
-import type { AcceptanceQuery, PublishedVersion, TermsStore } from './terms-store.ts';
+import type { AcceptanceQuery, PublishedVersion, TermsStore, TermsWork } from './terms-store.ts';
 import type { Acceptance, TermsDirectory, TermsVersion } from './terms.ts';
 
 export interface Acceptor {
@@ -67,6 +67,19 @@ export interface Terms extends TermsDirectory {
   /** Somebody accepts this text by name: the version in force, or the announced one. */
   accept(text: NamedText, who: Acceptor, from: Origin): Promise<AcceptOutcome>;
   acceptances(query: AcceptanceQuery): Promise<readonly Acceptance[]>;
+}
+
+/** Other documents, parsed and compared with what was published. Nothing is different until it is published. */
+export interface PreparedTerms {
+  readonly missing: readonly PublishedVersion[];
+  /** In the transaction of the whole change. */
+  readonly write: TermsWork;
+  publish(): void;
+}
+
+export interface ReloadableTerms extends Terms {
+  /** One caller at a time. Throws TermsDocumentsError: then nothing is different. */
+  prepare(files: readonly TermsDocumentConfig[]): PreparedTerms;
 }
 
 export interface TermsServices {
@@ -141,27 +154,65 @@ const kept = (text: string | undefined): string | undefined => text?.slice(0, HE
 export async function openTerms(
   files: readonly TermsDocumentConfig[],
   services: TermsServices,
-): Promise<Terms> {
-  const { store, clock, newId } = services;
-  const documents = parseDocuments(files);
-  const before = store.versions();
-  const missing = unpublished(documents, before);
-  if (missing.length > 0) await store.publish(missing, clock.now(), newId);
-  const versions = missing.length > 0 ? store.versions() : before;
-  const names = [...new Set(documents.map((document) => document.document))];
-  const memory = createTermsMemory(versions, names);
-  for (const accepted of store.accepted(names)) memory.note(accepted);
-  return createTerms(services, memory, versions);
+): Promise<ReloadableTerms> {
+  const { store } = services;
+  const first = boundBy(files, store.versions(), services);
+  if (first.missing.length > 0) await store.transaction((transaction) => store.publish(transaction, first.missing));
+  const memory = createTermsMemory(first.versions, first.names);
+  for (const accepted of store.accepted(first.names)) memory.note(accepted);
+  return createTerms(services, bindingOf(memory, first), files);
 }
+
+/** What a list of files makes of the versions that were published before. Throws TermsDocumentsError. */
+function boundBy(
+  files: readonly TermsDocumentConfig[],
+  before: readonly PublishedVersion[],
+  { clock, newId }: TermsServices,
+) {
+  const documents = parseDocuments(files);
+  const missing = unpublished(documents, before).map(
+    (document): PublishedVersion => Object.freeze({ ...document, id: newId('tdv'), publishedAt: clock.now() }),
+  );
+  const versions =
+    missing.length === 0
+      ? before
+      : [...before, ...missing].toSorted(
+          (one, other) => one.effectiveAt - other.effectiveAt || (one.id < other.id ? -1 : 1),
+        );
+  return { missing, versions, names: [...new Set(documents.map((document) => document.document))] };
+}
+
+/** The documents that bind, as everything below reads them: replaced whole. */
+interface Binding {
+  readonly memory: TermsMemory;
+  readonly names: readonly string[];
+  readonly versions: readonly PublishedVersion[];
+  readonly byName: ReadonlyMap<string, PublishedVersion>;
+}
+
+const bindingOf = (
+  memory: TermsMemory,
+  { versions, names }: Pick<Binding, 'versions' | 'names'>,
+): Binding => ({
+  memory,
+  names,
+  versions,
+  byName: new Map(versions.map((version) => [keyOf(version.document, version.version), version])),
+});
+
+const sameFiles = (left: readonly TermsDocumentConfig[], right: readonly TermsDocumentConfig[]): boolean =>
+  left.length === right.length && left.every(({ text }, index) => text === right[index]?.text);
 
 const keyOf = (document: string, version: string): string => `${document} ${version}`;
 
 function createTerms(
-  { store, clock, newId }: TermsServices,
-  memory: TermsMemory,
-  versions: readonly PublishedVersion[],
-): Terms {
-  const byName = new Map(versions.map((version) => [keyOf(version.document, version.version), version]));
+  services: TermsServices,
+  first: Binding,
+  firstFiles: readonly TermsDocumentConfig[],
+): ReloadableTerms {
+  const { store, clock, newId } = services;
+  let bound = first;
+  let boundFiles = firstFiles;
   /** Acceptances that are being written: requests that come at once share one record. */
   const writing = new Map<string, Promise<{ readonly acceptance: Acceptance; readonly repeated: boolean }>>();
 
@@ -180,7 +231,7 @@ function createTerms(
       method,
     };
     if (await store.insertAcceptance(acceptance)) {
-      memory.note(acceptance);
+      bound.memory.note(acceptance);
       return { acceptance, repeated: false };
     }
     const before = await store.acceptance(who.accountId, version, method);
@@ -204,37 +255,55 @@ function createTerms(
   };
 
   const acceptable = ({ document, version }: NamedText, at: EpochMs): PublishedVersion | undefined => {
-    const named = byName.get(keyOf(document, version));
-    const open = [memory.current(document, at)?.id, memory.announced(document, at)?.id];
+    const named = bound.byName.get(keyOf(document, version));
+    const open = [bound.memory.current(document, at)?.id, bound.memory.announced(document, at)?.id];
     return named !== undefined && open.includes(named.id) ? named : undefined;
   };
 
   return {
-    versions,
-    version: (document, version) => byName.get(keyOf(document, version)),
-    current: memory.current,
-    announced: memory.announced,
-    inForce: memory.inForce,
-    standing: memory.standing,
+    get versions() {
+      return bound.versions;
+    },
+    version: (document, version) => bound.byName.get(keyOf(document, version)),
+    current: (document, at) => bound.memory.current(document, at),
+    announced: (document, at) => bound.memory.announced(document, at),
+    inForce: (at) => bound.memory.inForce(at),
+    standing: (accountId, at) => bound.memory.standing(accountId, at),
     acceptances: store.acceptances,
     async recordAcceptance(obligation, who, from) {
-      const version = byName.get(keyOf(obligation.document, obligation.version));
+      const version = bound.byName.get(keyOf(obligation.document, obligation.version));
       if (version === undefined || version.sha256 !== obligation.sha256) {
         throw new Error(
           `a policy demands a record of ${obligation.document} ${obligation.version}, which was never published so`,
         );
       }
-      if (hasAccepted(memory.standing(who.accountId, clock.now()), obligation)) return;
+      if (hasAccepted(bound.memory.standing(who.accountId, clock.now()), obligation)) return;
       await writeOnce(version, 'use', who, from);
     },
     async accept(text, who, from) {
       const at = clock.now();
-      const current = memory.current(text.document, at) ?? memory.announced(text.document, at);
+      const current = bound.memory.current(text.document, at) ?? bound.memory.announced(text.document, at);
       if (current === undefined) return { accepted: false, because: 'no-such-document' };
       const named = acceptable(text, at);
       if (named === undefined) return { accepted: false, because: 'not-current', current };
       if (named.sha256 !== text.sha256) return { accepted: false, because: 'other-text', current: named };
       return { accepted: true, ...(await writeOnce(named, 'explicit', who, from)) };
+    },
+    prepare(files) {
+      if (sameFiles(files, boundFiles)) return { missing: [], write: async () => {}, publish: () => {} };
+      const next = boundBy(files, bound.versions, services);
+      const memory = bound.memory.rebound(next.versions, next.names);
+      const added = next.names.filter((name) => !bound.names.includes(name));
+      return {
+        missing: next.missing,
+        write: (transaction) => store.publish(transaction, next.missing),
+        publish() {
+          // Documents that bound somebody before bind again: what was accepted then counts.
+          for (const accepted of store.accepted(added)) memory.note(accepted);
+          bound = bindingOf(memory, next);
+          boundFiles = files;
+        },
+      };
     },
   };
 }

@@ -4,7 +4,7 @@
 
 import type { Selectable, Transaction } from 'kysely';
 import type { EpochMs } from '../../core/clock.ts';
-import { isId, type AccountId, type IdSource } from '../../core/ids.ts';
+import { isId, type AccountId } from '../../core/ids.ts';
 import type {
   TermsAcceptanceTable,
   TermsClauseTable,
@@ -12,7 +12,6 @@ import type {
   TermsVersionTable,
 } from '../../store/schema/terms.ts';
 import type { SqlFile } from '../../store/sql-file.ts';
-import type { ParsedDocument } from './parse-document.ts';
 import type { Acceptance, Clause, ClauseKind, TermsVersion } from './terms.ts';
 
 /** What the directory keeps of an acceptance. */
@@ -27,11 +26,15 @@ export interface AcceptanceQuery {
   readonly version?: string | undefined;
 }
 
+/** What one transaction does. */
+export type TermsWork = (transaction: Transaction<TermsTables>) => Promise<void>;
+
 export interface TermsStore {
   /** All published versions, oldest effective first; of one moment, in the order of publishing. At opening. */
   versions(): readonly PublishedVersion[];
-  /** Writes all of them or, if anything fails, none. */
-  publish(documents: readonly ParsedDocument[], at: EpochMs, newId: IdSource): Promise<void>;
+  /** In a transaction, so that all of them are written or none. */
+  publish(transaction: Transaction<TermsTables>, versions: readonly PublishedVersion[]): Promise<void>;
+  transaction(work: TermsWork): Promise<void>;
   /** False if the same account had accepted that version in that way before: then nothing was written. */
   insertAcceptance(acceptance: Acceptance): Promise<boolean>;
   acceptance(
@@ -51,10 +54,10 @@ export interface PublishedVersion extends TermsVersion {
 export function createTermsStore(file: SqlFile<TermsTables>): TermsStore {
   return {
     versions: () => readVersions(file),
-    publish: (documents, at, newId) =>
-      file.transaction(async (transaction) => {
-        for (const document of documents) await insertVersion(transaction, document, at, newId);
-      }),
+    async publish(transaction, versions) {
+      for (const version of versions) await insertVersion(transaction, version);
+    },
+    transaction: (work) => file.transaction(work),
     async insertAcceptance(acceptance) {
       const database = await file.kysely();
       const result = await database
@@ -107,11 +110,9 @@ export function createTermsStore(file: SqlFile<TermsTables>): TermsStore {
 
 async function insertVersion(
   transaction: Transaction<TermsTables>,
-  document: ParsedDocument,
-  at: EpochMs,
-  newId: IdSource,
+  document: PublishedVersion,
 ): Promise<void> {
-  const id = newId('tdv');
+  const { id } = document;
   await transaction
     .insertInto('terms_version')
     .values({
@@ -125,7 +126,7 @@ async function insertVersion(
       acceptance: document.acceptance,
       text: document.text,
       sha256: document.sha256,
-      published_at: at,
+      published_at: document.publishedAt,
     })
     .execute();
   await transaction

@@ -24,6 +24,26 @@ interface State {
   lastFault: string | undefined;
 }
 
+interface Remembered {
+  readonly upstream: Upstream;
+  readonly state: State;
+}
+
+const newState = (): State => ({
+  inFlight: 0,
+  consecutive: 0,
+  ejections: 0,
+  ejectedUntilMs: 0,
+  firstByteMs: undefined,
+  faultRate: 0,
+  lastFault: undefined,
+});
+
+const isSamePlace = (one: Upstream, other: Upstream): boolean =>
+  one.baseUrl.href === other.baseUrl.href &&
+  one.providerName === other.providerName &&
+  one.credential === other.credential;
+
 export interface UpstreamHealth {
   view(upstream: Upstream): UpstreamView;
   started(upstream: Upstream): void;
@@ -37,6 +57,8 @@ export interface UpstreamHealth {
    * off or fell silent after output had begun.
    */
   marked(upstream: Upstream, fault: 'usage' | 'broken-off' | 'timed-out'): void;
+  /** Forgets upstreams that are not among these; what still runs on them ends in a state that nobody sees. */
+  keep(names: ReadonlySet<string>): void;
   states(): readonly {
     readonly name: string;
     readonly health: UpstreamView['health'];
@@ -47,21 +69,19 @@ export interface UpstreamHealth {
 }
 
 export function createUpstreamHealth(clock: Clock): UpstreamHealth {
-  const states = new Map<string, State>();
+  const states = new Map<string, Remembered>();
+  const known = new WeakMap<Upstream, State>();
+  /**
+   * An attempt ends in the state that it began in. An upstream that keeps its name and has another address, provider or
+   * credential is another one: what was known of the old one says nothing about it.
+   */
   const stateOf = (upstream: Upstream): State => {
-    let state = states.get(upstream.name);
-    if (state === undefined) {
-      state = {
-        inFlight: 0,
-        consecutive: 0,
-        ejections: 0,
-        ejectedUntilMs: 0,
-        firstByteMs: undefined,
-        faultRate: 0,
-        lastFault: undefined,
-      };
-      states.set(upstream.name, state);
-    }
+    let state = known.get(upstream);
+    if (state !== undefined) return state;
+    const before = states.get(upstream.name);
+    state = before !== undefined && isSamePlace(before.upstream, upstream) ? before.state : newState();
+    known.set(upstream, state);
+    states.set(upstream.name, { upstream, state });
     return state;
   };
   const healthOf = (state: State): UpstreamView['health'] => {
@@ -128,8 +148,11 @@ export function createUpstreamHealth(clock: Clock): UpstreamHealth {
     marked(upstream, kind) {
       fault(stateOf(upstream), kind);
     },
+    keep(names) {
+      for (const name of states.keys()) if (!names.has(name)) states.delete(name);
+    },
     states: () =>
-      [...states].map(([name, state]) => ({
+      [...states].map(([name, { state }]) => ({
         name,
         health: healthOf(state),
         faultRate: state.faultRate,

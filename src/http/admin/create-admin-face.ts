@@ -4,6 +4,7 @@
 import type { EpochMs } from '../../core/clock.ts';
 import type { IdSource } from '../../core/ids.ts';
 import type { AuditReader } from '../../domain/audit/audit-store.ts';
+import type { ConfigDesk } from '../../domain/applied-config/config-desk.ts';
 import type { CatalogService } from '../../domain/catalog/open-catalog.ts';
 import type { Accounts } from '../../domain/accounts/open-accounts.ts';
 import type { BackupsService } from '../../domain/backups/backups-service.ts';
@@ -25,6 +26,7 @@ import { accountsRoutes } from './routes/accounts.ts';
 import { apiKeysRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit-events.ts';
 import { backupsRoutes } from './routes/backups.ts';
+import { configRoutes } from './routes/config.ts';
 import { groupsRoutes } from './routes/groups.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
@@ -50,6 +52,7 @@ export interface AdminFaceParts {
   readonly controls: ControlRegistry;
   readonly accounts: Accounts;
   readonly catalog: CatalogService;
+  readonly config: ConfigDesk;
   readonly audit: AuditReader;
   readonly ledger: EmbeddedLedger;
   readonly terms: Terms;
@@ -70,18 +73,20 @@ export function createAdminFace(parts: AdminFaceParts) {
   const { clock, log } = services;
   const { catalog: served, transport } = services;
   const trials = createUpstreamTrials({ catalog: served, transport, clock, log, note: catalog.upstreams.noteTest });
+  const { lines } = parts.config;
   const app = adminApp({
     routes: [
       accountsRoutes({ accounts: accounts.accounts }),
       usersRoutes({ users: accounts.users }),
-      groupsRoutes({ groups: accounts.groups }),
+      groupsRoutes({ groups: accounts.groups, lines }),
       apiKeysRoutes({ apiKeys: accounts.apiKeys }),
-      upstreamsRoutes({ upstreams: catalog.upstreams }),
+      upstreamsRoutes({ upstreams: catalog.upstreams, lines }),
       upstreamTrialRoutes({ trials }),
-      modelsRoutes({ models: catalog.models }),
-      pricesRoutes({ prices: catalog.prices }),
+      modelsRoutes({ models: catalog.models, lines }),
+      pricesRoutes({ prices: catalog.prices, lines }),
       operatorKeysRoutes({ keys: operators }),
       pluginsRoutes({ plugins: parts.plugins }),
+      configRoutes({ config: parts.config }),
       auditRoutes({ audit }),
       backupsRoutes({ backups: parts.backups, mayBeQuiet: parts.mayBeQuiet }),
       ledgerRoutes({ ledger, movements }),

@@ -107,6 +107,7 @@ export async function catalogRig(options: RigOptions = {}) {
       resolved: resolved(again.config ?? options.config ?? rigConfig()),
       masterKey: again.masterKey ?? options.masterKey,
       groupExists: (name) => name === 'friends',
+      declaredAt: async () => undefined,
       guardSecret: (secret) => void guarded.push(secret),
     });
   const { catalog, service, warnings } = await reopen();

@@ -28,6 +28,22 @@ function limiterAt(start = 1_000_000, options: { addressLimits?: Limits; subject
 }
 
 describe('a limiter', () => {
+  test('gives back what was taken under other address limits where it was taken, and nothing twice', () => {
+    const { limiter } = limiterAt(1_000_000, { addressLimits: limits({ concurrency: 2 }) });
+    const first = limiter.take(subjects(), 0);
+    const second = limiter.take(subjects(), 0);
+    limiter.limitAddresses(limits({ concurrency: 1 }));
+    if (!first.taken || !second.taken) throw new Error('refused');
+    first.release(0);
+    expect(limiter.take(subjects(), 0)).toMatchObject({ taken: false, limit: 'concurrency', capacity: 1 });
+    limiter.limitAddresses(noLimits);
+    second.release(0);
+    expect(limiter.take(subjects(), 0).taken).toBe(true);
+    limiter.limitAddresses(limits({ concurrency: 1 }));
+    expect(limiter.take(subjects(), 0).taken).toBe(true);
+    expect(limiter.take(subjects(), 0).taken).toBe(false);
+  });
+
   test('gives everybody the same decision, and remembers nobody, where no limits are set', () => {
     const { limiter } = limiterAt();
     const first = limiter.take(subjects(), 5);

@@ -290,3 +290,46 @@ describe('acceptance by name', () => {
     ).toEqual(['acc_b']);
   });
 });
+
+describe('other documents while it runs', () => {
+  const rules = termsText({ document: 'rules', version: '1', body: '## R1 Rules {declared}\n\nBe kind.' });
+
+  test('bind from then on, with what was accepted before, during and since', async () => {
+    const setup = setUpTerms();
+    const terms = await setup.open(termsText());
+    await terms.recordAcceptance(obligationOf(terms, setup.now()), someone(), somewhere);
+    await setup.reload(terms, [rules, termsText()], () =>
+      terms.recordAcceptance(obligationOf(terms, setup.now()), someone('2'), somewhere),
+    );
+    const at = setup.now();
+    expect(versionsInForce(terms, at)).toEqual(['rules 1', 'service 2026-01']);
+    expect(acceptedAt(terms, at)).toEqual([undefined, at]);
+    expect(acceptedAt(terms, at, someone('2').accountId)).toEqual([undefined, at]);
+    await terms.recordAcceptance(obligationOf(terms, at), someone(), somewhere);
+    expect(acceptedAt(terms, at)).toEqual([at, at]);
+    expect(versionsInForce(await setup.open(rules, termsText()), at)).toEqual(['rules 1', 'service 2026-01']);
+  });
+
+  test('that bound before and bind again find what was accepted then', async () => {
+    const setup = setUpTerms();
+    const first = await setup.open(rules);
+    await first.recordAcceptance(obligationOf(first, setup.now()), someone(), somewhere);
+    const terms = await setup.open(termsText());
+    expect(acceptedAt(terms, setup.now())).toEqual([undefined]);
+    await setup.reload(terms, [rules]);
+    expect(acceptedAt(terms, setup.now())).toEqual([setup.now()]);
+    await setup.reload(terms, []);
+    expect(terms.standing(someone().accountId, setup.now())).toEqual([]);
+    expect(terms.versions).toHaveLength(2);
+  });
+
+  test('that differ from what was published are refused, and change nothing', async () => {
+    const setup = setUpTerms();
+    const terms = await setup.open(termsText());
+    await expect(setup.reload(terms, [rules, termsText({ body: '## S1 New {served}\n\nText.' })])).rejects.toThrow(
+      TermsDocumentsError,
+    );
+    expect(versionsInForce(terms, setup.now())).toEqual(['service 2026-01']);
+    expect(terms.versions).toHaveLength(1);
+  });
+});

@@ -7,7 +7,7 @@ import {
   openTerms,
   type Acceptor,
   type Origin,
-  type Terms,
+  type ReloadableTerms,
 } from '../../../src/domain/terms/terms-service.ts';
 import { migrate } from '../../../src/store/migrate.ts';
 import { termsMigrations, type TermsTables } from '../../../src/store/schema/terms.ts';
@@ -22,7 +22,9 @@ export interface TermsSetup {
   at(text: string): void;
   now(): number;
   /** Opens the domain anew on the same store, as a restart would. */
-  open(...texts: readonly string[]): Promise<Terms>;
+  open(...texts: readonly string[]): Promise<ReloadableTerms>;
+  /** Hands other documents to a domain that is open, as a reload does; `between` runs before they are published. */
+  reload(terms: ReloadableTerms, texts: readonly string[], between?: () => Promise<unknown>): Promise<void>;
 }
 
 export function setUpTerms(): TermsSetup {
@@ -40,6 +42,12 @@ export function setUpTerms(): TermsSetup {
         texts.map((text, index) => ({ file: `terms-${index}.md`, text })),
         { store, clock, newId },
       ),
+    async reload(terms, texts, between = async () => undefined) {
+      const prepared = terms.prepare(texts.map((text, index) => ({ file: `terms-${index}.md`, text })));
+      await between();
+      await store.transaction(prepared.write);
+      prepared.publish();
+    },
   };
 }
 

@@ -3,6 +3,7 @@
 import { sha256Hex, generateKey, systemRandomBytes } from '../../../src/core/secrets.ts';
 import { newId } from '../../../src/core/ids.ts';
 import { createLog } from '../../../src/core/log.ts';
+import { noLines } from '../../../src/config/config-lines.ts';
 import { adminApp } from '../../../src/http/admin/shell.ts';
 import { memoryIdempotencyStore } from '../../../src/http/admin/idempotency.ts';
 import { accountsRoutes } from '../../../src/http/admin/routes/accounts.ts';
@@ -26,7 +27,12 @@ export async function accountsApp(options: { readonly configGroups?: readonly Gr
   const log: string[] = [];
   const clock = { now: () => rig.time.now, monotonicMs: () => rig.time.now };
   const app = adminApp({
-    routes: [accountsRoutes(rig), usersRoutes(rig), groupsRoutes(rig), apiKeysRoutes(rig)],
+    routes: [
+      accountsRoutes(rig),
+      usersRoutes(rig),
+      groupsRoutes({ ...rig, lines: async () => noLines }),
+      apiKeysRoutes(rig),
+    ],
     services: {
       operatorKeys: {
         find: (sha256) => (sha256 === sha256Hex(operatorKey) ? { id: operatorId, scopes: ['admin'] } : undefined),

@@ -7,13 +7,14 @@ import { auditRoutes } from '../../../src/http/admin/routes/audit-events.ts';
 import { modelsRoutes } from '../../../src/http/admin/routes/models.ts';
 import { pricesRoutes } from '../../../src/http/admin/routes/prices.ts';
 import { upstreamsRoutes } from '../../../src/http/admin/routes/upstreams.ts';
+import { noLines } from '../../../src/config/config-lines.ts';
 import { adminApp } from '../../../src/http/admin/shell.ts';
 import { catalogRig, credential, type RigOptions } from '../../domain/catalog/catalog-rig.ts';
 
 const operatorKey = generateKey('operator-key', systemRandomBytes);
 
 async function catalogApp(options: RigOptions = {}) {
-  const rig = await catalogRig(options);
+  const rig = { ...(await catalogRig(options)), lines: async () => noLines };
   const app = adminApp({
     routes: [
       upstreamsRoutes(rig),
@@ -74,6 +75,7 @@ describe('/upstreams', () => {
     expect(made.body).toEqual({
       name: 'own',
       source: 'admin',
+      declaredAt: null,
       provider: 'simulator',
       baseUrl: 'http://127.0.0.1:8/v1',
       addresses: 'any',
@@ -153,6 +155,7 @@ describe('/models', () => {
     expect(shown.body).toEqual({
       name: 'own/model',
       source: 'admin',
+      declaredAt: null,
       operations: ['chat'],
       contextTokens: 1_000,
       outputTokensMax: 100,
@@ -232,6 +235,7 @@ describe('/models/{name}/prices', () => {
       id: now.body['id'],
       model: 'own/model',
       source: 'admin',
+      declaredAt: null,
       status: 'in-force',
       currency: 'USD',
       rates,

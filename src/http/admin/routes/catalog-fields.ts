@@ -3,6 +3,8 @@
 
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
+import type { ConfigLines } from '../../../config/config-lines.ts';
+import type { DeclaredNoun } from '../../../core/declared-at.ts';
 import { parseNano } from '../../../core/money.ts';
 import type { Cost } from '../../../domain/catalog/admin-catalog.ts';
 import { catalogBounds } from '../../../domain/catalog/catalog-bounds.ts';
@@ -12,10 +14,27 @@ import type { Operation } from '../../../plugin/operations.ts';
 import { usageParts } from '../../../plugin/usage.ts';
 import type { UsagePart } from '../../../plugin/usage.ts';
 import { currencyCode, invalid, strict } from '../schemas.ts';
+import { orNull } from './account-fields.ts';
 
 export const sourceField = Type.Union([Type.Literal('config'), Type.Literal('admin')], {
   description: '`config`: declared in the config file, read-only here.',
 });
+
+export const declaredAtField = orNull(
+  Type.String({
+    description: 'Where the config declares it, file and line; null for one of an operator, or where nobody can tell.',
+    examples: ['gateway.config.ts:42'],
+  }),
+);
+
+/** Where the config says something; found when first asked for. */
+export type FindLines = () => Promise<ConfigLines>;
+
+export const declaredAtOf = (
+  lines: ConfigLines,
+  noun: DeclaredNoun,
+  { name, source }: { readonly name: string; readonly source: 'config' | 'admin' },
+): string | null => (source === 'config' ? (lines.placeOf(noun, name) ?? null) : null);
 
 /** For paths: what does not exist and what cannot exist answer alike. */
 export const upstreamNameParameter = Type.String({ maxLength: 64, description: 'Name of an upstream.' });

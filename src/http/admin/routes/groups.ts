@@ -4,16 +4,19 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { noLines, type ConfigLines } from '../../../config/config-lines.ts';
 import { accountBounds } from '../../../domain/accounts/account-bounds.ts';
 import type { Group } from '../../../domain/accounts/accounts.ts';
 import type { GroupsService } from '../../../domain/accounts/groups-service.ts';
 import { actorOf } from '../actor.ts';
 import { decodeCursor, pageLimit, pageOf, pageQuery, pageSchema } from '../pages.ts';
 import { notFound, strict } from '../schemas.ts';
+import { declaredAtField, declaredAtOf, type FindLines } from './catalog-fields.ts';
 import { groupField, limitsPatch, limitsShown, limitsView } from './account-fields.ts';
 
 export interface GroupRouteServices {
   readonly groups: GroupsService;
+  readonly lines: FindLines;
 }
 
 const multiplierField = Type.Integer({
@@ -31,6 +34,7 @@ const groupView = strict(
     source: Type.Union([Type.Literal('config'), Type.Literal('admin')], {
       description: '`config`: declared in the config file, read-only here.',
     }),
+    declaredAt: declaredAtField,
   },
   { title: 'Group', description: 'A group of accounts or API keys.' },
 );
@@ -52,15 +56,16 @@ const groupPatch = strict({
 const params = strict({ name: groupField });
 const tags = ['Groups'];
 
-const shown = (group: Group): Static<typeof groupView> => ({
+const shown = (group: Group, lines: ConfigLines): Static<typeof groupView> => ({
   id: group.id,
   name: group.name,
   multiplierPpm: group.multiplierPpm,
   limits: limitsShown(group.limits),
   source: group.source,
+  declaredAt: declaredAtOf(lines, 'group', group),
 });
 
-export function groupsRoutes({ groups }: GroupRouteServices) {
+export function groupsRoutes({ groups, lines }: GroupRouteServices) {
   const known = (name: string): Group => {
     const group = groups.get(name);
     if (group === undefined) throw notFound('group');
@@ -69,10 +74,13 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
   return new Elysia({ name: 'admin-groups', normalize: false })
     .get(
       '/groups',
-      ({ query }) => {
+      async ({ query }) => {
+        const found = await lines();
         const limit = pageLimit(query);
         const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-        return pageOf(groups.list({ limit: limit + 1, after }), limit, (group) => group.name, shown);
+        const rows = groups.list({ limit: limit + 1, after });
+        const render = (group: Group) => shown(group, found);
+        return pageOf(rows, limit, (group) => group.name, render);
       },
       {
         query: strict(pageQuery),
@@ -88,7 +96,7 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
     .post(
       '/groups',
       async ({ body, request, status }) =>
-        status(201, shown(await groups.create(actorOf(request).name, body))),
+        status(201, shown(await groups.create(actorOf(request).name, body), noLines)),
       {
         body: newGroup,
         response: { 201: groupView },
@@ -100,7 +108,7 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
         },
       },
     )
-    .get('/groups/:name', ({ params: { name } }) => shown(known(name)), {
+    .get('/groups/:name', async ({ params: { name } }) => shown(known(name), await lines()), {
       params,
       response: { 200: groupView },
       detail: { tags, operationId: 'getGroup', summary: 'One group', description: 'By its name.' },
@@ -108,7 +116,7 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
     .patch(
       '/groups/:name',
       async ({ params: { name }, body, request }) =>
-        shown(await groups.update(actorOf(request).name, name, body)),
+        shown(await groups.update(actorOf(request).name, name, body), noLines),
       {
         params,
         body: groupPatch,
@@ -126,7 +134,7 @@ export function groupsRoutes({ groups }: GroupRouteServices) {
       async ({ params: { name }, request }) => {
         const group = known(name);
         await groups.remove(actorOf(request).name, name);
-        return shown(group);
+        return shown(group, noLines);
       },
       {
         params,

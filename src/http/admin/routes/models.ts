@@ -3,6 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { noLines, type ConfigLines } from '../../../config/config-lines.ts';
 import { bounds } from '../../../core/bounds.ts';
 import type { ModelInfo, OfferInput } from '../../../domain/catalog/admin-catalog.ts';
 import { catalogBounds } from '../../../domain/catalog/catalog-bounds.ts';
@@ -20,11 +21,15 @@ import {
   operationField,
   readCost,
   sourceField,
+  declaredAtField,
+  declaredAtOf,
+  type FindLines,
   tokensField,
 } from './catalog-fields.ts';
 
 export interface ModelRouteServices {
   readonly models: ModelsService;
+  readonly lines: FindLines;
 }
 
 const contextField = tokensField(1, 'Tokens of input and output together; bounds what an input can hold.');
@@ -81,6 +86,7 @@ const modelView = strict(
   {
     name: Type.String(),
     source: sourceField,
+    declaredAt: declaredAtField,
     operations: operationsField,
     contextTokens: contextField,
     outputTokensMax: outputField,
@@ -135,9 +141,10 @@ const readOffers = (offers: Static<typeof offersField>): readonly OfferInput[] =
     cost: cost === undefined || cost === null ? cost : readCost(cost, `offers[${index}].cost.`),
   }));
 
-const shown = (model: ModelInfo): Static<typeof modelView> => ({
+const shown = (model: ModelInfo, lines: ConfigLines): Static<typeof modelView> => ({
   name: model.name,
   source: model.source,
+  declaredAt: declaredAtOf(lines, 'model', model),
   operations: [...model.operations],
   contextTokens: model.contextTokens,
   outputTokensMax: model.outputTokensMax,
@@ -156,22 +163,32 @@ const shown = (model: ModelInfo): Static<typeof modelView> => ({
   createdAt: model.createdAt === undefined ? null : textOf(model.createdAt),
 });
 
-export function modelsRoutes({ models }: ModelRouteServices) {
+export function modelsRoutes({ models, lines }: ModelRouteServices) {
   return new Elysia({ name: 'admin-models', normalize: false })
-    .get('/models', ({ query }) => pageInMemory(models.list(), query, shown), {
-      query: strict(pageQuery),
-      response: { 200: pageSchema(modelView) },
-      detail: {
-        tags,
-        operationId: 'listModels',
-        summary: 'Models, by name',
-        description: 'Those of the config among the others, and those that are not served too.',
+    .get(
+      '/models',
+      async ({ query }) => {
+        const found = await lines();
+        return pageInMemory(models.list(), query, (model) => shown(model, found));
       },
-    })
+      {
+        query: strict(pageQuery),
+        response: { 200: pageSchema(modelView) },
+        detail: {
+          tags,
+          operationId: 'listModels',
+          summary: 'Models, by name',
+          description: 'Those of the config among the others, and those that are not served too.',
+        },
+      },
+    )
     .post(
       '/models',
       async ({ body, request, status }) =>
-        status(201, shown(await models.create(actorOf(request).name, { ...body, offers: readOffers(body.offers) }))),
+        status(
+          201,
+          shown(await models.create(actorOf(request).name, { ...body, offers: readOffers(body.offers) }), noLines),
+        ),
       {
         body: newModel,
         response: { 201: modelView },
@@ -185,10 +202,10 @@ export function modelsRoutes({ models }: ModelRouteServices) {
     )
     .get(
       '/models/:name',
-      ({ params: { name } }) => {
+      async ({ params: { name } }) => {
         const model = models.get(name);
         if (model === undefined) throw notFound('model');
-        return shown(model);
+        return shown(model, await lines());
       },
       {
         params,
@@ -204,6 +221,7 @@ export function modelsRoutes({ models }: ModelRouteServices) {
             ...rest,
             offers: offers === undefined ? undefined : readOffers(offers),
           }),
+          noLines,
         ),
       {
         params,

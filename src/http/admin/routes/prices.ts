@@ -3,6 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { noLines, type ConfigLines } from '../../../config/config-lines.ts';
 import type { PriceInfo } from '../../../domain/catalog/admin-catalog.ts';
 import type { PricesService } from '../../../domain/catalog/prices-service.ts';
 import { pageInMemory } from '../../terms/views.ts';
@@ -10,10 +11,21 @@ import { actorOf } from '../actor.ts';
 import { pageQuery, pageSchema } from '../pages.ts';
 import { currencyCode, notFound, pathId, readTime, strict, textOf, timeText } from '../schemas.ts';
 import { idParameter, orNull } from './account-fields.ts';
-import { costShown, modelNameParameter, perCallField, ratesField, readCost, sourceField } from './catalog-fields.ts';
+import {
+  costShown,
+  modelNameParameter,
+  perCallField,
+  ratesField,
+  readCost,
+  sourceField,
+  declaredAtField,
+  declaredAtOf,
+  type FindLines,
+} from './catalog-fields.ts';
 
 export interface PriceRouteServices {
   readonly prices: PricesService;
+  readonly lines: FindLines;
 }
 
 const statusField = Type.Union(
@@ -26,6 +38,7 @@ const priceView = strict(
     id: Type.String({ description: 'Price version; stands on every usage record that it charged.' }),
     model: Type.String(),
     source: sourceField,
+    declaredAt: declaredAtField,
     status: statusField,
     currency: Type.String(),
     rates: ratesField,
@@ -51,24 +64,28 @@ const modelParams = strict({ name: modelNameParameter });
 const priceParams = strict({ name: modelNameParameter, id: idParameter });
 const tags = ['Prices'];
 
-const shown = (price: PriceInfo): Static<typeof priceView> => ({
+const shown = (price: PriceInfo, lines: ConfigLines): Static<typeof priceView> => ({
   id: price.id,
   model: price.model,
   source: price.source,
+  // The config declares it no more once it is closed.
+  declaredAt:
+    price.closedAt === undefined ? declaredAtOf(lines, 'price', { name: price.model, source: price.source }) : null,
   status: price.status,
   ...costShown(price),
   validFrom: textOf(price.validFrom),
   closedAt: price.closedAt === undefined ? null : textOf(price.closedAt),
 });
 
-export function pricesRoutes({ prices }: PriceRouteServices) {
+export function pricesRoutes({ prices, lines }: PriceRouteServices) {
   return new Elysia({ name: 'admin-prices', normalize: false })
     .get(
       '/models/:name/prices',
       async ({ params: { name }, query }) => {
         const history = await prices.history(name);
         if (history === undefined) throw notFound('model');
-        return pageInMemory(history, query, shown);
+        const found = await lines();
+        return pageInMemory(history, query, (price) => shown(price, found));
       },
       {
         params: modelParams,
@@ -88,7 +105,7 @@ export function pricesRoutes({ prices }: PriceRouteServices) {
         const validFrom = readTime('validFrom', body.validFrom);
         return status(
           201,
-          shown(await prices.create(actorOf(request).name, name, { ...readCost(body, ''), validFrom })),
+          shown(await prices.create(actorOf(request).name, name, { ...readCost(body, ''), validFrom }), noLines),
         );
       },
       {
@@ -108,7 +125,7 @@ export function pricesRoutes({ prices }: PriceRouteServices) {
     .delete(
       '/models/:name/prices/:id',
       async ({ params: { name, id }, request }) =>
-        shown(await prices.withdraw(actorOf(request).name, name, pathId('prc', id, 'price'))),
+        shown(await prices.withdraw(actorOf(request).name, name, pathId('prc', id, 'price')), noLines),
       {
         params: priceParams,
         response: { 200: priceView },

@@ -4,6 +4,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { noLines, type ConfigLines } from '../../../config/config-lines.ts';
 import type { UpstreamInfo } from '../../../domain/catalog/admin-catalog.ts';
 import { catalogBounds } from '../../../domain/catalog/catalog-bounds.ts';
 import type { UpstreamsService } from '../../../domain/catalog/upstreams-service.ts';
@@ -12,10 +13,11 @@ import { actorOf } from '../actor.ts';
 import { pageQuery, pageSchema } from '../pages.ts';
 import { notFound, strict, textOf } from '../schemas.ts';
 import { orNull } from './account-fields.ts';
-import { sourceField, upstreamNameParameter } from './catalog-fields.ts';
+import { sourceField, declaredAtField, declaredAtOf, type FindLines, upstreamNameParameter } from './catalog-fields.ts';
 
 export interface UpstreamRouteServices {
   readonly upstreams: UpstreamsService;
+  readonly lines: FindLines;
 }
 
 const providerField = Type.String({ minLength: 1, maxLength: 64, description: 'Name of a provider of the config.' });
@@ -59,6 +61,7 @@ const upstreamView = strict(
   {
     name: Type.String(),
     source: sourceField,
+    declaredAt: declaredAtField,
     provider: Type.String(),
     baseUrl: orNull(Type.String()),
     addresses: addressesField,
@@ -95,9 +98,10 @@ const upstreamPatch = strict({ provider: Type.Optional(providerField), ...option
 const params = strict({ name: upstreamNameParameter });
 const tags = ['Upstreams'];
 
-const shown = (upstream: UpstreamInfo): Static<typeof upstreamView> => ({
+const shown = (upstream: UpstreamInfo, lines: ConfigLines): Static<typeof upstreamView> => ({
   name: upstream.name,
   source: upstream.source,
+  declaredAt: declaredAtOf(lines, 'upstream', upstream),
   provider: upstream.provider,
   baseUrl: upstream.baseUrl ?? null,
   addresses: upstream.addresses,
@@ -111,21 +115,29 @@ const shown = (upstream: UpstreamInfo): Static<typeof upstreamView> => ({
   createdAt: upstream.createdAt === undefined ? null : textOf(upstream.createdAt),
 });
 
-export function upstreamsRoutes({ upstreams }: UpstreamRouteServices) {
+export function upstreamsRoutes({ upstreams, lines }: UpstreamRouteServices) {
   return new Elysia({ name: 'admin-upstreams', normalize: false })
-    .get('/upstreams', ({ query }) => pageInMemory(upstreams.list(), query, shown), {
-      query: strict(pageQuery),
-      response: { 200: pageSchema(upstreamView) },
-      detail: {
-        tags,
-        operationId: 'listUpstreams',
-        summary: 'Upstreams, by name',
-        description: 'Those of the config among the others. No answer ever holds a credential.',
+    .get(
+      '/upstreams',
+      async ({ query }) => {
+        const found = await lines();
+        return pageInMemory(upstreams.list(), query, (upstream) => shown(upstream, found));
       },
-    })
+      {
+        query: strict(pageQuery),
+        response: { 200: pageSchema(upstreamView) },
+        detail: {
+          tags,
+          operationId: 'listUpstreams',
+          summary: 'Upstreams, by name',
+          description: 'Those of the config among the others. No answer ever holds a credential.',
+        },
+      },
+    )
     .post(
       '/upstreams',
-      async ({ body, request, status }) => status(201, shown(await upstreams.create(actorOf(request).name, body))),
+      async ({ body, request, status }) =>
+        status(201, shown(await upstreams.create(actorOf(request).name, body), noLines)),
       {
         body: newUpstream,
         response: { 201: upstreamView },
@@ -140,10 +152,10 @@ export function upstreamsRoutes({ upstreams }: UpstreamRouteServices) {
     )
     .get(
       '/upstreams/:name',
-      ({ params: { name } }) => {
+      async ({ params: { name } }) => {
         const upstream = upstreams.get(name);
         if (upstream === undefined) throw notFound('upstream');
-        return shown(upstream);
+        return shown(upstream, await lines());
       },
       {
         params,
@@ -153,7 +165,8 @@ export function upstreamsRoutes({ upstreams }: UpstreamRouteServices) {
     )
     .patch(
       '/upstreams/:name',
-      async ({ params: { name }, body, request }) => shown(await upstreams.update(actorOf(request).name, name, body)),
+      async ({ params: { name }, body, request }) =>
+        shown(await upstreams.update(actorOf(request).name, name, body), noLines),
       {
         params,
         body: upstreamPatch,
