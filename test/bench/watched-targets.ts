@@ -4,7 +4,8 @@
 
 import { cores, startChild, untilPrinted } from './children.ts';
 import type { Bar, TargetFigures } from './report.ts';
-import { table } from './report.ts';
+import { roundPercentiles, table } from './report.ts';
+import { percentiles } from './load.ts';
 import { startTollgate } from './tollgate-target.ts';
 import type { Target, Upstream } from './targets.ts';
 
@@ -35,16 +36,18 @@ export async function startWatched(
     argv: ['--otlp', `http://127.0.0.1:${port}`],
   });
   const old = before === undefined ? [] : [await startTollgate(before, upstream, { name: BEFORE })];
-  const counts = { scrapes: 0, bytes: 0, failed: 0 };
+  const counts = { bytes: 0, failed: 0 };
+  const tookMs: number[] = [];
   const scrape = async ({ origin, operatorKey }: { readonly origin: string; readonly operatorKey: string }) => {
     const reply = await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${operatorKey}` } });
     if (!reply.ok) throw new Error(`/metrics answered ${reply.status}`);
     return reply.text();
   };
   const timer = setInterval(() => {
+    const startedMs = performance.now();
     scrape(scraped).then(
       (text) => {
-        counts.scrapes += 1;
+        tookMs.push(performance.now() - startedMs);
         counts.bytes = text.length;
       },
       () => (counts.failed += 1),
@@ -59,7 +62,8 @@ export async function startWatched(
         .split('\n')
         .filter((line) => line.startsWith('tollgate_spans_dropped_total{'));
       return [
-        `scraped ${counts.scrapes} times, ${counts.bytes} bytes each, ${counts.failed} failed`,
+        `scraped ${tookMs.length} times, ${counts.bytes} bytes each, ${counts.failed} failed: ` +
+          roundPercentiles(percentiles(tookMs)),
         `the collector got ${JSON.stringify(received)}; dropped: ${dropped.length === 0 ? 'none' : dropped.join(', ')}`,
       ];
     },
