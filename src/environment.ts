@@ -12,6 +12,9 @@ export interface Environment {
   readonly publicUrl: string | undefined;
   readonly allowedHosts: string | undefined;
   readonly trustedProxy: string | undefined;
+  readonly drainSeconds: string | undefined;
+  readonly log: string | undefined;
+  readonly logMaxMb: string | undefined;
   /** A second operator key, good for /metrics alone. */
   readonly metricsKey: string | undefined;
   readonly logLevel: string | undefined;
@@ -33,6 +36,10 @@ export interface Environment {
   readonly recordings: string | undefined;
   /** Set once the process was started again with Bun's cap on concurrent fetches lifted. */
   readonly fetchCapLifted: boolean;
+  /** Started by a running process of ours, to take over from it. */
+  readonly isSuccessor: boolean;
+  /** Where a service manager wants to hear of our state. */
+  readonly notifySocket: string | undefined;
   /** A secret by the name of its variable; empty counts as absent. */
   secret(name: string): string | undefined;
   /** The whole environment, for starting ourselves again. */
@@ -77,6 +84,11 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     publicUrl: present(variables['TOLLGATE_PUBLIC_URL']),
     allowedHosts: present(variables['TOLLGATE_ALLOWED_HOSTS']),
     trustedProxy: present(variables['TOLLGATE_TRUSTED_PROXY']),
+    drainSeconds: present(variables['TOLLGATE_DRAIN_SECONDS']),
+    log: present(variables['TOLLGATE_LOG']),
+    logMaxMb: present(variables['TOLLGATE_LOG_MAX_MB']),
+    isSuccessor: variables['TOLLGATE_HANDOVER'] === '1',
+    notifySocket: present(variables['NOTIFY_SOCKET']),
     metricsKey: present(variables['TOLLGATE_METRICS_KEY']),
     logLevel: present(variables['TOLLGATE_LOG_LEVEL']),
     logRequests: variables['TOLLGATE_LOG_REQUESTS'] === '1',
@@ -101,4 +113,20 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
         Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
       ),
   };
+}
+
+/** Every name that is read here, however it is called in `Environment`. */
+export function knownNames(): ReadonlySet<string> {
+  const names = new Set<string>();
+  const recorder = new Proxy<Record<string, string | undefined>>(
+    {},
+    {
+      get(_, name) {
+        if (typeof name === 'string') names.add(name);
+        return undefined;
+      },
+    },
+  );
+  readEnvironment(recorder);
+  return names;
 }

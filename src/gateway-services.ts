@@ -12,7 +12,7 @@ import { clientAddress } from './domain/compliance/client-address.ts';
 import { createCompliance } from './domain/compliance/compliance.ts';
 import { createCountrySource, type CountrySource } from './domain/compliance/country.ts';
 import { createJudge, type Judge } from './domain/compliance/judge.ts';
-import type { EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
+import type { MovableLedger } from './domain/ledger/movable-ledger.ts';
 import { createLimiter } from './domain/limits/limiter.ts';
 import type { Measures } from './domain/measures/measures.ts';
 import type { Terms } from './domain/terms/terms-service.ts';
@@ -30,7 +30,7 @@ const STREAM_HOLD_TOKENS = 4_096;
 
 export interface Parts {
   readonly ids: IdSource;
-  readonly ledger: EmbeddedLedger;
+  readonly ledger: MovableLedger;
   readonly accounts: Accounts;
   readonly catalog: Catalog;
   readonly terms: Terms;

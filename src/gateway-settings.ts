@@ -57,6 +57,8 @@ export interface GatewaySettings {
   readonly deadlines?: Deadlines;
   readonly transport?: UpstreamTransport;
   readonly streamHoldTokens?: number;
+  /** Requests that still run in the process before this one: their holds are left open, and are that one's to close. */
+  readonly adopted?: ReadonlySet<string>;
   /** The disk as the money journal sees it; for tests. */
   readonly journalFiles?: JournalFiles;
 }

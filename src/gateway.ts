@@ -12,14 +12,15 @@ import { openAccounts, type Accounts } from './domain/accounts/open-accounts.ts'
 import type { ConfigDesk } from './domain/applied-config/config-desk.ts';
 import type { Catalog } from './domain/catalog/catalog.ts';
 import { openCatalog } from './domain/catalog/open-catalog.ts';
-import { openEmbeddedLedger, type EmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
+import { openEmbeddedLedger } from './domain/ledger/embedded-ledger.ts';
+import { MovableLedger } from './domain/ledger/movable-ledger.ts';
 import { Measures } from './domain/measures/measures.ts';
 import { openTerms, type Terms } from './domain/terms/terms-service.ts';
 import { createTermsStore } from './domain/terms/terms-store.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
 import { createTokenCounter } from './pipeline/count-tokens.ts';
-import { createRunningRequests } from './pipeline/running.ts';
+import { createRunningRequests, type RunningRequests } from './pipeline/running.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
 import { openNouns } from './store/nouns.ts';
 import { prepareUpgrade } from './store/upgrade.ts';
@@ -36,10 +37,13 @@ export interface Gateway {
   /** The applications that describe themselves in OpenAPI. */
   describedApps(): Promise<DocumentedApps>;
   readonly accounts: Accounts;
-  readonly ledger: EmbeddedLedger;
+  readonly ledger: MovableLedger;
+  readonly running: RunningRequests;
   readonly catalog: Catalog;
   readonly terms: Terms;
   readonly config: ConfigDesk;
+  /** Resolves when nothing is being reloaded, and what this start changed in the config is written down. */
+  settled(): Promise<void>;
   /** Refuses new requests, lets the running ones end, writes everything, and lets go of the data folder. */
   close(): Promise<void>;
 }
@@ -54,16 +58,19 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     isUpstream: (name) => live.catalog?.upstreams().some((upstream) => upstream.name === name) === true,
     monotonicMs: () => clock.monotonicMs(),
   });
-  const ledger = await openEmbeddedLedger({
-    folder: dataFolder,
-    clock,
-    newId: ids,
-    warn: (message) => log.warn('ledger', { message }),
-    beforeOpening: () =>
-      prepareUpgrade(dataFolder, settings.version, startedAt, (message) => log.warn('upgrade', { message })),
-    onSynced: (bytes, tookMs) => measures.journalSynced(bytes, tookMs),
-    ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
-  });
+  const openLedger = (adopted: ReadonlySet<string> | undefined) =>
+    openEmbeddedLedger({
+      folder: dataFolder,
+      clock,
+      newId: ids,
+      warn: (message) => log.warn('ledger', { message }),
+      beforeOpening: () =>
+        prepareUpgrade(dataFolder, settings.version, startedAt, (message) => log.warn('upgrade', { message })),
+      onSynced: (bytes, tookMs) => measures.journalSynced(bytes, tookMs),
+      ...(adopted === undefined ? {} : { adopted }),
+      ...(settings.journalFiles === undefined ? {} : { files: settings.journalFiles }),
+    });
+  const ledger = new MovableLedger(await openLedger(settings.adopted), openLedger);
   const nouns = openNouns(dataFolder);
   let desk: RunningDesk | undefined;
   const declaredAt: DeclaredAt = async (noun, name) => desk?.declaredAt(noun, name);
@@ -137,9 +144,11 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       describedApps,
       accounts,
       ledger,
+      running,
       catalog,
       terms,
       config: desk,
+      settled: () => recording.settled(),
       async close() {
         await running.drain();
         await recording.settled();

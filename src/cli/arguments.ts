@@ -18,6 +18,11 @@ export interface ServeSettings {
   readonly publicUrl: string | undefined;
   readonly hostNames: readonly string[];
   readonly trustedProxies: readonly string[];
+  /** How long running requests may go on after a signal to stop. */
+  readonly drainSeconds: number;
+  /** Undefined: standard error. */
+  readonly logFile: string | undefined;
+  readonly logMaxMb: number;
   readonly watching: WatchingSettings;
   /** Undefined: plain HTTP. */
   readonly tls: TlsSettings | undefined;
@@ -26,6 +31,8 @@ export interface ServeSettings {
 const PORT_DEFAULT = 8787;
 const HOST_DEFAULT = '127.0.0.1';
 const DATA_DEFAULT = './data';
+const DRAIN_SECONDS_DEFAULT = 30;
+const LOG_MAX_MB_DEFAULT = 64;
 
 const flags = {
   port: { type: 'string' },
@@ -36,6 +43,9 @@ const flags = {
   'public-url': { type: 'string' },
   'allowed-hosts': { type: 'string' },
   'trusted-proxy': { type: 'string' },
+  'drain-seconds': { type: 'string' },
+  log: { type: 'string' },
+  'log-max-mb': { type: 'string' },
   ...watchingFlags,
   ...tlsFlags,
 } as const;
@@ -49,7 +59,10 @@ export const serveFlagsHelp = `  --port N             port to listen on (TOLLGAT
   --allowed-hosts A,B  host names that clients may call us by (TOLLGATE_ALLOWED_HOSTS)
   --trusted-proxy A,B  address ranges of proxies that tell the client's address (TOLLGATE_TRUSTED_PROXY)
 ${tlsFlagsHelp}
-${watchingFlagsHelp}`;
+${watchingFlagsHelp}
+  --drain-seconds N    how long calls may run on after a stop signal (TOLLGATE_DRAIN_SECONDS, ${DRAIN_SECONDS_DEFAULT})
+  --log FILE           a log file that is put aside when it is full (TOLLGATE_LOG; standard error)
+  --log-max-mb N       when it is full; five older ones are kept (TOLLGATE_LOG_MAX_MB, ${LOG_MAX_MB_DEFAULT})`;
 
 export function serveSettings(argv: readonly string[], environment: Environment): ServeSettings {
   const values = parsed(argv);
@@ -71,6 +84,11 @@ export function serveSettings(argv: readonly string[], environment: Environment)
     ],
     tls,
     trustedProxies: listOf(values['trusted-proxy'] ?? environment.trustedProxy),
+    drainSeconds:
+      countOf('--drain-seconds', values['drain-seconds'] ?? environment.drainSeconds, 0, 3_600) ??
+      DRAIN_SECONDS_DEFAULT,
+    logFile: values.log ?? environment.log,
+    logMaxMb: countOf('--log-max-mb', values['log-max-mb'] ?? environment.logMaxMb, 1, 100_000) ?? LOG_MAX_MB_DEFAULT,
     watching: watchingSettings(values, environment),
   };
 }
@@ -111,6 +129,14 @@ function portOf(text: string | undefined): number {
   if (!/^\d{1,5}$/.test(text) || port > 65_535)
     throw new UsageError(`--port: '${text}' is not a port; give a number from 0 to 65535`);
   return port;
+}
+
+function countOf(flag: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (!/^\d{1,6}$/.test(text) || count < least || count > most)
+    throw new UsageError(`${flag}: '${text}' is not a whole number from ${least} to ${most}`);
+  return count;
 }
 
 function urlOf(text: string): string {

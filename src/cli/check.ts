@@ -48,7 +48,7 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
  * Without a source of countries a region policy refuses every public address: that is safe, and rarely what was
  * meant.
  */
-function regionProblems(resolved: ResolvedConfig): readonly string[] {
+export function regionProblems(resolved: ResolvedConfig): readonly string[] {
   const source = resolved.config.country?.kind ?? 'none';
   if (source !== 'none' || !resolved.policies.some(({ name }) => name === 'region')) return [];
   return [

@@ -34,6 +34,18 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'bring the files of a data folder up to this version: [--dry-run]',
     load: async () => (await import('./migrate.ts')).migrateCommand,
   },
+  doctor: {
+    summary: 'find the usual mistakes: [--network] [--streams N] and flags of serve',
+    load: async () => (await import('./doctor/doctor.ts')).doctorCommand,
+  },
+  upgrade: {
+    summary: 'let another executable take over from a running one',
+    load: async () => (await import('./upgrade.ts')).upgradeCommand,
+  },
+  service: {
+    summary: 'install, uninstall or print a systemd unit',
+    load: async () => (await import('./service/service.ts')).serviceCommand,
+  },
   build: {
     summary: 'compile a config and its plugins into an executable of its own',
     load: async () => (await import('./build.ts')).buildCommand,

@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { deadlines } from '../core/bounds.ts';
 import { systemClock } from '../core/clock.ts';
 import { createLog, type Log } from '../core/log.ts';
 import { createRedactor } from '../core/secrets.ts';
@@ -12,13 +13,17 @@ import type { HostModules } from '../drop-ins/host-modules.ts';
 import type { TrialLimits } from '../drop-ins/trial.ts';
 import type { Environment } from '../environment.ts';
 import { createGateway, type ConfigFile, type Gateway, type GatewaySettings } from '../gateway.ts';
-import { peerOf, startServer, type RunningServer } from '../http/server.ts';
+import { answererOf, peerOf, startServer, type RunningServer } from '../http/server.ts';
+import { createTraffic, type Traffic } from '../http/traffic.ts';
 import type { GatewayConfig } from '../plugin/gateway.ts';
+import { planUpgrade } from '../store/upgrade.ts';
 import { serveSettings, type ServeSettings } from './arguments.ts';
 import { dataFolderFindings } from './data-folder-findings.ts';
 import { refuseDebugger } from './debugger-off.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
+import type { Succession } from './handover/successor.ts';
 import { listenForHangup } from './hangup.ts';
+import { logWriter } from './log-writer.ts';
 import { operatorKey, type OperatorKey } from './operator-key.ts';
 import { forgetRunning, tellRunning } from './running-file.ts';
 import { readConfig, usable } from './read-config.ts';
@@ -48,6 +53,16 @@ export interface Serving {
   readonly firstStart: FirstStart | undefined;
   readonly operator: OperatorKey;
   readonly log: Log;
+  readonly dataFolder: string;
+  readonly traffic: Traffic;
+  /** Of TLS: the plain port. */
+  readonly portBeside: number | undefined;
+  /** Origin by which commands on this machine reach it. */
+  readonly localUrl: string;
+  /** Present in a process that took over from another one. */
+  readonly succession: Succession | undefined;
+  /** Nothing is begun any more that another process now does: certificates are renewed there. */
+  retire(): void;
   /** Reads the files of `--tls-cert` and `--tls-key` again. */
   reloadCertificates(): void;
   stop(): Promise<void>;
@@ -55,6 +70,25 @@ export interface Serving {
 
 export async function serve(argv: readonly string[], context: CommandContext): Promise<Serving> {
   refuseDebugger(context.environment);
+  const succession = context.environment.isSuccessor ? await successionOf(context) : undefined;
+  try {
+    return await serveAfter(succession, argv, context);
+  } catch (error) {
+    succession?.fails(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+async function successionOf({ printError }: CommandContext): Promise<Succession> {
+  const { succeed } = await import('./handover/successor.ts');
+  return succeed(version, createLog(systemClock, printError, (text) => text));
+}
+
+async function serveAfter(
+  succession: Succession | undefined,
+  argv: readonly string[],
+  context: CommandContext,
+): Promise<Serving> {
   const settings = serveSettings(argv, context.environment);
   const { simulatorFaults, recordings } = context.environment;
   const simulator = createSimulatorPlace({
@@ -63,7 +97,7 @@ export async function serve(argv: readonly string[], context: CommandContext): P
   });
   try {
     const read = () => readConfig(settings, context, simulator.place);
-    return await start(settings, { ...usable(await read()), read }, simulator, context);
+    return await start(succession, settings, { ...usable(await read()), read }, simulator, context);
   } catch (error) {
     simulator.close();
     throw error;
@@ -71,6 +105,7 @@ export async function serve(argv: readonly string[], context: CommandContext): P
 }
 
 async function start(
+  succession: Succession | undefined,
   settings: ServeSettings,
   { resolved, ...configFile }: ConfigFile & { readonly resolved: ResolvedConfig },
   simulator: SimulatorPlace,
@@ -79,13 +114,17 @@ async function start(
   const dataFolder = resolve(settings.dataFolder);
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const redactor = createRedactor();
-  const log = createServeLog(settings.watching, context.printError, redactor);
+  const log = createServeLog(settings.watching, await logWriter(settings, context), redactor);
   const watching = await openWatches(settings.watching, { log, redactor, version });
   for (const upstream of resolved.upstreams) if (upstream.secret !== undefined) redactor.register(upstream.secret);
   if (context.environment.masterKey !== undefined) redactor.register(context.environment.masterKey);
   for (const { path, message } of resolved.refusals) log.error('drop-in-refused', { path, message });
   for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
   for (const { path, message } of dataFolderFindings(dataFolder)) log.warn('data-folder', { path, message });
+  // A folder that this version cannot open is found out while the other one still serves from it.
+  if (succession !== undefined) planUpgrade(dataFolder);
+  const adopted = await succession?.turn();
+  const traffic = createTraffic();
   let server: RunningServer | undefined;
   const publicUrl = () => settings.publicUrl ?? server?.url ?? '';
   // The data folder's lock is taken by the gateway; the key file is touched only by its holder.
@@ -109,6 +148,8 @@ async function start(
       mayBeQuiet: (request) => server?.mayBeQuiet(request),
       replyEnds: (request) => server?.replyEnds(request),
     },
+    ...(adopted === undefined ? {} : { adopted }),
+    deadlines: { ...deadlines, drainMs: settings.drainSeconds * 1_000 },
     ...context.surroundings,
   });
   try {
@@ -117,15 +158,25 @@ async function start(
     redactor.register(operator.key);
     const unfinished = needsFirstStart(gateway.accounts.accountsFound, dataFolder);
     const first = unfinished ? await firstStart(gateway, dataFolder) : undefined;
-    const { host, port, hostNames, tls } = settings;
-    const listening = { host, port, hostNames, faces: gateway.faces };
+    const { host, hostNames, tls } = settings;
+    const port = succession?.port ?? settings.port;
+    const listening = { host, port, portShared: succession !== undefined, hostNames, faces: gateway.faces, traffic };
     const surroundings = { settings, dataFolder, log, redactor };
     const secured = tls === undefined ? undefined : await startSecured(listening, tls, surroundings);
     const running = secured ?? startServer(listening);
     server = running;
-    const endRunning = tellRunning(dataFolder, secured?.localUrl ?? running.url, systemClock.now());
+    log.info('started', { version, process: process.pid, url: running.url });
+    const localUrl = secured?.localUrl ?? running.url;
+    const endRunning = tellRunning(dataFolder, localUrl, systemClock.now());
+    succession?.serves(gateway.ledger, answererOf(listening));
     return {
       server: running,
+      dataFolder,
+      localUrl,
+      portBeside: secured?.httpPort,
+      traffic,
+      succession,
+      retire: () => secured?.retire(),
       reloadCertificates: () => secured?.reloadCertificates(),
       gateway,
       operator,
@@ -133,6 +184,10 @@ async function start(
       firstStart: first,
       async stop() {
         endRunning();
+        // Listening goes on: who comes now hears that we stop, and on a connection that then ends.
+        traffic.lastReplies(true);
+        log.info('stopping', { running: gateway.running.count });
+        await Promise.all([gateway.running.drain(), succession?.predecessorEnds()]);
         const stopped = running.stop();
         await gateway.close();
         running.kill();
@@ -171,8 +226,9 @@ export function greeting({ server, firstStart: first, operator }: Serving): stri
   return `${lines.join('\n')}\n`;
 }
 
-/** Serves until a signal. A second signal does not wait for what still runs. */
+/** Serves until a signal, or until another process has taken over. A second signal waits for nothing that runs. */
 export async function serveCommand(argv: readonly string[], context: CommandContext): Promise<number> {
+  const { environment, printError } = context;
   // The database's own library makes files that all may read, also in a folder that an operator left open.
   process.umask(0o077);
   const hangup = listenForHangup(createLog(systemClock, context.printError, (text) => text));
@@ -183,26 +239,37 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
   ]);
   // A promise that a plugin left behind must not end the process, as the runtime would have it.
   process.on('unhandledRejection', (reason) => serving.log.error('defect', { detail: String(reason) }));
-  context.print(greeting(serving));
+  if (serving.succession === undefined) context.print(greeting(serving));
   serving.firstStart?.printed();
+  if (environment.notifySocket !== undefined) await tellService('READY=1', environment);
   const { promise, resolve: stopped } = Promise.withResolvers<number>();
+  const failed = (error: unknown) => {
+    printError(`${error instanceof Error ? error.message : String(error)}\n`);
+    stopped(1);
+  };
   let asked = false;
-  const onSignal = () => {
-    if (asked) {
-      stopped(1);
-      return;
-    }
+  const stop = () => {
+    if (asked) return stopped(1);
     asked = true;
     hangup.ending();
-    serving.stop().then(
-      () => stopped(0),
-      (error: unknown) => {
-        context.printError(`${error instanceof Error ? error.message : String(error)}\n`);
-        stopped(1);
-      },
-    );
+    serving.stop().then(() => stopped(0), failed);
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  let upgrading: Promise<void> | undefined;
+  const upgrade = async () => {
+    const { upgradeOnRequest } = await import('./handover/upgrade-on-request.ts');
+    const handed = await upgradeOnRequest(serving, argv, environment);
+    if (handed === undefined) return void (upgrading = undefined);
+    hangup.ending();
+    await handed.ended;
+    if (!asked) stop();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGUSR2', () => void (upgrading ??= upgrade().catch(failed)));
   return promise;
+}
+
+async function tellService(state: string, { notifySocket }: Environment): Promise<void> {
+  const { notifyService } = await import('./handover/service-notify.ts');
+  await notifyService(notifySocket, state);
 }

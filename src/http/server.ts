@@ -5,6 +5,7 @@ import { bounds } from '../core/bounds.ts';
 import { normaliseAddress } from '../core/addresses.ts';
 import { createHostCheck, pathOf } from './host-check.ts';
 import { clientError } from './client-error.ts';
+import { createTraffic, type Answer, type Traffic } from './traffic.ts';
 
 /** One face: an application that answers a request. */
 export type Face = (request: Request) => Response | Promise<Response>;
@@ -33,6 +34,10 @@ export interface ServerOptions {
   readonly faces: Faces;
   /** Default 60; tests are less patient. */
   readonly idleSeconds?: number;
+  /** Which way requests go; the usual one if left out. */
+  readonly traffic?: Traffic;
+  /** The process before this one listens too, and stops: otherwise the port must be ours alone. */
+  readonly portShared?: boolean;
 }
 
 export interface RunningServer {
@@ -80,7 +85,8 @@ const peers = new WeakMap<Request, string>();
 export const peerOf = (request: Request): string => peers.get(request) ?? 'unknown';
 
 export function startServer(options: ServerOptions): RunningServer {
-  const server = serverOpener(options)({ hostname: options.host, port: options.port, reusePort: false });
+  const where = { hostname: options.host, port: options.port, reusePort: options.portShared ?? false };
+  const server = serverOpener(options)(where);
   return runningServer(options, 'http', server, () => server);
 }
 
@@ -101,10 +107,33 @@ export function runningServer(
   };
 }
 
+/** Every check and face, for a request of a peer: what servers call, and who else takes requests in. */
+export function answererOf(options: ServerOptions): (request: Request, peer: string) => Answer {
+  const hostVerdict = createHostCheck(options.hostNames);
+  const { faces, traffic = createTraffic() } = options;
+  const byFaces = (request: Request, peer: string, path: string): Answer => {
+    const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
+    if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
+    peers.set(request, peer);
+    const answer = faceOf(faces, path, request);
+    return path.startsWith('/v1/') ? answer : traffic.counted(answer);
+  };
+  return (request, peer) => {
+    const verdict = hostVerdict(request.headers.get('host'));
+    if (verdict !== 'ok') return refusedHost(verdict);
+    const path = pathOf(request.url);
+    if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
+    const expectation = request.headers.get('expect');
+    if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
+    if (traffic.unusual) return traffic.answer(request, peer, () => byFaces(request, peer, path));
+    return byFaces(request, peer, path);
+  };
+}
+
 /** A function that opens servers with the same faces and checks. */
 export function serverOpener(options: ServerOptions): OpenServerAt {
-  const hostVerdict = createHostCheck(options.hostNames);
-  const { faces, idleSeconds: idleTimeout = IDLE_SECONDS } = options;
+  const answer = answererOf(options);
+  const { idleSeconds: idleTimeout = IDLE_SECONDS } = options;
   return ({ hostname, port, tls, reusePort, clientOf }) => {
     const server = Bun.serve({
       hostname,
@@ -117,18 +146,9 @@ export function serverOpener(options: ServerOptions): OpenServerAt {
       // One more than our own bound, which answers in the client's form; this one only guards bodies without a length.
       maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
       fetch(request, self) {
-        const verdict = hostVerdict(request.headers.get('host'));
-        if (verdict !== 'ok') return refusedHost(verdict);
-        const path = pathOf(request.url);
-        if (path === undefined) return clientError('not_found', { message: 'There is nothing at this path.' });
-        const expectation = request.headers.get('expect');
-        if (expectation !== null && expectation.toLowerCase() !== '100-continue') return refusedExpectation();
         const socket = self.requestIP(request);
         const peer = normalised(clientOf === undefined ? socket?.address : clientOf(socket?.port ?? 0));
-        const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
-        if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
-        peers.set(request, peer);
-        return faceOf(faces, path, request);
+        return answer(request, peer);
       },
       error: () => clientError('internal_error', { message: 'Tollgate failed to serve this request.' }),
     });

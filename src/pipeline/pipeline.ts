@@ -41,11 +41,21 @@ export function createPipeline(services: PipelineServices, running: RunningReque
         const received = receive(services, request, protocol, peer);
         requestId = received.requestId;
         const authenticated = authenticate(services, received);
-        const whole = read(authenticated, await bodyOf(services, authenticated));
-        const admitting = admit(services, whole);
-        const admitted = admitting instanceof Promise ? await admitting : admitting;
-        const reserving = reserve(services, admitted);
-        const reserved = reserving instanceof Promise ? await reserving : reserving;
+        const body = await bodyOf(services, authenticated);
+        const answer = running.elsewhere === undefined ? undefined : await running.elsewhere(request, peer, body);
+        if (answer !== undefined) return answer;
+        const whole = read(authenticated, body);
+        let reserved: Reserved;
+        // Counted, because a hold can only be placed where the ledger is: a ledger that moves waits for these.
+        running.admitting += 1;
+        try {
+          const admitting = admit(services, whole);
+          const admitted = admitting instanceof Promise ? await admitting : admitting;
+          const reserving = reserve(services, admitted);
+          reserved = reserving instanceof Promise ? await reserving : reserving;
+        } finally {
+          running.admitting -= 1;
+        }
         held = true;
         return await reservedOnwards(services, running, reserved);
       } catch (error) {

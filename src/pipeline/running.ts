@@ -37,6 +37,10 @@ export interface RunningRequests {
   /** No new request is taken any more. */
   readonly stopping: boolean;
   readonly count: number;
+  /** Requests between their body and their hold. */
+  admitting: number;
+  /** Set while the ledger is with another process, or on its way: where a request goes that holds no money yet. */
+  elsewhere: Elsewhere | undefined;
   /** Of them, the streams that have begun. */
   readonly streams: number;
   enter(request: Request): Opening;
@@ -46,6 +50,9 @@ export interface RunningRequests {
   /** Refuses new requests, waits for the running ones, and after the deadline ends them as shut down. */
   drain(): Promise<void>;
 }
+
+/** Answers in place of this process. Resolves with undefined where this process is to go on after all. */
+export type Elsewhere = (request: Request, peer: string, body: Uint8Array) => Promise<Response | undefined>;
 
 /** The server's own deadline for connections without traffic, which knows nothing of upstreams that think. */
 export interface IdleConnections {
@@ -94,6 +101,8 @@ export function createRunningRequests(
     get count() {
       return opening.size + streams.size;
     },
+    admitting: 0,
+    elsewhere: undefined,
     get streams() {
       return streams.size;
     },

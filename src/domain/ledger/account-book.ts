@@ -1,6 +1,7 @@
 // Balances, open holds and spending of all accounts, in memory: the process is the only writer, so a decision here is
 // the decision. Accounts and counters are read from the store when first touched; from then on memory is ahead of it.
 
+import type { Clock } from '../../core/clock.ts';
 import type { AccountId } from '../../core/ids.ts';
 import { MoneyRangeError, NANO_MAX, type Currency, type Nano } from '../../core/money.ts';
 import { dayOf, monthOfDay } from '../../store/spend-periods.ts';
@@ -207,6 +208,18 @@ export class AccountBook {
     this.#reserve(open, amount);
     this.#holds.set(hold.requestId, open);
     return { outcome: placed, open };
+  }
+
+  /** An open hold that another ledger placed and wrote: it counts, whatever the balance is. No budget ends it. */
+  adopt(hold: Hold, amountNano: Nano, clock: Clock): void {
+    const account = this.account(hold.accountId);
+    if (account === undefined) throw new Error(`the account of the open hold of ${hold.requestId} is not known`);
+    const open: OpenHold = {
+      hold, account, key: this.counter('key', hold.apiKeyId), budgets: [], amountNano, writtenSequence: 1,
+      expiresMonotonicMs: clock.monotonicMs() + hold.expiresAt - clock.now(), closed: false,
+    };
+    this.#reserve(open, amountNano);
+    this.#holds.set(hold.requestId, open);
   }
 
   extend(open: OpenHold, byNano: Nano): boolean {

@@ -36,6 +36,8 @@ export interface EmbeddedLedgerOptions extends Pick<JournalOptions, 'files' | 's
   /** Called with the folder's lock held, before anything of it is opened. What it throws ends the opening. */
   readonly beforeOpening?: () => Promise<void>;
   readonly startThread?: () => LoaderThread;
+  /** Requests that still run in another process, or in this one, and close their holds themselves. */
+  readonly adopted?: ReadonlySet<string>;
 }
 
 /** A hold that is not on disk after one to two of these is written: most requests never need it. */
@@ -257,9 +259,11 @@ export class EmbeddedLedger implements Ledger {
   /** Closes holds that the process before this one left open. Free: what was delivered is not known. */
   async recover(orphans: readonly { readonly hold: Hold; readonly amountNano: Nano }[]): Promise<void> {
     for (const { hold, amountNano } of orphans) {
-      const closing = recoveredClosing(hold, this.#clock.now(), 'found-at-start');
-      this.#append('usage', usageRecordJson(closing, amountNano, 0n));
+      const lost = () => recoveredClosing(hold, this.#clock.now(), 'found-at-start');
+      if (this.#options.adopted?.has(hold.requestId) === true) this.#book.adopt(hold, amountNano, this.#clock);
+      else this.#append('usage', usageRecordJson(lost(), amountNano, 0n));
     }
+    if (this.#book.holds.size > 0) this.#sweeper = setInterval(this.sweep, SWEEP_MS);
     await this.#journal.durable(this.#journal.lastSequence);
   }
 

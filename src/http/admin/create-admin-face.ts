@@ -8,7 +8,7 @@ import type { ConfigDesk } from '../../domain/applied-config/config-desk.ts';
 import type { CatalogService } from '../../domain/catalog/open-catalog.ts';
 import type { Accounts } from '../../domain/accounts/open-accounts.ts';
 import type { BackupsService } from '../../domain/backups/backups-service.ts';
-import type { EmbeddedLedger } from '../../domain/ledger/embedded-ledger.ts';
+import type { MovableLedger } from '../../domain/ledger/movable-ledger.ts';
 import type { MovementReader } from '../../domain/ledger/movement-reader.ts';
 import type { OperatorKeysService } from '../../domain/operators/operator-keys-service.ts';
 import type { ControlRegistry } from '../../domain/terms/clause-matrix.ts';
@@ -54,7 +54,7 @@ export interface AdminFaceParts {
   readonly catalog: CatalogService;
   readonly config: ConfigDesk;
   readonly audit: AuditReader;
-  readonly ledger: EmbeddedLedger;
+  readonly ledger: MovableLedger;
   readonly terms: Terms;
   readonly movements: MovementReader;
   readonly usage: UsageReader;

@@ -20,6 +20,8 @@ export interface HttpPortOptions {
   /** Where clients reach us by https, for those who came by an address: an origin. */
   readonly publicUrl: () => string;
   readonly challenges: ReadonlyMap<string, HttpChallenge>;
+  /** The process before this one listens too, and stops. */
+  readonly reusePort?: boolean;
 }
 
 export interface HttpPort {
@@ -40,7 +42,7 @@ export function startHttpPort(options: HttpPortOptions): HttpPort {
   const server = Bun.serve({
     hostname: options.host,
     port: options.port,
-    reusePort: false,
+    reusePort: options.reusePort ?? false,
     idleTimeout: IDLE_SECONDS,
     // Or else the runtime answers `/bun:info` itself.
     development: false,
@@ -51,7 +53,9 @@ export function startHttpPort(options: HttpPortOptions): HttpPort {
   return { port: server.port ?? options.port, stop: () => server.stop(), kill: () => void server.stop(true) };
 }
 
-export function httpPortAnswer(options: Omit<HttpPortOptions, 'host' | 'port'>): (request: Request) => Response {
+type AnswerOptions = Omit<HttpPortOptions, 'host' | 'port' | 'reusePort'>;
+
+export function httpPortAnswer(options: AnswerOptions): (request: Request) => Response {
   const verdictOf = createHostCheck(options.hostNames);
   const names = new Set(options.hostNames.map((name) => name.toLowerCase()));
   return (request) => {

@@ -39,6 +39,8 @@ export interface TlsServer extends RunningServer {
   readonly httpPort: number | undefined;
   /** Reads certificate files again, whether they changed or not. Nothing for an authority's certificate. */
   reloadCertificates(): void;
+  /** Looks at no date and no file any more: the process that takes over does. */
+  retire(): void;
 }
 
 /** Where a pair comes from, and what is done about it over time. */
@@ -64,6 +66,7 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
     host: options.host,
     port: options.port,
     pair: source.first,
+    ...(options.portShared === undefined ? {} : { portShared: options.portShared }),
     open: (where) => (current = open(where)),
     onDefect: (error) => log.error('tls', { message: messageOf(error) }),
   });
@@ -80,6 +83,7 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
         hostNames: options.hostNames,
         publicUrl,
         challenges,
+        reusePort: options.portShared ?? false,
       });
   } catch (error) {
     local?.kill();
@@ -111,6 +115,7 @@ export async function startTlsServer(options: TlsServerOptions): Promise<TlsServ
     localUrl: `http://127.0.0.1:${local.port}`,
     httpPort: http?.port,
     reloadCertificates: () => source.reload(),
+    retire: () => clearInterval(timer),
   };
 }
 

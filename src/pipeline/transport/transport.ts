@@ -24,7 +24,7 @@ export type TransportDeadlines = Pick<Deadlines, 'connectMs' | 'responseHeadMs' 
 
 export interface UpstreamRequest {
   readonly target: UpstreamTarget;
-  readonly method: 'POST' | 'GET' | 'DELETE';
+  readonly method: 'POST' | 'GET' | 'DELETE' | 'PUT' | 'PATCH' | 'OPTIONS';
   /**
    * Full path with query, beginning with `/`, in printable ASCII, already percent-encoded. Dot segments,
    * backslashes and `#` are refused: they mean different places to different servers.

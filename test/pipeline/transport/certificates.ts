@@ -9,8 +9,11 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** Self-signed, for a DNS name or `IP:…`; `expired` ended in the past. */
-export function makeCertificate(subject: string, options: { readonly expired?: boolean } = {}): Certificate {
+/** Self-signed, for a DNS name or `IP:…`, good for two days; `expired` ended in the past. */
+export function makeCertificate(
+  subject: string,
+  options: { readonly expired?: boolean; readonly days?: number } = {},
+): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-cert-'));
   try {
     const name = subject.startsWith('IP:') ? subject : `DNS:${subject}`;
@@ -19,7 +22,7 @@ export function makeCertificate(subject: string, options: { readonly expired?: b
     run(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', keyFile]);
     if (options.expired === true) makeExpired(folder, keyFile, certFile, name);
     else {
-      run(['req', '-x509', '-key', keyFile, '-out', certFile, '-subj', '/CN=upstream', '-days', '2',
+      run(['req', '-x509', '-key', keyFile, '-out', certFile, '-subj', '/CN=upstream', '-days', `${options.days ?? 2}`,
         '-addext', `subjectAltName=${name}`]);
     }
     return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') };

@@ -1,0 +1,62 @@
+// What two versions may say to each other: what one of them does not know is passed over, never half understood.
+
+import { expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readFromPredecessor, readFromSuccessor } from '../../src/cli/handover/messages.ts';
+import { readResult, takeRequest, writeRequest, writeResult } from '../../src/cli/handover/request-file.ts';
+import { scratchFolders } from '../store/scratch.ts';
+
+const scratch = scratchFolders();
+const request = 'req_01a2244359b176999e27b1b3cbeded48';
+
+test.each([
+  { kind: 'plan', port: 8787, secret: 'x' },
+  { kind: 'yours', adopted: [request] },
+  { kind: 'close', call: 1, record: '{}' },
+  { kind: 'extend', call: 2, requestId: request, byNano: '5' },
+  { kind: 'port-free' },
+])('the predecessor says %o', (message) => {
+  expect(readFromPredecessor({ ...message, more: 'of a later version' })).toMatchObject(message);
+});
+
+test.each([
+  { kind: 'hello', protocol: 1, version: '1.0.0' },
+  { kind: 'ready' },
+  { kind: 'serving', entrancePort: 1 },
+  { kind: 'failed', message: 'x' },
+  { kind: 'closed', call: 1, lossNano: null },
+  { kind: 'closed', call: 1, lossNano: '7' },
+  { kind: 'extended', call: 1, carried: false },
+  { kind: 'refused', call: 1, message: 'x' },
+  { kind: 'stop' },
+])('the successor says %o', (message) => {
+  expect(readFromSuccessor({ ...message, more: 'of a later version' })).toMatchObject(message);
+});
+
+test('anything else is passed over', () => {
+  const strange = [
+    undefined, null, 'ready', 7, [], {}, { kind: 'later' }, { kind: 'hello', protocol: '1', version: '1' },
+    { kind: 'serving', entrancePort: 1.5 }, { kind: 'closed', call: 1, lossNano: '-7' },
+    { kind: 'closed', lossNano: null }, { kind: 'yours', adopted: ['acc_1'] }, { kind: 'yours', adopted: 'all' },
+    { kind: 'extend', call: 1, requestId: 'x', byNano: '1' }, { kind: 'close', call: 'x', record: '' },
+  ];
+  expect(strange.map(readFromSuccessor)).toEqual(strange.map(() => undefined));
+  expect(strange.map(readFromPredecessor)).toEqual(strange.map(() => undefined));
+});
+
+test('a request is taken once, and a result is of one request', () => {
+  const folder = scratch();
+  expect(takeRequest(folder)).toBeUndefined();
+  writeRequest(folder, { id: 'a', executable: '/x' });
+  expect(takeRequest(folder)).toEqual({ id: 'a', executable: '/x' });
+  expect(takeRequest(folder)).toBeUndefined();
+  writeResult(folder, { id: 'a', ok: true, pid: 7, version: '1', pauseMs: 3 });
+  expect([readResult(folder, 'a'), readResult(folder, 'b')]).toEqual([
+    { id: 'a', ok: true, pid: 7, version: '1', pauseMs: 3 }, undefined,
+  ]);
+  writeResult(folder, { id: 'b', ok: false, message: 'why' });
+  expect(readResult(folder, 'b')).toEqual({ id: 'b', ok: false, message: 'why' });
+  writeFileSync(join(folder, 'upgrade-result.json'), '{"id":');
+  expect(readResult(folder, 'b')).toBeUndefined();
+});
