@@ -16,7 +16,6 @@ import { createGateway, type ConfigFile, type Gateway, type GatewaySettings } fr
 import { answererOf, peerOf, startServer, type RunningServer } from '../http/server.ts';
 import { createTraffic, type Traffic } from '../http/traffic.ts';
 import type { GatewayConfig } from '../plugin/gateway.ts';
-import { planUpgrade } from '../store/upgrade.ts';
 import { serveSettings, type ServeSettings } from './arguments.ts';
 import { dataFolderFindings } from './data-folder-findings.ts';
 import { refuseDebugger } from './debugger-off.ts';
@@ -121,9 +120,7 @@ async function start(
   for (const { path, message } of resolved.refusals) log.error('drop-in-refused', { path, message });
   for (const remark of resolved.remarks) log.info('config', { path: remark.path, message: remark.message });
   for (const { path, message } of dataFolderFindings(dataFolder)) log.warn('data-folder', { path, message });
-  // A folder that this version cannot open is found out while the other one still serves from it.
-  if (succession !== undefined) planUpgrade(dataFolder);
-  const adopted = await succession?.turn();
+  const adopted = await succession?.turn(dataFolder);
   const traffic = createTraffic();
   let server: RunningServer | undefined;
   const publicUrl = () => settings.publicUrl ?? server?.url ?? '';

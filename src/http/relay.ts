@@ -150,6 +150,8 @@ export function openEntrance(
     port: 0,
     // The relay's connections are few, and as quiet as their clients.
     idleTimeout: 0,
+    // Or else the runtime answers `/bun:info` itself.
+    development: false,
     maxRequestBodySize: bounds.requestBodyBytes + 1024 * 1024,
     fetch(request) {
       const shown = request.headers.get(SECRET_HEADER);

@@ -185,6 +185,21 @@ test('a rejection that nobody awaits, or an exit, ends neither the reload nor th
   expect((await stage.reload()).status).toBe(200);
 });
 
+test('a drop-in that is not the pinned one refuses the whole reload', async () => {
+  stage.write(configText());
+  expect((await stage.reload()).status).toBe(200);
+  const before = await sha256Of(stage);
+  stage.write('export default 1;\n', 'acme.ts');
+  const unpinned = `openAiCompatible(), dropIn({ file: './acme.ts', sha256: '${'0'.repeat(64)}' })`;
+  const config = configText({ head: "import { dropIn } from 'tollgate/plugin';", input: 9 });
+  stage.write(config.replace('openAiCompatible(),', `${unpinned},`));
+  const refused = await stage.reload();
+  expect(refused.status).toBe(422);
+  expect(refused.body['problems']).toMatchObject([{ path: 'providers[1]', declaredAt: 'gateway.config.ts:7' }]);
+  expect(await sha256Of(stage)).toBe(before);
+  stage.write(configText());
+});
+
 test('what it declares anew is listed, and what it declares no more is free', async () => {
   const { admin } = stage.running;
   const added =
@@ -302,12 +317,8 @@ test('a hangup while it ends is ignored, and said so', async () => {
   await reader?.read();
   own.running.child.kill('SIGTERM');
   // The kernel may deliver signals that wait together in another order.
-  const refuses = () =>
-    fetch(`${own.running.url}/healthz`).then(
-      () => undefined,
-      () => true,
-    );
-  await until(refuses, 'a closed port');
+  const refuses = async () => (await fetch(`${own.running.url}/readyz`)).status === 503 || undefined;
+  await until(refuses, 'that it is not ready any more');
   own.running.child.kill('SIGHUP');
   let text = '';
   for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {

@@ -7,6 +7,7 @@ import type { Log } from '../../core/log.ts';
 import type { MovableLedger } from '../../domain/ledger/movable-ledger.ts';
 import { readUsageRecord } from '../../domain/ledger/record-json.ts';
 import { openEntrance } from '../../http/relay.ts';
+import { planUpgrade } from '../../store/upgrade.ts';
 import { UsageError } from '../arguments.ts';
 import { PROTOCOL, readFromPredecessor, type FromPredecessor, type FromSuccessor } from './messages.ts';
 
@@ -17,7 +18,7 @@ export interface Succession {
   /** The port that the predecessor listens on. */
   readonly port: number;
   /** Says that the config is fine, and waits for the data folder. Resolves with the requests that run over there. */
-  turn(): Promise<ReadonlySet<string>>;
+  turn(dataFolder: string): Promise<ReadonlySet<string>>;
   /** We listen: from here on the predecessor sends everything here. */
   serves(ledger: MovableLedger, answer: (request: Request, peer: string) => Response | Promise<Response>): void;
   /** We do not get to serve, and why. */
@@ -101,7 +102,9 @@ export async function succeed(version: string, log: Log): Promise<Succession> {
     get portShared() {
       return portShared;
     },
-    async turn() {
+    async turn(dataFolder) {
+      // A folder that this version cannot open is found out while the other one still serves from it.
+      planUpgrade(dataFolder);
       const yours = expect('yours');
       say({ kind: 'ready' });
       adopted = new Set((await yours).adopted);
