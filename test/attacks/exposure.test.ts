@@ -43,7 +43,7 @@ const elsewhere = [
   '/config.json', '/.env', '/.git/config', '/.well-known/security.txt', '/openapi.json', '/openapi', '/swagger',
   '/swagger/json', '/docs', '/redoc', '/graphql', '/console', '/ui', '/dashboard', '/api', '/api/status',
   '/api/models', '/health', '/health/readiness', '/health/liveliness', '/routes', '/stats', '/prometheus',
-  '/admin/openapi.json', '/admin/metrics', '/admin/debug', '/admin/v1/debug', '/admin/v1/config', '/admin/v1/env',
+  '/admin/openapi.json', '/admin/metrics', '/admin/debug', '/admin/v1/debug', '/admin/v1/env',
   '/admin/v1/heap', '/v1/health', '/v1/status', '/v1/metrics',
 ];
 

@@ -253,7 +253,7 @@ describe('what is set', () => {
     resolveConfig(placeNowhere(testConfig(more)), { secret: (name) => variables[name], preset: undefined });
 
   test('a missing secret is named', () => {
-    expect(said(configFindings(resolved({ upstreams })))).toEqual(['wrong: VENDOR_KEY is not in the environment']);
+    expect(said(configFindings(resolved({ upstreams })))).toEqual(['wrong: upstreams[1].credential: VENDOR_KEY is not in the environment']);
   });
 
   test('no upstream but the simulator', () => {
@@ -322,7 +322,7 @@ test('a config that cannot be loaded is a finding among others', async () => {
   const config = join(scratch(), 'gateway.config.ts');
   writeFileSync(config, 'export default 7 +;');
   const { output, exitCode } = await command(['doctor', '--data', scratch(), '--port', '0', '--config', config]);
-  expect(output).toContain('could not be loaded');
+  expect(output).toContain('WRONG  config: config: Unexpected ; (gateway.config.ts:1)');
   expect(output).toContain('are free');
   expect(exitCode).toBe(1);
 });

@@ -13,7 +13,7 @@ import { takenFrom } from '../service/serve-words.ts';
 import { placeNowhere } from '../simulator-place.ts';
 import { certificateFindings } from './certificates.ts';
 import { diskFindings } from './disk.ts';
-import { findingsText, wrong, type Finding } from './finding.ts';
+import { findingsText, type Finding } from './finding.ts';
 import { addressFindings, portFindings } from './listening.ts';
 import { machineFindings, systemMachine } from './machine.ts';
 import { isHealthy, runningFindings, upstreamFindings } from './reach.ts';
@@ -27,9 +27,9 @@ export async function doctorCommand(argv: readonly string[], context: CommandCon
   const dataFolder = resolve(settings.dataFolder);
   if (taken.has('--health')) return (await isHealthy(dataFolder)) ? 0 : 1;
   const streams = streamsOf(taken.get('--streams'));
-  const result = await configOf(settings, context);
+  const result = await readConfig(settings, context, placeNowhere);
   const running = findRunning(dataFolder);
-  const resolved = 'ok' in result && result.ok ? result.resolved : undefined;
+  const resolved = result.ok ? result.resolved : undefined;
   const executable = Bun.main.startsWith('/$bunfs/') ? process.execPath : undefined;
   const findings: Finding[] = [
     ...diskFindings(dataFolder),
@@ -40,7 +40,7 @@ export async function doctorCommand(argv: readonly string[], context: CommandCon
     ...addressFindings(settings, settings.tls !== undefined, resolved?.config.proxy?.trusted ?? []),
     ...(settings.tls?.kind === 'files' ? certificateFindings(settings.tls, settings.hostNames, Date.now()) : []),
     ...(await machineFindings(systemMachine(executable), streams)),
-    ...('ok' in result ? configFindings(result) : [result]),
+    ...configFindings(result),
     ...environmentFindings(context.environment, namedBy(context.builtIn, resolved)),
     ...(await runningFindings(running)),
     ...(taken.has('--network') && resolved !== undefined ? await upstreamFindings(resolved) : []),
@@ -57,16 +57,6 @@ const namedBy = (builtIn: GatewayConfig, resolved: ResolvedConfig | undefined): 
       ...(typeof baseUrl === 'object' ? [baseUrl.fromEnvironment] : []),
     ]),
   );
-
-/** A config that cannot even be loaded is one finding among others. */
-async function configOf(settings: ReturnType<typeof serveSettings>, context: CommandContext) {
-  try {
-    return await readConfig(settings, context, placeNowhere);
-  } catch (error) {
-    if (error instanceof UsageError) return wrong('config', error.message, 'a start fails', 'change it');
-    throw error;
-  }
-}
 
 function streamsOf(text: string | undefined): number {
   if (text === undefined) return STREAMS_DEFAULT;

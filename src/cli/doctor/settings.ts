@@ -1,5 +1,6 @@
 // What is set: the config, the secrets that it names, and variables that nobody reads or that say too much.
 
+import { describeProblem } from '../../config/config-lines.ts';
 import type { ConfigResult } from '../../config/resolve.ts';
 import { knownNames, type Environment } from '../../environment.ts';
 import { regionProblems } from '../check.ts';
@@ -7,14 +8,18 @@ import { good, risky, wrong, type Finding } from './finding.ts';
 
 export function configFindings(result: ConfigResult): readonly Finding[] {
   if (!result.ok) {
-    return result.problems.map(({ path, message }) =>
-      wrong(`config ${path}`, message, 'a start fails', "change the config; 'tollgate check' shows it whole"),
+    return result.problems.map((problem) =>
+      wrong('config', describeProblem(problem), 'a start fails', "change the config; 'tollgate check' shows it whole"),
     );
   }
   const { resolved } = result;
   const findings: Finding[] = resolved.remarks.map(({ path, message }) =>
     risky(`config ${path}`, message, 'what needs it is not served', 'set it where the service has its environment'),
   );
+  for (const problem of resolved.refusals) {
+    const remedy = 'read what changed, then pin it with `tollgate plugin pin`';
+    findings.push(wrong('config drop-in', describeProblem(problem), 'what needs it is not served', remedy));
+  }
   for (const problem of regionProblems(resolved))
     findings.push(wrong('config country', problem, 'customers are refused', 'set `country` in the config'));
   if (resolved.upstreams.every(({ provider }) => provider === 'simulator')) {
