@@ -8,6 +8,7 @@ import { print } from './cli/print.ts';
 process.exitCode = await runCommand(process.argv.slice(2), {
   environment: readEnvironment(),
   builtIn,
+  builtInLines: async () => (await import('./cli/built-in-lines.ts')).builtInLines(),
   modules: {
     'tollgate/plugin': () => import('./plugin/index.ts'),
     'tollgate/plugins': () => import('tollgate/plugins'),

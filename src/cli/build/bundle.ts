@@ -21,7 +21,7 @@ const hostModules = {
 /** Packages of which a plugin gets the gateway's own copy: two copies would not know each other's values. */
 export const hostPackages = ['@sinclair/typebox', 'elysia'] as const;
 
-const builtInConfig = 'plugins/gateway.config.ts';
+export const builtInConfig = 'plugins/gateway.config.ts';
 
 /** `root` is a source tree or an unpacked kit. */
 export const bundleOptions = (root: string) =>

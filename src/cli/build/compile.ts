@@ -2,9 +2,10 @@
 // started: the folder it runs in must not decide what it does. Run with the kit's root as the working directory: the
 // paths that a build records begin there, and so the same inputs give the same bytes wherever they were unpacked.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleOptions } from './bundle.ts';
+import { LINES_FILE, tableOf } from '../built-in-lines.ts';
+import { builtInConfig, bundleOptions } from './bundle.ts';
 import { findingOf, type Finding } from './findings.ts';
 import { KIT_FILE } from './kit.ts';
 import type { Target } from './targets.ts';
@@ -28,6 +29,8 @@ export interface CompileRequest {
 
 export async function compile(request: CompileRequest): Promise<CompileResult> {
   const { root, configFile, tsconfig, target, outFolder } = request;
+  const lines = await tableOf(configFile ?? join(root, builtInConfig));
+  writeFileSync(join(root, LINES_FILE), JSON.stringify(lines));
   const result = await Bun.build({
     ...bundleOptions(root),
     tsconfig,
@@ -36,7 +39,7 @@ export async function compile(request: CompileRequest): Promise<CompileResult> {
     sourcemap: 'linked',
     compile: {
       outfile: join(outFolder, PROGRAM),
-      assets: [join(root, KIT_FILE)],
+      assets: [join(root, KIT_FILE), join(root, LINES_FILE)],
       autoloadDotenv: false,
       autoloadBunfig: false,
       ...(target === undefined ? {} : { target }),
