@@ -44,8 +44,10 @@ interface Ended {
 }
 
 /** The executable on a PATH with nothing on it. */
-async function run(...argv: readonly string[]): Promise<Ended> {
-  const child = Bun.spawn([await builtExecutable(), ...argv], {
+const run = async (...argv: readonly string[]): Promise<Ended> => runWith(await builtExecutable(), argv);
+
+async function runWith(program: string, argv: readonly string[]): Promise<Ended> {
+  const child = Bun.spawn([program, ...argv], {
     cwd: folder,
     env: { ...environment, PATH: '/nowhere' },
     stdin: 'ignore',
@@ -97,7 +99,23 @@ test('the same four serve a config that imports them, as one does that is compil
   expect(checked.output).not.toContain('drop-in ');
 });
 
-describe('after a restart', () => {
+const compiled = (): string => join(folder, 'my-gateway');
+const ways = [
+  { way: 'dropped in', source: 'drop-in', program: builtExecutable, config: ['--config', 'my.config.ts'] },
+  {
+    way: 'compiled in by the executable alone',
+    source: 'config',
+    async program() {
+      const built = await run('build', '--config', 'imports.config.ts', '--out', 'my-gateway');
+      expect(built).toMatchObject({ exitCode: 0, errors: '' });
+      return compiled();
+    },
+    config: [],
+  },
+] as const;
+
+describe.each(ways)('after a restart, $way', ({ source, program: programOf, config }) => {
+  let program = '';
   let child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
   let calls: GatewayCalls;
   let client: OpenAI;
@@ -110,10 +128,9 @@ describe('after a restart', () => {
     // Once it answers, its keys were printed for good.
     await first.admin('GET', '/health');
     await first.stop();
-    const config = join(folder, 'my.config.ts');
-    const argv = ['serve', '--port', '0', '--data', dataFolder, '--config', config];
-    child = Bun.spawn([await builtExecutable(), ...argv], {
-      cwd: dataFolder,
+    program = await programOf();
+    child = Bun.spawn([program, 'serve', '--port', '0', '--data', dataFolder, ...config], {
+      cwd: folder,
       env: environment,
       stdin: 'ignore',
       stdout: 'pipe',
@@ -214,11 +231,11 @@ describe('after a restart', () => {
     const { status, body } = await calls.admin('GET', '/plugins');
     const items: readonly unknown[] = Array.isArray(body['items']) ? body['items'] : [];
     expect(status).toBe(200);
-    const dropIns = items.filter((item) => field(item, 'source') === 'drop-in').map((item) => field(item, 'name'));
+    const dropIns = items.filter((item) => field(item, 'source') === source).map((item) => field(item, 'name'));
     expect(dropIns).toEqual(['acme', 'least-busy', 'minimum-charge', 'company-models']);
     const builtIns = items.filter((item) => field(item, 'source') === 'built-in').map((item) => field(item, 'name'));
     expect(builtIns).toEqual(['weighted', 'token-price', 'terms-acceptance']);
-    expect(field(items[0], 'file')).toBe('./acme.ts');
+    if (source === 'drop-in') expect(field(items[0], 'file')).toBe('./acme.ts');
     expect(field(items[0], 'optionsSchema', 'properties', 'region', 'pattern')).toBe('^(?:eu|us)$');
   });
 
@@ -254,7 +271,7 @@ describe('after a restart', () => {
   test('the books are in order by the same rule, which verify loads as well', async () => {
     child.kill('SIGTERM');
     expect(await child.exited).toBe(0);
-    const { exitCode, errors } = await run('verify', '--config', 'my.config.ts', '--data', dataFolder);
+    const { exitCode, errors } = await runWith(program, ['verify', ...config, '--data', dataFolder]);
     expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
   });
 
