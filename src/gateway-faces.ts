@@ -75,7 +75,7 @@ export function createFaces(
         health: services.health,
         version: settings.version,
         upstreams: () => services.catalog.upstreams().map(({ name }) => name),
-        configGeneration: () => parts.config.state().generation,
+        configGeneration: () => parts.config.generation(),
         spansDropped: () => settings.telemetry?.spansDropped() ?? [],
       },
       { operatorKeys, clock: services.clock, addressOf },

@@ -131,6 +131,7 @@ export function createConfigDesk(parts: ReloadParts): RunningDesk {
 
   return {
     state,
+    generation: () => generation,
     recordStart,
     settled: () => turn(async () => {}),
     async reload(actor) {

@@ -29,6 +29,8 @@ export interface ReloadOutcome {
 
 export interface ConfigDesk {
   state(): ConfigState;
+  /** That of the config in force, at least 1. Costs nothing, unlike the whole state: whoever watches asks often. */
+  generation(): number;
   /**
    * Reads the whole config again and puts it in force, or changes nothing. One after the other. Throws
    * ConfigProblemsError with all that is wrong, and `shutting_down` when the process is about to end.
