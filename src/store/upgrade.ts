@@ -41,17 +41,28 @@ export function planUpgrade(dataFolder: string, migrations: KnownMigrations = kn
 }
 
 function planFile(folder: string, file: string, path: string, migrations: readonly Migration[]): FilePlan {
-  if (!existsSync(path)) return { file, pending: migrations, fresh: true };
+  const fresh = { file, pending: migrations, fresh: true };
+  if (!existsSync(path)) return fresh;
   const database = new Database(path, { readonly: true });
   try {
     const applied = appliedMigrations(database);
     const { pending, breaking } = planMigrations(path, applied, migrations);
     if (breaking.length > 0) throw new NewerSchemaError(path, breaking, copyBefore(folder, breaking));
     return { file, pending, fresh: applied.length === 0 };
+  } catch (error) {
+    if (isHalfMade(error)) return fresh;
+    throw error;
   } finally {
     database.close();
   }
 }
+
+/**
+ * Making the file was cut off before it kept its changes ahead of itself: no migration ran on it yet. Whoever opens it
+ * for writing undoes what was begun; a reader cannot.
+ */
+const isHalfMade = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY_ROLLBACK';
 
 const copyPath = (folder: string, migration: string): string => join(folder, `before-${migration}.tar`);
 

@@ -3,7 +3,7 @@
 
 import { Database } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyLedger } from '../../src/domain/ledger/verify.ts';
 import { openEmbeddedLedger } from '../../src/domain/ledger/embedded-ledger.ts';
@@ -180,4 +180,26 @@ describe('a journal of a newer Tollgate', () => {
     expect(readdirSync(journalFolder(folder))).toEqual(segments);
     await openNouns(folder).close();
   });
+});
+
+test('a file whose making was cut off is made anew: a reader alone could not undo what was begun', async () => {
+  const [begun, cut] = [scratch(), scratch()];
+  const path = join(begun, 'tollgate.db');
+  const database = new Database(path, { create: true });
+  database.run('CREATE TABLE begun (content BLOB)');
+  // With no room in memory its pages go to the file before the end: what a crash leaves then has to be undone.
+  database.run('PRAGMA cache_size = 1');
+  database.run('BEGIN IMMEDIATE');
+  database.run('INSERT INTO begun VALUES (zeroblob(1000000))');
+  mkdirSync(cut, { recursive: true });
+  for (const name of ['tollgate.db', 'tollgate.db-journal']) copyFileSync(join(begun, name), join(cut, name));
+  database.run('ROLLBACK');
+  database.close();
+  const reader = new Database(join(cut, 'tollgate.db'), { readonly: true });
+  expect(() => reader.query('SELECT * FROM begun').all()).toThrow('readonly');
+  reader.close();
+  expect(planUpgrade(cut).map(({ fresh }) => fresh)).toEqual([true, true]);
+  await prepareUpgrade(cut, '0.0.0', 0, () => {});
+  await openNouns(cut).close();
+  expect(planUpgrade(cut)[1]?.pending).toEqual([]);
 });
