@@ -83,7 +83,8 @@ describe('the place of the executable', () => {
       const file = join(folder, 'tollgate');
       writeFileSync(file, '', { mode: 0o755 });
       chmodSync(folder, 0o777);
-      expect(placeProblem(file, false)).toContain(`anybody may write to ${folder}`);
+      // The checkout itself may lie in a folder that is emptied.
+      expect(placeProblem(file, false, [])).toContain(`anybody may write to ${folder}`);
     } finally {
       chmodSync(folder, 0o700);
       rmSync(folder, { recursive: true });

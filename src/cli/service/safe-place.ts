@@ -8,12 +8,16 @@ const TEMPORARY = ['/tmp', '/var/tmp', '/dev/shm', '/run', '/proc'] as const;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 
-/** What is wrong with the place, and the remedy. Undefined: nothing. `forRoot`: started with others' rights. */
-export function placeProblem(path: string, forSystem: boolean): string | undefined {
+/** What is wrong with the place, and the remedy. Undefined: nothing. `emptied`: folders that are emptied. */
+export function placeProblem(
+  path: string,
+  forSystem: boolean,
+  emptied: readonly string[] = TEMPORARY,
+): string | undefined {
   const remedy = `copy it to ${forSystem ? '/usr/local/bin/tollgate' : '~/bin/tollgate'} and run it from there`;
   if (!existsSync(path)) return `there is no file ${path}`;
   const real = realpathSync(path);
-  const temporary = TEMPORARY.find((folder) => real.startsWith(`${folder}/`));
+  const temporary = emptied.find((folder) => real.startsWith(`${folder}/`));
   if (temporary !== undefined) return `${path} lies in ${temporary}, which is emptied; ${remedy}`;
   for (let at = real; ; at = dirname(at)) {
     const { mode, uid } = statSync(at);

@@ -1,8 +1,9 @@
 // The bare user account that the journey runs in: one of its own when this is root and may make one, else the present
 // user in a home of its own. Neither Bun nor Node is on its path.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
 export interface Ran {
   readonly exitCode: number;
@@ -21,12 +22,11 @@ export interface Host {
 }
 
 const BARE_PATH = '/usr/bin:/bin';
-const project = resolve(import.meta.dir, '../../..');
 
 export function bareHost(own: boolean): Host {
   if (own && process.getuid?.() === 0) return ownAccount();
-  mkdirSync(join(project, 'dist'), { recursive: true });
-  const home = mkdtempSync(join(project, 'dist/journey-'));
+  // Where the checkout lies may be a temporary place, from which no service is installed.
+  const home = mkdtempSync(join(homedir(), '.tollgate-journey-'));
   return host(home, 'the present user', [], () => rmSync(home, { recursive: true, force: true }));
 }
 
