@@ -57,7 +57,7 @@ function containProvider(provider: Provider): Provider {
       return Array.isArray(parts) && parts.every(isPart) ? parts : usageParts;
     },
     address: (call, credential) => soundAddress(provider.address(call, credential)),
-    usage: (raw, operation) => soundReading(provider.usage(raw, operation)),
+    usage: (raw, operation, protocol) => soundReading(provider.usage(raw, operation, protocol)),
     classify(failure) {
       const fault: unknown = provider.classify(failure);
       const known = faultClasses.find((one) => one === fault);

@@ -97,7 +97,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     const asks = facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request';
     if (model === facts.model && !asks) return [body];
     const edits = [];
-    if (model !== facts.model) edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
+    if (model !== facts.model && facts.modelSpan !== undefined)
+      edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
     if (facts.forceUsage !== undefined && asks) edits.push(facts.forceUsage);
     return rewriteBody(body, edits);
   }

@@ -6,7 +6,7 @@ import type { RequestId } from '../core/ids.ts';
 import type { Account, ApiKey, Group } from '../domain/accounts/accounts.ts';
 import type { Model, Offer } from '../domain/catalog/catalog.ts';
 import type { Hold, PinnedTerms } from '../domain/ledger/records.ts';
-import type { Protocol, RequestFacts } from '../plugin/protocol.ts';
+import type { Protocol, RequestFacts, RequestLine } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -14,6 +14,7 @@ import type { RequestBody } from './request-body.ts';
 export interface Received {
   readonly requestId: RequestId;
   readonly protocol: Protocol;
+  readonly line: RequestLine;
   readonly request: Request;
   readonly admittedAt: EpochMs;
   readonly startedMs: number;

@@ -34,7 +34,9 @@ const distrusted: ReadonlySet<string> = new Set([
 
 export function meter(request: Reserved, offer: Offer, reading: ReplyReading): Metered {
   const { operation } = request.protocol;
-  const read = reading.usage === undefined ? undefined : offer.upstream.provider.usage(reading.usage, operation);
+  const { provider } = offer.upstream;
+  const read =
+    reading.usage === undefined ? undefined : provider.usage(reading.usage, operation, request.protocol.name);
   const stated = read === undefined || isSound(read.parts) ? read : soundOnly(read);
   const produced = estimatedOutput(request, reading);
   if (stated === undefined) {

@@ -8,7 +8,8 @@ import { errorTable, TollgateError } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { RequestId } from '../core/ids.ts';
 import type { Outcome } from '../domain/ledger/records.ts';
-import type { Protocol, ReplyReading } from '../plugin/protocol.ts';
+import { plainLine } from '../plugin/protocol.ts';
+import type { Protocol, ReplyReading, RequestLine } from '../plugin/protocol.ts';
 import { admit } from './admit.ts';
 import type { AttemptResult } from './attempt-result.ts';
 import { authenticate } from './authenticate.ts';
@@ -28,17 +29,17 @@ import type { Opening, RunningRequests } from './running.ts';
 
 export interface Pipeline {
   /** Serves one request of a client. Never throws: every failure is an answer in the client's protocol. */
-  serve(request: Request, protocol: Protocol, peer: string): Promise<Response>;
+  serve(request: Request, protocol: Protocol, peer: string, line?: RequestLine): Promise<Response>;
 }
 
 export function createPipeline(services: PipelineServices, running: RunningRequests): Pipeline {
   return {
-    async serve(request, protocol, peer) {
+    async serve(request, protocol, peer, line = plainLine) {
       let requestId: RequestId | undefined;
       let held = false;
       try {
         if (running.stopping) throw shuttingDown();
-        const received = receive(services, request, protocol, peer);
+        const received = receive(services, request, protocol, peer, line);
         requestId = received.requestId;
         const authenticated = authenticate(services, received);
         const body = await bodyOf(services, authenticated);

@@ -15,7 +15,8 @@ export function bodyOf(services: PipelineServices, { request }: Authenticated): 
 }
 
 export function read(authenticated: Authenticated, body: Uint8Array): Read {
-  return { ...authenticated, body: new RequestBody(body), facts: authenticated.protocol.readRequest(body) };
+  const { protocol, line } = authenticated;
+  return { ...authenticated, body: new RequestBody(body), facts: protocol.readRequest(body, line) };
 }
 
 async function withoutLength(request: Request): Promise<Uint8Array> {

@@ -2,14 +2,21 @@
 
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
-import type { Protocol } from '../plugin/protocol.ts';
+import { plainLine } from '../plugin/protocol.ts';
+import type { Protocol, RequestLine } from '../plugin/protocol.ts';
 import type { Received } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
 /** Set on every upstream request, so that gateways that point at each other notice. */
 export const hopsHeader = 'x-tollgate-hops';
 
-export function receive(services: PipelineServices, request: Request, protocol: Protocol, peer: string): Received {
+export function receive(
+  services: PipelineServices,
+  request: Request,
+  protocol: Protocol,
+  peer: string,
+  line: RequestLine = plainLine,
+): Received {
   const headers = request.headers;
   const encoding = headers.get('content-encoding');
   if (encoding !== null && encoding !== 'identity') {
@@ -29,6 +36,7 @@ export function receive(services: PipelineServices, request: Request, protocol: 
   return {
     requestId: services.newId('req'),
     protocol,
+    line,
     request,
     admittedAt: services.clock.now(),
     startedMs: services.clock.monotonicMs(),

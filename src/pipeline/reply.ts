@@ -101,7 +101,7 @@ export function streamReply(
     } catch (error) {
       // Not durable: then it is not complete either, and the client must not believe that it is.
       services.log.error('settlement-failed', { request: routed.requestId, detail: String(error) });
-      return streamError(routed, 'money_unavailable', 'This call could not be recorded, so it is not complete.');
+      return streamError(routed, given, 'money_unavailable', 'This call could not be recorded, so it is not complete.');
     }
     return closingBytes(routed, given, outcome);
   };
@@ -128,11 +128,11 @@ function closingBytes(routed: Routed, given: Given<'stream'>, outcome: Outcome):
     case 'empty':
       return given.relay.tap.held();
     case 'money-out':
-      return routed.protocol.renderStreamEnd();
+      return given.relay.tap.shortEnd();
     case 'timed-out':
-      return streamError(routed, 'upstream_timeout', 'The upstream fell silent, so the stream was ended.');
+      return streamError(routed, given, 'upstream_timeout', 'The upstream fell silent, so the stream was ended.');
     case 'shut-down':
-      return streamError(routed, 'shutting_down', 'This gateway is shutting down, so the stream was ended.');
+      return streamError(routed, given, 'shutting_down', 'This gateway is shutting down, so the stream was ended.');
     case 'client-left':
       return undefined;
     case 'broken-off':
@@ -142,12 +142,12 @@ function closingBytes(routed: Routed, given: Given<'stream'>, outcome: Outcome):
       // An error event that the upstream sent itself has gone out already, and all that came after it.
       return given.relay.tap.fault === 'error-event'
         ? given.relay.tap.held()
-        : streamError(routed, 'upstream_failed', 'The upstream broke off before the end of its reply.');
+        : streamError(routed, given, 'upstream_failed', 'The upstream broke off before the end of its reply.');
   }
 }
 
-const streamError = (routed: Routed, code: ErrorCode, message: string) =>
-  routed.protocol.renderStreamError(code, { message }, routed.requestId);
+const streamError = (routed: Routed, given: Given<'stream'>, code: ErrorCode, message: string) =>
+  given.relay.tap.errorEvent(code, { message }, routed.requestId);
 
 function rendered(protocol: Protocol, requestId: string, code: ErrorCode, details: ErrorDetails): Response {
   const error = protocol.renderError(code, details, requestId);

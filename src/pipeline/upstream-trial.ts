@@ -66,6 +66,12 @@ const trialDeadlines: TransportDeadlines = {
 /** Few tokens, and as many as the strictest vendors ask for at least. */
 const tinyBodies: Readonly<Record<ProtocolName, (model: string) => unknown>> = {
   'openai-chat': (model) => ({ model, messages: [{ role: 'user', content: 'Say ok.' }], max_tokens: 16 }),
+  'openai-responses': (model) => ({ model, input: 'Say ok.', max_output_tokens: 16, store: false }),
+  'anthropic-messages': (model) => ({ model, messages: [{ role: 'user', content: 'Say ok.' }], max_tokens: 16 }),
+  'gemini-generate': () => ({
+    contents: [{ role: 'user', parts: [{ text: 'Say ok.' }] }],
+    generationConfig: { maxOutputTokens: 16 },
+  }),
   'openai-completions': (model) => ({ model, prompt: 'Say ok.', max_tokens: 16 }),
   'openai-embeddings': (model) => ({ model, input: 'ok' }),
 };

@@ -1,13 +1,15 @@
 // What a plugin's own file says for its conformance suite: what the suite cannot know of itself. A drop-in exports it
 // as `conformance`; a test hands it to the suite.
 
-import type { Operation } from './operations.ts';
+import type { Operation, ProtocolName } from './operations.ts';
 import type { PolicyFacts } from './policy.ts';
 import type { UsageParts } from './usage.ts';
 
 /** A usage block as the vendor sent it, and what must be read out of it. Parts left out are zero. */
 export interface UsageSample {
   readonly operation: Operation;
+  /** Left out: the first that the provider speaks for the operation. */
+  readonly protocol?: ProtocolName;
   /** Parsed JSON. */
   readonly usage: unknown;
   readonly expected: UsageParts;

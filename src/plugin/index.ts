@@ -1,6 +1,9 @@
 // `tollgate/plugin`: all that plugins and policies may import.
 
 export * from './billing.ts';
+export * from './codec.ts';
+export * from './conversation.ts';
+export * from './conversation-reply.ts';
 export * from './country.ts';
 export {
   defineBillingRule,

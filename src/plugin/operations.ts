@@ -5,5 +5,12 @@ export const operations = ['chat', 'completions', 'embeddings'] as const;
 export type Operation = (typeof operations)[number];
 
 /** A wire format. Each operation of a provider names the protocols that it speaks. */
-export const protocolNames = ['openai-chat', 'openai-completions', 'openai-embeddings'] as const;
+export const protocolNames = [
+  'openai-chat',
+  'openai-responses',
+  'anthropic-messages',
+  'gemini-generate',
+  'openai-completions',
+  'openai-embeddings',
+] as const;
 export type ProtocolName = (typeof protocolNames)[number];

@@ -2,6 +2,7 @@
 // looks. Readers look at bytes beside the relay and never change them, save for what is named here.
 
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
+import type { Codec, Dialect } from './codec.ts';
 import type { Operation, ProtocolName } from './operations.ts';
 
 /** Half-open range of bytes. */
@@ -10,12 +11,35 @@ export interface Span {
   readonly end: number;
 }
 
+/** How the events of a stream are framed for the client. `json-array`: Gemini without `alt=sse`. */
+export type StreamFraming = 'sse' | 'json-array';
+
+/** What a request says outside its body. Protocols that say all of it in the body find `undefined` here. */
+export interface RequestLine {
+  /** From the path, decoded. */
+  readonly model: string | undefined;
+  /** From the path's verb. */
+  readonly stream: boolean | undefined;
+  readonly framing: StreamFraming;
+}
+
+/** For protocols that say everything in the body. */
+export const plainLine: RequestLine = { model: undefined, stream: undefined, framing: 'sse' };
+
+/** A piece of a body that is replaced; an empty span inserts. */
+export interface BodyEdit {
+  readonly span: Span;
+  readonly text: string;
+}
+
 /** What the pipeline needs to know of a request. All of it is read from the bytes; nothing else is parsed. */
 export interface RequestFacts {
   readonly model: string;
-  /** Where the model's JSON string stands, quotes included, so that it can be replaced. */
-  readonly modelSpan: Span;
+  /** Where the model's JSON string stands, quotes included, to be replaced; undefined if it is in the path. */
+  readonly modelSpan: Span | undefined;
   readonly stream: boolean;
+  /** Absent: server-sent events. */
+  readonly framing?: StreamFraming;
   /** The limit on output tokens that the request sets, per choice; undefined if it sets none. */
   readonly outputLimit: number | undefined;
   /** How many choices are generated and billed: `n` or `best_of`, times the number of prompts. At least 1. */
@@ -45,6 +69,8 @@ export interface ReplyReading {
   readonly contentEvents: number;
   /** True if every choice ended in an error, or nothing but an error object came. */
   readonly failed: boolean;
+  /** What a translated reply had that the client's protocol cannot say. Absent: nothing. */
+  readonly losses?: readonly string[];
 }
 
 export interface StreamOptions {
@@ -52,6 +78,8 @@ export interface StreamOptions {
   readonly hideUsage: boolean;
   /** See StreamQuirks.end. */
   readonly end: 'done' | 'finish-reason';
+  /** Absent: server-sent events. */
+  readonly framing?: StreamFraming;
 }
 
 /**
@@ -75,6 +103,10 @@ export interface StreamTap {
   /** What was kept back for settlement; empty before `complete`. Content after the terminal event is dropped. */
   held(): Uint8Array;
   reading(): ReplyReading;
+  /** An error inside the running stream, as complete events in the protocol's own form; never a clean end. */
+  errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array;
+  /** A complete, well-formed end of a stream that we cut because the money is out: it says that the limit was met. */
+  shortEnd(): Uint8Array;
 }
 
 export interface RenderedError {
@@ -86,16 +118,26 @@ export interface RenderedError {
 export interface Protocol {
   readonly name: ProtocolName;
   readonly operation: Operation;
-  /** Throws TollgateError `invalid_request` naming the field. `body` is a bounded, complete request body. */
-  readRequest(body: Uint8Array): RequestFacts;
+  /**
+   * Throws TollgateError `invalid_request` naming the field. `body` is a bounded, complete request body. `line` is
+   * `plainLine` for a protocol that says everything in the body.
+   */
+  readRequest(body: Uint8Array, line: RequestLine): RequestFacts;
   /** Reads a complete reply that is not streamed. Never throws; an unreadable body gives an empty reading. */
   readReply(body: Uint8Array): ReplyReading;
   /** Only called for requests whose `stream` is true, so never for a protocol without streams. */
   openTap(options: StreamOptions): StreamTap;
   /** An error of ours in the client's own form, with `code`, and `clause` and `link` where a policy refused. */
   renderError(code: ErrorCode, details: ErrorDetails, requestId: string): RenderedError;
-  /** An error inside a running stream, as a complete event in the protocol's own form, terminal event not included. */
-  renderStreamError(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array;
-  /** A complete, well-formed end of a stream that we cut because the money is out: finish reason `length`. */
-  renderStreamEnd(): Uint8Array;
+  /** The field by which a client limits the output, as refusals name it: `max_tokens`. */
+  readonly outputLimitField: string;
+  /** Lower-case names of the client's headers that go on to an upstream of the same protocol. */
+  readonly relayedHeaders: readonly string[];
+  /**
+   * Changes to a body that goes to a vendor of the same protocol which differs from its letter, where the vendor says
+   * so: a role or a field under its older name. Absent: none are known. The body passed `readRequest`.
+   */
+  adapt?(body: Uint8Array, dialect: Partial<Dialect>): readonly BodyEdit[];
+  /** To and from the neutral conversation; undefined for a protocol that is never translated. */
+  readonly codec: Codec | undefined;
 }

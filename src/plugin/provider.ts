@@ -1,6 +1,7 @@
 // Provider: knows one vendor. It says what to send and what a reply means; the host sends, retries, meters and books.
 
 import type { MicroPerMillion } from '../core/money.ts';
+import type { Dialect } from './codec.ts';
 import type { Operation, ProtocolName } from './operations.ts';
 import type { UsagePart, UsageReading } from './usage.ts';
 
@@ -91,11 +92,27 @@ export interface Provider {
    */
   address(call: UpstreamCall, credential: string | undefined): UpstreamAddressing;
   /**
-   * Reads the vendor's usage block (parsed JSON of unknown shape) into disjoint parts. Tolerant: what cannot be read
+   * How that model differs from the letter of a protocol, as far as requests must be written otherwise; what is left
+   * out is as the protocol has it. Pure; asked once per upstream, model and protocol. Absent: it does not differ.
+   */
+  dialect?(model: string, protocol: ProtocolName): Partial<Dialect>;
+  /**
+   * Where the vendor counts the input tokens of a request in that protocol, for nothing. Absent or undefined: the host
+   * counts them itself.
+   */
+  countTokens?(call: UpstreamCall, credential: string | undefined): UpstreamAddressing | undefined;
+  /**
+   * Path of a reply that the vendor keeps, percent-encoded, for `openai-responses`: `/responses/ID`. Absent: it keeps
+   * none. Headers are those of `address`.
+   */
+  storedReplyPath?(id: string): string;
+  /**
+   * Reads the vendor's usage block (parsed JSON of unknown shape) into disjoint parts. The protocol is the one that the
+   * upstream was asked in: some vendors count otherwise in each. Tolerant: what cannot be read
    * is zero and flagged, never thrown. The host clamps the result to what is physically possible. `undefined` means
    * that this is not a usage block at all.
    */
-  usage(raw: unknown, operation: Operation): UsageReading | undefined;
+  usage(raw: unknown, operation: Operation, protocol: ProtocolName): UsageReading | undefined;
   /** Classifies a reply whose status is not 2xx, or whose 2xx body is an error. Pure. */
   classify(failure: UpstreamFailure): FaultClass;
   /**

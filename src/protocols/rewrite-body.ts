@@ -1,12 +1,6 @@
 // Replaces parts of a body without copying the rest: the unchanged bytes go on as they are, in pieces.
 
-import type { Span } from '../plugin/protocol.ts';
-
-export interface BodyEdit {
-  /** What is replaced; an empty span inserts. Spans of one call must not overlap. */
-  readonly span: Span;
-  readonly text: string;
-}
+import type { BodyEdit } from '../plugin/protocol.ts';
 
 const encoder = new TextEncoder();
 

@@ -190,14 +190,15 @@ describe('G7: from upstreams', () => {
         const reply = Buffer.from(`{"choices":[{"message":{"content":"x"}}],"usage":${block}}`);
         const reading = chat.readReply(reply);
         for (const provider of providers) {
-          expect(provider.usage(reading.usage, 'chat')?.parts).toMatchObject({ input: 2, cacheRead: 1, output: 2 });
+          const { parts } = provider.usage(reading.usage, 'chat', 'openai-chat') ?? { parts: {} };
+          expect(parts).toMatchObject({ input: 2, cacheRead: 1, output: 2 });
         }
         expectIntact();
       }
     }
     const inherited = '{"__proto__":{"prompt_tokens":9}}';
     const onlyInherited = Buffer.from(`{"choices":[{"message":{"content":"x"}}],"usage":${inherited}}`);
-    const { parts } = providers[0]?.usage(chat.readReply(onlyInherited).usage, 'chat') ?? { parts: {} };
+    const { parts } = providers[0]?.usage(chat.readReply(onlyInherited).usage, 'chat', 'openai-chat') ?? { parts: {} };
     expect(Object.values(parts).filter((count) => count !== 0)).toEqual([]);
   });
 

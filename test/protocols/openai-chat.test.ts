@@ -7,10 +7,11 @@ import { openAiChat } from '../../src/protocols/openai-chat/openai-chat.ts';
 import { templateTokensMax } from '../../src/protocols/input-bound.ts';
 import { rewriteBody } from '../../src/protocols/rewrite-body.ts';
 import { decode, encode } from './recordings.ts';
+import { plainLine } from '../../src/plugin/protocol.ts';
 
 const messages = [{ role: 'user', content: 'Hi' }];
 const read = (body: Readonly<Record<string, unknown>>) =>
-  openAiChat.readRequest(encode(JSON.stringify({ model: 'm', messages, ...body })));
+  openAiChat.readRequest(encode(JSON.stringify({ model: 'm', messages, ...body })), plainLine);
 
 function refusal(run: () => unknown): TollgateError {
   try {
@@ -25,9 +26,9 @@ function refusal(run: () => unknown): TollgateError {
 /** The body as it goes upstream when usage is forced. */
 function forced(text: string): unknown {
   const body = encode(text);
-  const { forceUsage, modelSpan } = openAiChat.readRequest(body);
+  const { forceUsage, modelSpan } = openAiChat.readRequest(body, plainLine);
   const edits = [
-    { span: modelSpan, text: '"upstream/model"' },
+    ...(modelSpan === undefined ? [] : [{ span: modelSpan, text: '"upstream/model"' }]),
     ...(forceUsage === undefined ? [] : [forceUsage]),
   ];
   return JSON.parse(decode(Buffer.concat(rewriteBody(body, edits))));
@@ -38,7 +39,7 @@ describe('openai-chat readRequest', () => {
     const body = encode(
       '{"messages":[{"role":"user","content":"Hi"}],"model":"gpt-4o","max_tokens":50,"n":2}',
     );
-    const facts = openAiChat.readRequest(body);
+    const facts = openAiChat.readRequest(body, plainLine);
     expect(facts).toEqual({
       model: 'gpt-4o',
       modelSpan: { start: 53, end: 61 },
@@ -60,7 +61,7 @@ describe('openai-chat readRequest', () => {
     ['{"model":["m"]}', 'must be a string'],
     [`{"model":"${'m'.repeat(257)}"}`, 'at most 256'],
   ])('refuses the model of %p', (text, reason) => {
-    const error = refusal(() => openAiChat.readRequest(encode(text)));
+    const error = refusal(() => openAiChat.readRequest(encode(text), plainLine));
     expect([error.code, error.details.field]).toEqual(['invalid_request', 'model']);
     expect(error.message).toContain(reason);
   });
@@ -78,11 +79,12 @@ describe('openai-chat readRequest', () => {
         '[]',
         'true',
       ]) {
-        const error = refusal(() => openAiChat.readRequest(encode(`{"model":"m","${field}":${value}}`)));
+        const error = refusal(() => openAiChat.readRequest(encode(`{"model":"m","${field}":${value}}`), plainLine));
         expect(error.details.field).toBe(field);
         expect(error.message).toMatch(new RegExp(`^${field}: must be an integer from \\d+ to \\d+\\.$`));
       }
-      expect(refusal(() => openAiChat.readRequest(encode(`{"model":"m","${field}":NaN}`))).message).toContain(
+      const body = encode(`{"model":"m","${field}":NaN}`);
+      expect(refusal(() => openAiChat.readRequest(body, plainLine)).message).toContain(
         'not valid JSON',
       );
       expect(read({ [field]: null }).choices).toBe(1);
@@ -132,7 +134,7 @@ describe('openai-chat readRequest', () => {
           stream_options: expected,
           messages,
         });
-        expect(openAiChat.readRequest(encode(body)).wantsUsage).toBe(
+        expect(openAiChat.readRequest(encode(body), plainLine).wantsUsage).toBe(
           Bun.deepEquals(options, { include_usage: true }),
         );
       }
@@ -210,7 +212,7 @@ describe('openai-chat inputBound', () => {
     const body = encode(
       '{"model":"m","messages":[{"content":[{"type":"image\\u005furl","image\\u005furl":{"url":"x"}}]}]}',
     );
-    expect(openAiChat.readRequest(body).inputBound).toBeUndefined();
+    expect(openAiChat.readRequest(body, plainLine).inputBound).toBeUndefined();
   });
 
   test('bounds text, also text about such things, tools and their history', () => {
@@ -226,7 +228,7 @@ describe('openai-chat inputBound', () => {
       expect(boundOf(message)).toBeNumber();
     }
     expect(
-      openAiChat.readRequest(encode('{"model":"m","messages":[{"content":"caf\\u00e9 \\u0041"}]}'))
+      openAiChat.readRequest(encode('{"model":"m","messages":[{"content":"caf\\u00e9 \\u0041"}]}'), plainLine)
         .inputBound,
     ).toBeNumber();
   });
@@ -280,7 +282,9 @@ describe('openai-chat errors', () => {
 
   test('F8: an error in a stream is one event, whatever its message says', () => {
     const text = decode(
-      openAiChat.renderStreamError('upstream_failed', { message: 'a\n\ndata: [DONE]\r\n\r\nb' }, 'r'),
+      openAiChat
+        .openTap({ hideUsage: false, end: 'done' })
+        .errorEvent('upstream_failed', { message: 'a\n\ndata: [DONE]\r\n\r\nb' }, 'r'),
     );
     expect(text.match(/[\r\n]/g)).toEqual(['\n', '\n']);
     expect(JSON.parse(text.slice('data: '.length)).error.code).toBe('upstream_failed');

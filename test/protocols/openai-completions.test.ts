@@ -8,9 +8,10 @@ import { openAiEmbeddings } from '../../src/protocols/openai-embeddings/openai-e
 import { openAiChat } from '../../src/protocols/openai-chat/openai-chat.ts';
 import { protocolOf, protocols } from '../../src/protocols/protocols.ts';
 import { encode } from './recordings.ts';
+import { plainLine } from '../../src/plugin/protocol.ts';
 
 const read = (protocol: Protocol, body: Readonly<Record<string, unknown>>, space?: number) =>
-  protocol.readRequest(encode(JSON.stringify({ model: 'm', ...body }, undefined, space)));
+  protocol.readRequest(encode(JSON.stringify({ model: 'm', ...body }, undefined, space)), plainLine);
 
 describe('openai-completions', () => {
   test.each([

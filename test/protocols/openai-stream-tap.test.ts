@@ -226,17 +226,18 @@ describe('finish-reason quirk', () => {
 
 describe('ends of our own', () => {
   test.each([openAiChat, openAiCompletions])(
-    'renderStreamEnd is a well-formed end that says length',
+    'shortEnd is a well-formed end that says length',
     (protocol) => {
-      const { tap, held, forwarded } = relay([protocol.renderStreamEnd()], {}, protocol);
+      const shortEnd = protocol.openTap({ hideUsage: false, end: 'done' }).shortEnd();
+      const { tap, held, forwarded } = relay([shortEnd], {}, protocol);
       expect([tap.complete, held, tap.fault]).toEqual([true, doneEvent, undefined]);
       expect(JSON.parse(forwarded.slice('data: '.length)).choices[0].finish_reason).toBe('length');
     },
   );
 
-  test('renderStreamError is read as an error event', () => {
-    expect(relay([openAiChat.renderStreamError('upstream_failed', { message: 'm' }, 'r')]).tap.fault).toBe(
-      'error-event',
-    );
+  test('errorEvent is read as an error event', () => {
+    const running = openAiChat.openTap({ hideUsage: false, end: 'done' });
+    const error = running.errorEvent('upstream_failed', { message: 'm' }, 'r');
+    expect(relay([error]).tap.fault).toBe('error-event');
   });
 });

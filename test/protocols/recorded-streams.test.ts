@@ -9,6 +9,7 @@ import type { ProtocolName } from '../../src/plugin/operations.ts';
 import { cutAt, decode, encode, everyByte, recordings, recordingsMissing } from './recordings.ts';
 import type { Recording } from './recordings.ts';
 import { relay } from './relay-through-tap.ts';
+import { plainLine } from '../../src/plugin/protocol.ts';
 
 const streamed: readonly ProtocolName[] = ['openai-chat', 'openai-completions'];
 const cases = streamed.flatMap((name) =>
@@ -198,12 +199,12 @@ describe.skipIf(recordingsMissing !== undefined)(
       'the request of %s is read, and its bound holds',
       (_id, protocol, { request, status, usage }) => {
         if (request === undefined) return;
-        if (status === 400 && refused(() => protocol.readRequest(request))) return;
-        const facts = protocol.readRequest(request);
+        if (status === 400 && refused(() => protocol.readRequest(request, plainLine))) return;
+        const facts = protocol.readRequest(request, plainLine);
         const parsed: unknown = JSON.parse(decode(request));
         expect(facts.model).toBe(String(memberOf(parsed, 'model')));
         expect(facts.stream).toBe(memberOf(parsed, 'stream') === true);
-        expect(decode(request.subarray(facts.modelSpan.start, facts.modelSpan.end))).toBe(
+        expect(decode(request.subarray((facts.modelSpan?.start ?? 0), (facts.modelSpan?.end ?? 0)))).toBe(
           JSON.stringify(memberOf(parsed, 'model')),
         );
         const promptTokens = Number(memberOf(usage, 'prompt_tokens') ?? 0);

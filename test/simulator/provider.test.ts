@@ -35,9 +35,15 @@ async function send(operation: Operation, model: string): Promise<{ status: numb
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
+const spoken = {
+  chat: 'openai-chat',
+  completions: 'openai-completions',
+  embeddings: 'openai-embeddings',
+} as const;
+
 async function readUsage(operation: Operation, model: string): Promise<UsageReading | undefined> {
   const { text } = await send(operation, model);
-  return provider.usage((JSON.parse(text) as { usage?: unknown }).usage, operation);
+  return provider.usage((JSON.parse(text) as { usage?: unknown }).usage, operation, spoken[operation]);
 }
 
 async function blame(model: string): Promise<FaultClass> {

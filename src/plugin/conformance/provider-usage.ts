@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { PluginEntry } from '../define.ts';
 import type { UsageSample } from '../expectations.ts';
 import { operations } from '../operations.ts';
-import type { Operation } from '../operations.ts';
+import type { Operation, ProtocolName } from '../operations.ts';
 import type { Provider } from '../provider.ts';
 import type { UsageParts, UsageReading } from '../usage.ts';
 import type { AddCheck } from './checks.ts';
@@ -71,6 +71,13 @@ function nonZero(parts: UsageParts): Record<string, number> {
   return Object.fromEntries(Object.entries(parts).filter(([, quantity]) => quantity !== 0));
 }
 
+/** The protocol whose usage block the sample is. */
+function protocolIn(provider: Provider, { operation, protocol }: UsageSample): ProtocolName {
+  const spoken = protocol ?? provider.speaks[operation]?.[0];
+  if (spoken === undefined) throw new Error(`a sample for ${operation}, which this provider does not serve`);
+  return spoken;
+}
+
 export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samples: readonly UsageSample[]): void {
   check('reads the samples exactly', () => {
     const provider = createFrom(entry);
@@ -78,7 +85,7 @@ export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samp
       if (!samples.some((sample) => sample.operation === operation)) throw new Error(`no sample of a usage block for ${operation}`);
     }
     for (const sample of samples) {
-      const reading = provider.usage(sample.usage, sample.operation);
+      const reading = provider.usage(sample.usage, sample.operation, protocolIn(provider, sample));
       expectSoundReading(provider, sample.operation, reading);
       expect(nonZero(reading?.parts ?? {})).toEqual(nonZero(sample.expected));
       expect([...(reading?.flags ?? ['no-reading'])].sort()).toEqual([...(sample.flags ?? [])].sort());
@@ -90,7 +97,9 @@ export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samp
     fc.assert(
       fc.property(fc.jsonValue(), (raw) => {
         for (const operation of servedOperations(provider)) {
-          expectSoundReading(provider, operation, provider.usage(raw, operation));
+          for (const protocol of provider.speaks[operation] ?? []) {
+            expectSoundReading(provider, operation, provider.usage(raw, operation, protocol));
+          }
         }
       }),
       { numRuns: 500 },
@@ -100,10 +109,11 @@ export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samp
   check('usage survives samples with any member spoilt', () => {
     const provider = createFrom(entry);
     for (const sample of samples) {
+      const protocol = protocolIn(provider, sample);
       for (const path of pathsIn(sample.usage)) {
         for (const hostile of hostileValues) {
           const raw = replacedAt(sample.usage, path, hostile);
-          expectSoundReading(provider, sample.operation, provider.usage(raw, sample.operation));
+          expectSoundReading(provider, sample.operation, provider.usage(raw, sample.operation, protocol));
         }
       }
     }
@@ -113,8 +123,9 @@ export function checkUsage(check: AddCheck, entry: PluginEntry<'provider'>, samp
     const provider = createFrom(entry);
     for (const sample of samples) {
       const frozen = deepFreeze(structuredClone(sample.usage));
-      const first = provider.usage(frozen, sample.operation);
-      expect(provider.usage(frozen, sample.operation)).toEqual(first);
+      const protocol = protocolIn(provider, sample);
+      const first = provider.usage(frozen, sample.operation, protocol);
+      expect(provider.usage(frozen, sample.operation, protocol)).toEqual(first);
     }
   });
 }

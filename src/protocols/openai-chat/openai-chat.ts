@@ -4,7 +4,7 @@ import { fieldSet, isNull, readInteger, scanBody } from '../../core/json-scan.ts
 import type { FieldSpans } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
-import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
+import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
 import { openOpenAiTap } from '../openai-stream-tap.ts';
@@ -63,11 +63,6 @@ function searches(body: Uint8Array, spans: FieldSpans<(typeof searchFields)[numb
   return false;
 }
 
-const streamEnd = new TextEncoder().encode(
-  'data: {"id":"chatcmpl-end","object":"chat.completion.chunk","created":0,"model":"",' +
-    '"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
-);
-
 export const openAiChat: Protocol = {
   name: 'openai-chat',
   operation: 'chat',
@@ -75,6 +70,7 @@ export const openAiChat: Protocol = {
   readReply: replyReader('message'),
   openTap: (options) => openOpenAiTap('message', options),
   renderError: renderOpenAiError,
-  renderStreamError: renderOpenAiStreamError,
-  renderStreamEnd: () => streamEnd.slice(),
+  outputLimitField: 'max_completion_tokens',
+  relayedHeaders: ['openai-beta'],
+  codec: undefined,
 };

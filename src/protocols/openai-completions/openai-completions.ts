@@ -3,7 +3,7 @@
 
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
-import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
+import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
 import { openOpenAiTap } from '../openai-stream-tap.ts';
@@ -40,11 +40,6 @@ function readRequest(body: Uint8Array): RequestFacts {
   };
 }
 
-const streamEnd = new TextEncoder().encode(
-  'data: {"id":"cmpl-end","object":"text_completion","created":0,"model":"",' +
-    '"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n',
-);
-
 export const openAiCompletions: Protocol = {
   name: 'openai-completions',
   operation: 'completions',
@@ -52,6 +47,7 @@ export const openAiCompletions: Protocol = {
   readReply: replyReader('text'),
   openTap: (options) => openOpenAiTap('text', options),
   renderError: renderOpenAiError,
-  renderStreamError: renderOpenAiStreamError,
-  renderStreamEnd: () => streamEnd.slice(),
+  outputLimitField: 'max_tokens',
+  relayedHeaders: ['openai-beta'],
+  codec: undefined,
 };

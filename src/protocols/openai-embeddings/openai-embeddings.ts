@@ -3,7 +3,7 @@
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
 import { refersOutside } from '../input-bound.ts';
-import { renderOpenAiError, renderOpenAiStreamError } from '../openai-error-body.ts';
+import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { readModel } from '../openai-request.ts';
 
@@ -37,6 +37,7 @@ export const openAiEmbeddings: Protocol = {
     throw new Error('openai-embeddings has no streams');
   },
   renderError: renderOpenAiError,
-  renderStreamError: renderOpenAiStreamError,
-  renderStreamEnd: () => new Uint8Array(),
+  outputLimitField: 'dimensions',
+  relayedHeaders: ['openai-beta'],
+  codec: undefined,
 };

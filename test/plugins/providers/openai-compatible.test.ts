@@ -59,7 +59,7 @@ function create(entry = openAiCompatible()): Provider {
 
 describe('openai-compatible usage', () => {
   const { usage } = create();
-  const chat = (raw: unknown) => usage(raw, 'chat');
+  const chat = (raw: unknown) => usage(raw, 'chat', 'openai-chat');
 
   test('takes cached and reasoning tokens out of their wholes, never twice', () => {
     fc.assert(
@@ -133,12 +133,13 @@ describe('openai-compatible usage', () => {
       flags: ['total-differs'],
     });
     expect(chat({ prompt_tokens: 3, completion_tokens: 4, total_tokens: '7' })?.flags).toEqual(['not-an-integer']);
-    expect(usage({ prompt_tokens: 3, total_tokens: 4 }, 'embeddings')?.flags).toEqual(['total-differs']);
+    const reading = usage({ prompt_tokens: 3, total_tokens: 4 }, 'embeddings', 'openai-embeddings');
+    expect(reading?.flags).toEqual(['total-differs']);
   });
 
   test.each([[null], [7], ['usage'], [[]], [{}], [{ tokens: 3 }]])('%p is no usage block', (raw) => {
     expect(chat(raw)).toBeUndefined();
-    expect(usage(raw, 'embeddings')).toBeUndefined();
+    expect(usage(raw, 'embeddings', 'openai-embeddings')).toBeUndefined();
   });
 
   test('null details of honest vendors are not flagged', () => {

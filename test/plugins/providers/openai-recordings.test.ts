@@ -26,6 +26,12 @@ interface Recording {
   } | null;
 }
 
+
+const protocols = {
+  chat: 'openai-chat',
+  completions: 'openai-completions',
+  embeddings: 'openai-embeddings',
+} as const;
 const folder = process.env.TOLLGATE_RECORDINGS ?? join(import.meta.dir, '../../../../shared/recordings');
 const formats: Readonly<Record<string, Operation>> = {
   'openai-chat': 'chat',
@@ -65,7 +71,7 @@ describe.skipIf(!existsSync(folder))(`openai-compatible and the recordings (skip
       return;
     }
     const stated = statedUsage(recording, body) as { prompt_tokens: number; completion_tokens?: number };
-    const reading = provider.usage(stated, operation);
+    const reading = provider.usage(stated, operation, protocols[operation]);
     const { input = 0, cacheRead = 0, output = 0, reasoning = 0 } = reading?.parts ?? {};
     const expected = recording.usage_expected;
     expect(reading?.flags).toEqual([]);
@@ -84,7 +90,8 @@ describe.skipIf(!existsSync(folder))(`openai-compatible and the recordings (skip
       if (!recording.usage || !recording.usage_expected) continue;
       const expected = recording.usage_expected;
       const provider = recording.provider === 'xai' ? beside : within;
-      const reading = provider.usage(recording.usage, formats[recording.format] ?? 'chat');
+      const operation = formats[recording.format] ?? 'chat';
+      const reading = provider.usage(recording.usage, operation, protocols[operation]);
       const { input = 0, cacheRead = 0, output = 0, reasoning = 0 } = reading?.parts ?? {};
       seen.push(...(reading?.flags ?? []));
       if (reading?.flags.length !== 0) continue;

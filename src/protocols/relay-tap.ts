@@ -1,0 +1,178 @@
+// What the taps of all protocols have in common: bytes go on event by event, untouched; what ends the stream is kept
+// back until the charge is settled, and nothing that comes after it is relayed. A protocol only judges each event.
+
+import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
+import { copyOf, EventSplitter } from '../core/sse.ts';
+import type { EventSink, EventView } from '../core/sse.ts';
+import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
+
+const nothing = new Uint8Array();
+export const blankLine = new TextEncoder().encode('\n\n');
+
+/**
+ * What becomes of an event: `relay` it; `drop` it; it is `terminal`: kept back, and all after it dropped; or `hold`: it
+ * and all after it are kept back until the body ends, which completes the stream (a protocol without a terminal event).
+ */
+export type Verdict = 'relay' | 'drop' | 'terminal' | 'hold';
+
+export abstract class RelayTap implements StreamTap, EventSink {
+  complete = false;
+  fault: StreamTap['fault'] = undefined;
+
+  protected readonly options: StreamOptions;
+  /** The body has ended, and its last event may be torn. */
+  protected ending = false;
+  protected contentBytes = 0;
+  protected contentEvents = 0;
+  private readonly splitter: EventSplitter = new EventSplitter(this);
+  /** False until a byte was seen that tells an event stream from a page or a JSON body. */
+  private begun = false;
+  /**
+   * What goes out of this push: a run of bytes that grows while events lie side by side, and finished runs
+   * before it.
+   */
+  private run: Uint8Array = nothing;
+  private runStart = 0;
+  private runEnd = 0;
+  private pieces: Uint8Array[] = [];
+  private heldBytes: Uint8Array = nothing;
+  private holding = false;
+
+  constructor(options: StreamOptions) {
+    this.options = options;
+  }
+
+  /** Looks at a complete event that has data. While `ending`, one that is torn is dropped. */
+  protected abstract judge(view: EventView): Verdict;
+  /** The body ended: whether what was seen makes a complete stream, though no terminal event came. */
+  protected abstract completeAtEnd(): boolean;
+  abstract reading(): ReplyReading;
+  abstract errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array;
+  abstract shortEnd(): Uint8Array;
+
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    if (this.complete) {
+      this.keepLineEnd(chunk);
+      return undefined;
+    }
+    if (this.stopped()) return undefined;
+    if (!this.begun && !this.begin(chunk)) return undefined;
+    this.splitter.push(chunk);
+    if (this.splitter.oversized) this.fault = 'oversized-event';
+    return this.takeOutput(chunk);
+  }
+
+  end(): Uint8Array | undefined {
+    if (this.complete || this.stopped()) return undefined;
+    this.ending = true;
+    this.splitter.end();
+    if (this.holding || this.completeAtEnd()) this.complete = true;
+    return this.takeOutput(undefined);
+  }
+
+  held(): Uint8Array {
+    return this.heldBytes;
+  }
+
+  /** After these faults nothing more is relayed. After an error event the rest of the stream is. */
+  private stopped(): boolean {
+    return this.fault === 'not-a-stream' || this.fault === 'oversized-event';
+  }
+
+  /**
+   * Looks at the first bytes that are no white space or byte order mark. False if this is no event stream.
+   */
+  private begin(chunk: Uint8Array): boolean {
+    for (const byte of chunk) {
+      if (byte <= 0x20 || byte === 0xef || byte === 0xbb || byte === 0xbf) continue;
+      this.begun = true;
+      // A page, or one JSON value: neither begins like a field or a comment.
+      if (byte === 0x3c || byte === 0x7b || byte === 0x5b || byte === 0x22) this.fault = 'not-a-stream';
+      return this.fault === undefined;
+    }
+    return true;
+  }
+
+  event(view: EventView): void {
+    if (this.complete) return;
+    if (!view.hasData) {
+      // A block without data at the end of a stream says nothing.
+      if (!this.ending) this.pass(view.bytes, view.start, view.end);
+      return;
+    }
+    const verdict = this.judge(view);
+    if (verdict === 'relay') {
+      this.pass(view.bytes, view.start, view.end);
+      if (this.ending) this.pass(blankLine, 0, blankLine.length);
+    } else if (verdict !== 'drop') {
+      this.hold(view);
+      if (verdict === 'terminal') this.complete = true;
+      else this.holding = true;
+    }
+  }
+
+  part(bytes: Uint8Array, start: number, end: number): void {
+    if (this.complete) return;
+    // Its inside is not looked at: all of it may be content.
+    this.contentBytes += end - start;
+    this.contentEvents++;
+    this.pass(bytes, start, end);
+  }
+
+  protected count(textBytes: number): void {
+    if (textBytes === 0) return;
+    this.contentBytes += textBytes;
+    this.contentEvents++;
+  }
+
+  protected failWith(): void {
+    this.fault ??= 'error-event';
+  }
+
+  private hold(view: EventView): void {
+    const event = copyOf(view.bytes, view.start, view.end);
+    const whole = this.ending ? Buffer.concat([event, blankLine]) : event;
+    this.heldBytes = this.heldBytes.length === 0 ? whole : Buffer.concat([this.heldBytes, whole]);
+  }
+
+  private pass(bytes: Uint8Array, start: number, end: number): void {
+    if (this.holding) {
+      this.heldBytes = Buffer.concat([this.heldBytes, bytes.subarray(start, end)]);
+      return;
+    }
+    if (this.run === bytes && this.runEnd === start) {
+      this.runEnd = end;
+      return;
+    }
+    this.finishRun();
+    this.run = bytes;
+    this.runStart = start;
+    this.runEnd = end;
+  }
+
+  private finishRun(): void {
+    if (this.runEnd > this.runStart) this.pieces.push(this.run.subarray(this.runStart, this.runEnd));
+    this.run = nothing;
+    this.runStart = this.runEnd = 0;
+  }
+
+  private takeOutput(chunk: Uint8Array | undefined): Uint8Array | undefined {
+    if (this.pieces.length === 0) {
+      const { run, runStart, runEnd } = this;
+      if (runEnd === runStart) return undefined;
+      this.run = nothing;
+      this.runStart = this.runEnd = 0;
+      return run === chunk && runStart === 0 && runEnd === run.length ? run : run.subarray(runStart, runEnd);
+    }
+    this.finishRun();
+    const { pieces } = this;
+    this.pieces = [];
+    return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+  }
+
+  /** CR ended the terminal event, and the LF that belongs to it came in the next chunk. */
+  private keepLineEnd(chunk: Uint8Array): void {
+    if (chunk[0] !== 0x0a || this.heldBytes.at(-1) !== 0x0d || this.ending) return;
+    this.heldBytes = Buffer.concat([this.heldBytes, chunk.subarray(0, 1)]);
+  }
+}

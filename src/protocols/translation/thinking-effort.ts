@@ -1,0 +1,24 @@
+// Between words for effort and numbers of tokens. No vendor states the relation: these are the steps in the middle of
+// what they document, and each maps back to the word that it came from.
+
+import type { ThinkingSettings } from '../../plugin/conversation.ts';
+
+type Effort = NonNullable<ThinkingSettings['effort']>;
+
+const budgets: Readonly<Record<Effort, number>> = {
+  minimal: 1_024,
+  low: 4_096,
+  medium: 12_288,
+  high: 24_576,
+  max: 32_768,
+};
+
+export const budgetOf = (effort: Effort): number => budgets[effort];
+
+/** The least effort whose budget is at least that many tokens. */
+export function effortOf(budgetTokens: number): Effort {
+  if (budgetTokens <= budgets.minimal) return 'minimal';
+  if (budgetTokens <= budgets.low) return 'low';
+  if (budgetTokens <= budgets.medium) return 'medium';
+  return budgetTokens <= budgets.high ? 'high' : 'max';
+}

@@ -1,0 +1,144 @@
+// A stream of one protocol read, and written in another as it comes. To the pipeline it is a tap like any other: what
+// ends the stream is kept back until the charge is settled, and a stream that was cut is not passed off as whole.
+
+import { bounds } from '../../core/bounds.ts';
+import { textBetween } from '../../core/byte-text.ts';
+import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
+import { EventSplitter } from '../../core/sse.ts';
+import type { EventSink, EventView } from '../../core/sse.ts';
+import type { Codec, ReplyContext, StreamReader, StreamWriter } from '../../plugin/codec.ts';
+import type { ReplyReading, StreamOptions, StreamTap } from '../../plugin/protocol.ts';
+import { BlockOrder } from './block-order.ts';
+import { usageTextOf } from './usage-text.ts';
+
+const encoder = new TextEncoder();
+const nothing = new Uint8Array();
+/** Keeps the connection alive, and no client reads it. */
+const keepAlive = ':\n\n';
+/** An event is read whole, so it is kept back up to what it may have. */
+const splitterBounds = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
+
+export class TranslatedTap implements StreamTap, EventSink {
+  complete = false;
+  fault: StreamTap['fault'] = undefined;
+  private readonly splitter = new EventSplitter(this, splitterBounds);
+  private readonly writer: StreamWriter;
+  private readonly order: BlockOrder;
+  private readonly reader: StreamReader;
+  private readonly context: ReplyContext;
+  private readonly endsWith: StreamOptions['end'];
+  private begun = false;
+  private contentEvents = 0;
+  private heldBytes: Uint8Array = nothing;
+
+  constructor(upstream: Codec, client: Codec, context: ReplyContext, options: StreamOptions) {
+    this.context = context;
+    this.endsWith = options.end;
+    this.writer = client.openWriter(context);
+    this.order = new BlockOrder(this.writer, () => context.newId());
+    this.reader = upstream.openReader(this.order);
+  }
+
+  push(chunk: Uint8Array): Uint8Array | undefined {
+    if (this.complete || this.fault !== undefined) return undefined;
+    if (!this.begun && !this.begin(chunk)) return undefined;
+    this.splitter.push(chunk);
+    if (this.splitter.oversized) this.fault ??= 'oversized-event';
+    return this.taken();
+  }
+
+  end(): Uint8Array | undefined {
+    if (this.complete || this.fault !== undefined) return undefined;
+    this.splitter.end();
+    if (!this.complete && this.fault === undefined) {
+      this.reader.end();
+      this.noteEnd(this.reader.complete || (this.endsWith === 'finish-reason' && this.reader.finished));
+    }
+    return this.taken();
+  }
+
+  held(): Uint8Array {
+    return this.heldBytes;
+  }
+
+  reading(): ReplyReading {
+    const { lastUsage, contentBytes, losses } = this.order;
+    return {
+      usage: lastUsage,
+      usageText: lastUsage === undefined ? undefined : usageTextOf(lastUsage),
+      contentBytes,
+      contentEvents: this.contentEvents,
+      failed: this.fault === 'error-event' && contentBytes === 0,
+      ...(losses.length > 0 ? { losses } : {}),
+    };
+  }
+
+  errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {
+    return encoder.encode(this.writer.error(code, details, requestId));
+  }
+
+  shortEnd(): Uint8Array {
+    this.order.takeOutput();
+    this.order.stop(0, { kind: 'length', native: '' });
+    this.order.finish();
+    return encoder.encode(this.order.takeOutput() + this.writer.end(this.usage()));
+  }
+
+  event(view: EventView): void {
+    if (this.complete || this.fault !== undefined) return;
+    const { order } = this;
+    if (!view.hasData || view.name === 'ping') {
+      order.output += keepAlive;
+      return;
+    }
+    const before = order.contentPieces;
+    this.reader.event(view.name, textBetween(view.data, view.dataStart, view.dataEnd));
+    if (order.contentPieces > before) this.contentEvents++;
+    if (order.error !== undefined) this.failWith(order.error.message);
+    else this.noteEnd(this.reader.complete);
+  }
+
+  /** Never called: events are kept back up to their bound. */
+  part(): void {
+    this.fault = 'oversized-event';
+  }
+
+  /** The upstream says that it failed, in words that the client may have: they are about its request. */
+  private failWith(message: string): void {
+    this.fault = 'error-event';
+    const text = message.slice(0, 2_000);
+    this.order.output += this.writer.error('upstream_failed', { message: `The upstream failed: ${text}` }, '');
+  }
+
+  private noteEnd(complete: boolean): void {
+    if (!complete) return;
+    this.complete = true;
+    const { order } = this;
+    const sent = order.takeOutput();
+    order.finish();
+    this.heldBytes = encoder.encode(order.takeOutput() + this.writer.end(this.usage()));
+    order.output = sent;
+  }
+
+  private usage() {
+    const { lastUsage } = this.order;
+    return lastUsage === undefined ? undefined : this.context.usageOf(lastUsage);
+  }
+
+  private taken(): Uint8Array | undefined {
+    const { order } = this;
+    if (order.output === '') return undefined;
+    return encoder.encode(order.takeOutput());
+  }
+
+  /** A page, or one JSON value, is no event stream. */
+  private begin(chunk: Uint8Array): boolean {
+    for (const byte of chunk) {
+      if (byte <= 0x20 || byte === 0xef || byte === 0xbb || byte === 0xbf) continue;
+      this.begun = true;
+      if (byte === 0x3c || byte === 0x7b || byte === 0x5b || byte === 0x22) this.fault = 'not-a-stream';
+      return this.fault === undefined;
+    }
+    return true;
+  }
+}
