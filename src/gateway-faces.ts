@@ -8,9 +8,11 @@ import type { ConfigDesk } from './domain/applied-config/config-desk.ts';
 import { createOperatorKeysService } from './domain/operators/operator-keys-service.ts';
 import type { ControlRegistry } from './domain/terms/clause-matrix.ts';
 import type { Readers } from './http/admin/open-readers.ts';
-import { servedPaths } from './http/proxy/served-paths.ts';
+import { fixedPaths, servedCall } from './http/proxy/served-paths.ts';
+import type { ServedCall } from './http/proxy/served-paths.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
+import { createTokenCounts } from './pipeline/token-counts.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import type { createRunningRequests } from './pipeline/running.ts';
@@ -43,17 +45,23 @@ export function createFaces(
 ): GatewayFaces {
   const { peerOf } = settings;
   const pipeline = createPipeline(services, running);
+  const countTokens = createTokenCounts(services);
+  const answerTo = ({ protocol, line, does }: ServedCall) =>
+    does === 'count'
+      ? (request: Request, peer: string) => countTokens(request, protocol, peer, line)
+      : (request: Request, peer: string) => pipeline.serve(request, protocol, peer, line);
+  const fixed = new Map([...fixedPaths].map(([path, call]) => [path, answerTo(call)] as const));
+  const served = (path: string, query: string) => {
+    const known = fixed.get(path);
+    if (known !== undefined) return known;
+    const call = servedCall(path, query);
+    return call === undefined ? undefined : answerTo(call);
+  };
   const client = once(async () => {
     const { proxyRoutes } = await import('./http/proxy/proxy-routes.ts');
-    const proxy = proxyRoutes({ pipeline, models: createModelList(services), peerOf });
+    const proxy = proxyRoutes({ served, models: createModelList(services), peerOf });
     return (request: Request) => proxy.handle(request);
   });
-  const served = new Map(
-    [...servedPaths].map(
-      ([path, protocol]) =>
-        [path, (request: Request, peer: string) => pipeline.serve(request, protocol, peer)] as const,
-    ),
-  );
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);
   const operators = createOperatorKeysService({
     file: parts.nouns,
@@ -133,7 +141,7 @@ export function createFaces(
   return {
     faces: {
       client,
-      servedBy: (path) => served.get(path),
+      servedBy: served,
       public: open,
       admin: async () => (await admin()).face,
       terms: async () => (await terms()).face,

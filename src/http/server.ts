@@ -5,6 +5,7 @@ import { bounds } from '../core/bounds.ts';
 import { normaliseAddress } from '../core/addresses.ts';
 import { createHostCheck, pathOf } from './host-check.ts';
 import { clientError } from './client-error.ts';
+import { protocolAt } from './proxy/served-paths.ts';
 import { createTraffic, type Answer, type Traffic } from './traffic.ts';
 
 /** One face: an application that answers a request. */
@@ -17,7 +18,10 @@ export interface Faces {
    * The short way of `/v1`: the very handler that the routes of `client` call for a POST to this path, without the
    * router. Undefined for any other path.
    */
-  readonly servedBy: (path: string) => ((request: Request, peer: string) => Promise<Response>) | undefined;
+  readonly servedBy: (
+    path: string,
+    query: string,
+  ) => ((request: Request, peer: string) => Promise<Response>) | undefined;
   /** `/admin`. */
   readonly admin: () => Promise<Face>;
   /** `/terms`. */
@@ -112,11 +116,11 @@ export function answererOf(options: ServerOptions): (request: Request, peer: str
   const hostVerdict = createHostCheck(options.hostNames);
   const { faces, traffic = createTraffic() } = options;
   const byFaces = (request: Request, peer: string, path: string): Answer => {
-    const serve = request.method === 'POST' ? faces.servedBy(path) : undefined;
+    const serve = request.method === 'POST' ? faces.servedBy(path, queryOf(request.url)) : undefined;
     if (serve !== undefined && request.headers.get('upgrade') === null) return serve(request, peer);
     peers.set(request, peer);
     const answer = faceOf(faces, path, request);
-    return path.startsWith('/v1/') ? answer : traffic.counted(answer);
+    return path.startsWith('/v1/') || path.startsWith('/v1beta/') ? answer : traffic.counted(answer);
   };
   return (request, peer) => {
     const verdict = hostVerdict(request.headers.get('host'));
@@ -161,6 +165,12 @@ export function serverOpener(options: ServerOptions): OpenServerAt {
   };
 }
 
+/** Only asked where a path has no meaning without it. */
+function queryOf(url: string): string {
+  const at = url.indexOf('?');
+  return at < 0 ? '' : url.slice(at + 1);
+}
+
 /** Normalised forms of peers' addresses: most requests come from few of them. */
 const normalForms = new Map<string, string>();
 const NORMAL_FORMS_MAX = 10_000;
@@ -176,12 +186,13 @@ function normalised(address: string | undefined): string {
 }
 
 function faceOf(faces: Faces, path: string, request: Request): Response | Promise<Response> {
-  if (path.startsWith('/v1/') || path.startsWith('/openai/')) {
+  if (path.startsWith('/v1/') || path.startsWith('/v1beta/') || path.startsWith('/openai/')) {
     if (request.headers.get('upgrade') !== null)
-      return clientError('upgrade_required', {
-        message: 'upgrade: websockets are not served here; send the request by HTTP.',
-        field: 'upgrade',
-      });
+      return clientError(
+        'upgrade_required',
+        { message: 'upgrade: websockets are not served here; send the request by HTTP.', field: 'upgrade' },
+        protocolAt(path, request.headers),
+      );
     return faces.client().then((face) => face(request));
   }
   if (path === '/admin' || path.startsWith('/admin/')) return faces.admin().then((face) => face(request));

@@ -3,9 +3,9 @@
 
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
-import type { Operation } from '../plugin/operations.ts';
+import type { ProtocolName } from '../plugin/operations.ts';
+import type { Protocol } from '../plugin/protocol.ts';
 import type { UpstreamAddressing } from '../plugin/provider.ts';
-import type { Routed } from './exchange.ts';
 import { hopsHeader } from './receive.ts';
 
 export interface CachedAddressing {
@@ -18,22 +18,24 @@ export interface CachedAddressing {
 /** Providers answer once for each combination; the catalog makes new offers when anything about an upstream changes. */
 const addressings = new WeakMap<Offer, Map<string, CachedAddressing>>();
 
-const streamed: Readonly<Record<Operation, string>> = {
-  chat: 'chat stream',
-  completions: 'completions stream',
-  embeddings: 'embeddings stream',
+const streamed: Readonly<Record<ProtocolName, string>> = {
+  'openai-chat': 'openai-chat stream',
+  'openai-responses': 'openai-responses stream',
+  'anthropic-messages': 'anthropic-messages stream',
+  'gemini-generate': 'gemini-generate stream',
+  'openai-completions': 'openai-completions stream',
+  'openai-embeddings': 'openai-embeddings stream',
 };
 
 export function addressingOf(
   offer: Offer,
-  operation: Operation,
-  protocol: Routed['protocol']['name'],
+  { operation, name: protocol }: Pick<Protocol, 'operation' | 'name'>,
   stream: boolean,
   credential: string | undefined,
 ): CachedAddressing {
   let known = addressings.get(offer);
   if (known === undefined) addressings.set(offer, (known = new Map()));
-  const key = stream ? streamed[operation] : operation;
+  const key = stream ? streamed[protocol] : protocol;
   let cached = known.get(key);
   if (cached === undefined) {
     cached = resolveAddressing(
@@ -46,7 +48,7 @@ export function addressingOf(
   return cached;
 }
 
-function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream: boolean): CachedAddressing {
+export function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream: boolean): CachedAddressing {
   const { baseUrl, addresses } = offer.upstream;
   const base = baseUrl.pathname.replace(/\/+$/, '');
   const headersWithoutHops = [
@@ -67,18 +69,32 @@ function resolveAddressing(offer: Offer, addressing: UpstreamAddressing, stream:
 /**
  * Headers of the protocol itself that go on to an upstream of the same protocol. Credentials and all else stay here.
  */
-const relayedNames = ['openai-beta'] as const;
-
-export function relayedHeaders(headers: Headers): readonly (readonly [string, string])[] {
+export function relayedHeaders(
+  headers: Headers,
+  names: readonly string[],
+): readonly (readonly [name: string, value: string])[] {
   let relayed: (readonly [string, string])[] | undefined;
-  for (const name of relayedNames) {
+  for (const name of names) {
     const value = headers.get(name);
     if (value !== null && value.length <= bounds.headerLength) (relayed ??= []).push([name, value]);
   }
   return relayed ?? noHeaders;
 }
 
-const noHeaders: readonly (readonly [string, string])[] = [];
+/** A call's headers with those that it has of its own, which replace what the provider says where it is not told. */
+export function withOwnHeaders(
+  { headersWithoutHops }: CachedAddressing,
+  own: readonly (readonly [name: string, value: string])[],
+  hops: number,
+): readonly (readonly [name: string, value: string])[] {
+  const kept =
+    own.length === 0
+      ? headersWithoutHops
+      : headersWithoutHops.filter(([name]) => !own.some(([each]) => each === name));
+  return [...kept, ...own, [hopsHeader, String(hops + 1)]];
+}
+
+export const noHeaders: readonly (readonly [string, string])[] = [];
 
 /** Seconds or a date, as RFC 9110 section 10.2.3 has it. Undefined when absent or unreadable. */
 export function retryAfterOf(text: string | undefined, nowMs: number): number | undefined {

@@ -1,5 +1,6 @@
 // How one try at one upstream may end, as the steps behind it see it.
 
+import type { TollgateError } from '../core/errors.ts';
 import type { Attempt } from '../domain/ledger/records.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
 import type { FaultClass } from '../plugin/provider.ts';
@@ -12,6 +13,8 @@ export type AttemptResult =
   | {
       readonly kind: 'reply';
       readonly record: AttemptRecord;
+      /** What of the request the upstream was not told, because its protocol has no place for it. */
+      readonly losses: readonly string[];
       readonly contentType: string;
       readonly body: Uint8Array;
       readonly reading: ReplyReading;
@@ -20,6 +23,7 @@ export type AttemptResult =
   | {
       readonly kind: 'stream';
       readonly record: AttemptRecord;
+      readonly losses: readonly string[];
       readonly contentType: string;
       readonly relay: StreamRelay;
       readonly firstByteMs: number;
@@ -42,6 +46,8 @@ export type AttemptResult =
       /** The same upstream may be asked again: the request did not reach it, or it said that it is busy. */
       readonly again: boolean;
     }
+  /** Nothing was sent: this upstream's protocol cannot say what the request means. Another's may. */
+  | { readonly kind: 'unwritable'; readonly record: AttemptRecord; readonly error: TollgateError }
   | { readonly kind: 'client-left'; readonly record: AttemptRecord };
 
 export interface RunningAttempt {

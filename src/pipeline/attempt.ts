@@ -1,17 +1,21 @@
 // attempt: one try at one upstream, up to the first byte that can be passed on. Attempts never charge: they report.
 
 import { bounds } from '../core/bounds.ts';
-import { errorTable } from '../core/errors.ts';
+import { errorTable, TollgateError } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
-import type { ReplyReading } from '../plugin/protocol.ts';
+import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
 import type { FaultClass } from '../plugin/provider.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
-import { addressingOf, relayedHeaders, retryAfterOf, type CachedAddressing } from './addressing.ts';
+import { addressingOf, noHeaders, relayedHeaders, retryAfterOf, withOwnHeaders } from './addressing.ts';
+import type { CachedAddressing } from './addressing.ts';
 import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt-result.ts';
 import type { Routed } from './exchange.ts';
-import { hopsHeader } from './receive.ts';
+import { isAnswer, isEncoded } from './is-answer.ts';
+import { passageOf } from './passage.ts';
+import type { Passage } from './passage.ts';
 import type { PipelineServices } from './services.ts';
 import { StreamRelay } from './stream-relay.ts';
+import { Translation } from './translation.ts';
 import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } from './transport/transport.ts';
 
 export function startAttempt(services: PipelineServices, routed: Routed, offer: Offer): RunningAttempt {
@@ -19,6 +23,8 @@ export function startAttempt(services: PipelineServices, routed: Routed, offer: 
   run.start();
   return run;
 }
+
+const noLosses: readonly string[] = [];
 
 const timeoutFaults: ReadonlySet<TransportFault['kind']> = new Set([
   'head-timeout',
@@ -32,8 +38,10 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
   readonly #services: PipelineServices;
   readonly #routed: Routed;
   readonly #offer: Offer;
+  readonly #passage: Passage;
   readonly #startedAt: number;
   readonly #startedMs: number;
+  #translation: Translation | undefined;
   #exchange: UpstreamExchange | undefined;
   #status: number | undefined;
   #headers: UpstreamHeaders | undefined;
@@ -54,23 +62,34 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     this.#services = services;
     this.#routed = routed;
     this.#offer = offer;
+    const passage = passageOf(offer, routed.protocol);
+    if (passage === undefined) throw new Error('an upstream that the route cannot reach was tried');
+    this.#passage = passage;
     this.#startedAt = services.clock.now();
     this.#startedMs = services.clock.monotonicMs();
   }
 
   start(): void {
     const { upstream } = this.#offer;
-    const { protocol, facts, body, hops, request } = this.#routed;
+    const { facts, hops, request } = this.#routed;
+    const { protocol, translated } = this.#passage;
     const traced = this.#services.traceparentFor?.(request);
     let addressing: CachedAddressing;
+    let body: readonly Uint8Array[];
     try {
-      addressing = addressingOf(this.#offer, protocol.operation, protocol.name, facts.stream, upstream.credential);
+      addressing = addressingOf(this.#offer, protocol, facts.stream, upstream.credential);
+      if (translated) this.#translation = new Translation(this.#services, this.#routed, this.#offer, this.#passage);
+      body = this.#translation === undefined ? this.#rewritten(this.#routed.body.bytes) : this.#translation.body;
     } catch (error) {
+      if (error instanceof TollgateError) {
+        this.#unwritable(error);
+        return;
+      }
       this.#services.log.error('plugin-fault', { plugin: upstream.providerName, detail: String(error) });
       this.#failed('unavailable', undefined, false);
       return;
     }
-    const own = relayedHeaders(request.headers);
+    const own = translated ? noHeaders : relayedHeaders(request.headers, protocol.relayedHeaders);
     const relayed = traced === undefined ? own : [...own, traced];
     this.#services.health.started(upstream);
     this.#exchange = this.#services.transport.send(
@@ -79,10 +98,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
         path: addressing.path,
         method: 'POST',
         headers:
-          relayed.length === 0 && hops === 0
-            ? addressing.headers
-            : [...addressing.headersWithoutHops, ...relayed, [hopsHeader, String(hops + 1)]],
-        body: this.#rewritten(body.bytes),
+          relayed.length === 0 && hops === 0 ? addressing.headers : withOwnHeaders(addressing, relayed, hops),
+        body,
         deadlines: this.#services.deadlines,
       },
       this,
@@ -90,13 +107,18 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     if (this.#over) this.#exchange.abort();
   }
 
-  /** The client's body with the upstream's name of the model, and with its usage asked for. */
+  /**
+   * The client's body with the upstream's name of the model, with its usage asked for, and with what the vendor has
+   * under another name.
+   */
   #rewritten(body: Uint8Array): readonly Uint8Array[] {
-    const { facts } = this.#routed;
+    const { facts, protocol } = this.#routed;
+    const { dialect } = this.#passage;
+    const adapted = dialect === undefined ? undefined : protocol.adapt?.(body, dialect);
     const { model, upstream } = this.#offer;
     const asks = facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request';
-    if (model === facts.model && !asks) return [body];
-    const edits = [];
+    if (model === facts.model && !asks && adapted === undefined) return [body];
+    const edits = [...(adapted ?? [])];
     if (model !== facts.model && facts.modelSpan !== undefined)
       edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
     if (facts.forceUsage !== undefined && asks) edits.push(facts.forceUsage);
@@ -122,17 +144,21 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       this.#contentType = 'application/octet-stream';
       if (ok) this.#failed('unavailable', undefined, false, 'encoded');
     } else if (ok && this.#routed.facts.stream && this.#contentType.toLowerCase().includes('text/event-stream')) {
-      const { protocol, facts } = this.#routed;
-      const { quirks } = this.#offer.upstream.provider;
-      const forced = facts.forceUsage !== undefined && quirks.usage === 'on-request';
-      this.#relay = new StreamRelay(
-        protocol.openTap({ hideUsage: forced && !facts.wantsUsage, end: quirks.end }),
-        this.#services.clock,
-        () => this.#exchange,
-      );
+      this.#relay = new StreamRelay(this.#openTap(), this.#services.clock, () => this.#exchange);
     } else if (ok && bodyLength !== undefined && bodyLength > this.#sizeMax) {
       this.#failed('unavailable', undefined, false);
     }
+  }
+
+  #openTap(): StreamTap {
+    const { protocol, facts } = this.#routed;
+    const { quirks } = this.#offer.upstream.provider;
+    if (this.#translation !== undefined) return this.#translation.openTap(quirks.end);
+    const hideUsage = facts.forceUsage !== undefined && quirks.usage === 'on-request' && !facts.wantsUsage;
+    const { framing } = facts;
+    return protocol.openTap(
+      framing === undefined ? { hideUsage, end: quirks.end } : { hideUsage, end: quirks.end, framing },
+    );
   }
 
   data(chunk: Uint8Array): boolean {
@@ -200,7 +226,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     this.#resolve({
       kind: 'stream',
       record: this.#record(undefined),
-      contentType: this.#contentType,
+      losses: this.#translation?.losses ?? noLosses,
+      contentType: this.#translation === undefined ? this.#contentType : 'text/event-stream; charset=utf-8',
       relay,
       firstByteMs: this.#firstByteMs ?? this.#elapsedMs(),
     });
@@ -211,25 +238,31 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     if (this.#over) return;
     const status = this.#status ?? 502;
     const ok = status >= 200 && status < 300;
-    const { protocol, facts } = this.#routed;
-    const readable = ok && !facts.stream && this.#contentType.toLowerCase().includes('json');
-    const reading = readable ? protocol.readReply(body) : undefined;
-    if (reading !== undefined && isAnswer(reading, body)) {
+    const readable = ok && !this.#routed.facts.stream && this.#contentType.toLowerCase().includes('json');
+    const reading = readable ? this.#passage.protocol.readReply(body) : undefined;
+    const answer = reading !== undefined && isAnswer(reading, body) ? this.#answerOf(body, reading) : undefined;
+    if (answer !== undefined) {
       this.#over = true;
       const firstByteMs = this.#firstByteMs ?? this.#elapsedMs();
       this.#services.health.served(this.#offer.upstream, firstByteMs);
       this.#resolve({
         kind: 'reply',
         record: this.#record(undefined),
+        losses: this.#translation?.losses ?? noLosses,
         contentType: this.#contentType,
-        body,
-        reading,
+        body: answer.body,
+        reading: answer.reading,
         firstByteMs,
       });
       return;
     }
     // Also a 2xx that holds no answer: vendors put their errors there, and the error says whom to blame.
     this.#classified(status, body);
+  }
+
+  /** As the client gets it: the upstream's own bytes, or their translation. */
+  #answerOf(body: Uint8Array, reading: ReplyReading): { body: Uint8Array; reading: ReplyReading } | undefined {
+    return this.#translation === undefined ? { body, reading } : this.#translation.reply(body, reading);
   }
 
   #classified(status: number, body: Uint8Array): void {
@@ -270,9 +303,14 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       kind: 'refused',
       record: this.#record('request'),
       contentType: this.#contentType,
-      body,
+      body: this.#translation === undefined ? body : this.#translation.refusal(body, Math.max(status, 400)),
       explanation,
     });
+  }
+
+  #unwritable(error: TollgateError): void {
+    this.#over = true;
+    this.#resolve({ kind: 'unwritable', record: this.#record('unwritable'), error });
   }
 
   #failed(
@@ -309,23 +347,4 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
   #elapsedMs(): number {
     return this.#services.clock.monotonicMs() - this.#startedMs;
   }
-}
-
-/**
- * A reply whose reading says nothing must at least be a JSON object with something in it: cut and empty ones are not.
- */
-export function isAnswer(reading: ReplyReading, body: Uint8Array): boolean {
-  if (reading.failed) return false;
-  if (reading.usage !== undefined || reading.contentEvents > 0) return true;
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) && Object.keys(parsed).length > 0;
-  } catch {
-    return false;
-  }
-}
-
-export function isEncoded(headers: Pick<UpstreamHeaders, 'get'>): boolean {
-  const encoding = headers.get('content-encoding');
-  return encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity';
 }

@@ -10,6 +10,8 @@ import type { FromTokenWorker, ToTokenWorker } from './token-worker.ts';
 export interface TokenCounter {
   /** Most tokens that the body's text has, never more than `bound`. Never rejects. */
   count(body: Uint8Array, bound: number): Promise<number>;
+  /** The tokens of this text, to be shown and not to be held; undefined where it was not counted. Never rejects. */
+  exactly(text: Uint8Array): Promise<number | undefined>;
   /** Ends the worker. Counts that wait, and those that come later, keep their bound. */
   close(): void;
 }
@@ -138,6 +140,9 @@ export function createTokenCounter(options: TokenCounterOptions): TokenCounter {
       if (closed || body.byteLength > COUNTED_BYTES_MAX || outstanding >= COUNTS_WAITING_MAX) return bound;
       const tokens = await ask(body);
       return tokens === undefined ? bound : Math.min(bound, Math.ceil(tokens * MARGIN));
+    },
+    async exactly(text) {
+      return closed || text.byteLength > COUNTED_BYTES_MAX ? undefined : ask(text);
     },
     close() {
       closed = true;

@@ -1,7 +1,7 @@
 // dispatch: tries the plan in order until one answers. Retries happen here and nowhere else: before the first byte,
 // within a budget, with full jitter where the same upstream is asked again.
 
-import type { ErrorDetails, ErrorCode } from '../core/errors.ts';
+import type { ErrorDetails, ErrorCode, TollgateError } from '../core/errors.ts';
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import { startAttempt } from './attempt.ts';
@@ -39,11 +39,13 @@ export async function dispatch(services: PipelineServices, routed: Routed, openi
   const attempts: AttemptRecord[] = [];
   services.retryBudget.request();
   let last: Extract<AttemptResult, { kind: 'failed' }> | undefined;
+  let unwritable: TollgateError | undefined;
   let offer: Offer | undefined;
   for (let index = 0; index < bounds.attemptsMax; index += 1) {
     const candidate = candidateAt(routed.plan, index);
     if (candidate === undefined) break;
-    if (index > 0 && !mayRetry(services, last, candidate === offer)) continue;
+    if (attempts.length > 0 && !mayRetry(services, last, candidate === offer)) continue;
+    if (attempts.length === 0 && candidate === offer) break;
     if (candidate === offer) await Bun.sleep(services.chance() * AGAIN_WAIT_MS);
     if (opening.left) break;
     offer = candidate;
@@ -51,11 +53,17 @@ export async function dispatch(services: PipelineServices, routed: Routed, openi
     opening.attempt = attempt;
     const result = await attempt.result;
     opening.attempt = undefined;
+    if (result.kind === 'unwritable') {
+      unwritable = result.error;
+      continue;
+    }
     attempts.push(result.record);
     if (result.kind === 'client-left') return { kind: 'client-left', attempts, offer: candidate };
     if (result.kind !== 'failed') return { kind: 'answered', answer: result, offer: candidate, attempts };
     last = result;
   }
+  if (!opening.left && last === undefined && unwritable !== undefined)
+    return { kind: 'failed', attempts, code: unwritable.code, details: unwritable.details };
   if (opening.left || last === undefined) return { kind: 'client-left', attempts, offer: undefined };
   return { kind: 'failed', attempts, ...failure(last) };
 }

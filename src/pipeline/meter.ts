@@ -2,10 +2,12 @@
 // decides; where it is missing or not to be believed, the produced bytes do, and the record says so.
 
 import type { Model, Offer } from '../domain/catalog/catalog.ts';
+import type { ProtocolName } from '../plugin/operations.ts';
 import { parentPart, usageParts } from '../plugin/usage.ts';
 import type { UsagePart, UsageParts, UsageReading, UsageSource } from '../plugin/usage.ts';
 import type { ReplyReading } from '../plugin/protocol.ts';
 import type { Reserved } from './exchange.ts';
+import { passageOf } from './passage.ts';
 
 export interface Metered {
   readonly usage: UsageParts;
@@ -36,7 +38,7 @@ export function meter(request: Reserved, offer: Offer, reading: ReplyReading): M
   const { operation } = request.protocol;
   const { provider } = offer.upstream;
   const read =
-    reading.usage === undefined ? undefined : provider.usage(reading.usage, operation, request.protocol.name);
+    reading.usage === undefined ? undefined : provider.usage(reading.usage, operation, spokenTo(request, offer));
   const stated = read === undefined || isSound(read.parts) ? read : soundOnly(read);
   const produced = estimatedOutput(request, reading);
   if (stated === undefined) {
@@ -57,6 +59,10 @@ export function meter(request: Reserved, offer: Offer, reading: ReplyReading): M
   const usage = withinBounds(fold(stated.parts, request, flags), request, flags);
   return { usage, source: 'upstream', flags, suspicious: flags.includes('clamped') };
 }
+
+/** The protocol in which the upstream counts. */
+const spokenTo = ({ protocol }: Reserved, offer: Offer): ProtocolName =>
+  (passageOf(offer, protocol)?.protocol ?? protocol).name;
 
 /** Whether every part is a quantity: a provider is only as careful as its author, and records are for ever. */
 function isSound(parts: UsageParts): boolean {

@@ -1,32 +1,33 @@
-// GET /v1/models: the models that this key may use, and no hint of any other. Shares the first steps of the pipeline.
+// GET /v1/models: the models that this key may use, and no hint of any other, in the form of whichever protocol's client
+// asks. Shares the first steps of the pipeline.
 
 import { TollgateError } from '../core/errors.ts';
 import type { Model } from '../domain/catalog/catalog.ts';
-import { protocolOf } from '../protocols/protocols.ts';
+import type { Protocol } from '../plugin/protocol.ts';
 import { mayUse } from './admit.ts';
 import { authenticate } from './authenticate.ts';
 import { receive } from './receive.ts';
 import type { PipelineServices } from './services.ts';
 
 export interface ModelList {
-  list(request: Request, peer: string): Response;
-  one(request: Request, peer: string, name: string): Response;
+  list(request: Request, protocol: Protocol, peer: string): Response;
+  one(request: Request, protocol: Protocol, peer: string, name: string): Response;
 }
 
 export function createModelList(services: PipelineServices): ModelList {
-  const visible = (request: Request, peer: string) => {
-    const { group, apiKey } = authenticate(services, receive(services, request, protocolOf('openai-chat'), peer));
+  const visible = (request: Request, protocol: Protocol, peer: string) => {
+    const { group, apiKey } = authenticate(services, receive(services, request, protocol, peer));
     return (model: Model) =>
       mayUse(model, group?.name, apiKey.models) &&
       services.catalog.priceAt(model.name, services.clock.now()) !== undefined;
   };
   return {
-    list(request, peer) {
-      const data = services.catalog.models().filter(visible(request, peer)).map(rendered);
-      return Response.json({ object: 'list', data });
+    list(request, protocol, peer) {
+      const models = services.catalog.models().filter(visible(request, protocol, peer));
+      return Response.json(renderedList(protocol, models, new URL(request.url).searchParams));
     },
-    one(request, peer, name) {
-      const isVisible = visible(request, peer);
+    one(request, protocol, peer, name) {
+      const isVisible = visible(request, protocol, peer);
       const model = services.catalog.model(name);
       if (model === undefined || !isVisible(model)) {
         throw new TollgateError('model_not_found', {
@@ -34,17 +35,81 @@ export function createModelList(services: PipelineServices): ModelList {
           field: 'model',
         });
       }
-      return Response.json(rendered(model));
+      return Response.json(rendered(protocol, model));
     },
   };
 }
 
-const rendered = (model: Model) => ({
-  id: model.name,
-  object: 'model',
-  created: Math.floor(model.createdAt / 1000),
-  owned_by: 'tollgate',
-  context_length: model.contextTokens,
-  max_output_tokens: model.outputTokensMax,
-  operations: model.operations,
-});
+function renderedList(protocol: Protocol, models: readonly Model[], query: URLSearchParams): unknown {
+  switch (protocol.name) {
+    case 'anthropic-messages': {
+      const { page, more } = pageOf(models, query.get('limit'), query.get('after_id'));
+      return {
+        data: page.map((model) => rendered(protocol, model)),
+        has_more: more,
+        first_id: page[0]?.name ?? null,
+        last_id: page.at(-1)?.name ?? null,
+      };
+    }
+    case 'gemini-generate': {
+      const { page, more } = pageOf(models, query.get('pageSize'), query.get('pageToken'));
+      return {
+        models: page.map((model) => rendered(protocol, model)),
+        ...(more ? { nextPageToken: page.at(-1)?.name } : {}),
+      };
+    }
+    case 'openai-chat':
+    case 'openai-responses':
+    case 'openai-completions':
+    case 'openai-embeddings':
+      return { object: 'list', data: models.map((model) => rendered(protocol, model)) };
+  }
+}
+
+/** So many models behind the one that is named. All of them where the client states no size. */
+function pageOf(
+  models: readonly Model[],
+  size: string | null,
+  after: string | null,
+): { readonly page: readonly Model[]; readonly more: boolean } {
+  const start = after === null || after === '' ? 0 : models.findIndex(({ name }) => name === after) + 1;
+  const limit = size !== null && /^[1-9]\d{0,3}$/.test(size) ? Number(size) : models.length;
+  return { page: models.slice(start, start + limit), more: start + limit < models.length };
+}
+
+function rendered({ name: protocol }: Protocol, model: Model): unknown {
+  switch (protocol) {
+    case 'anthropic-messages':
+      return {
+        type: 'model',
+        id: model.name,
+        display_name: model.name,
+        created_at: new Date(model.createdAt).toISOString(),
+        max_input_tokens: model.contextTokens,
+        max_tokens: model.outputTokensMax,
+      };
+    case 'gemini-generate':
+      return {
+        name: `models/${model.name}`,
+        baseModelId: model.name,
+        version: '1',
+        displayName: model.name,
+        inputTokenLimit: model.contextTokens,
+        outputTokenLimit: model.outputTokensMax,
+        supportedGenerationMethods: model.operations.includes('chat') ? ['generateContent', 'countTokens'] : [],
+      };
+    case 'openai-chat':
+    case 'openai-responses':
+    case 'openai-completions':
+    case 'openai-embeddings':
+      return {
+        id: model.name,
+        object: 'model',
+        created: Math.floor(model.createdAt / 1000),
+        owned_by: 'tollgate',
+        context_length: model.contextTokens,
+        max_output_tokens: model.outputTokensMax,
+        operations: model.operations,
+      };
+  }
+}

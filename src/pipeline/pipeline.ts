@@ -90,7 +90,7 @@ async function reservedOnwards(
       outcome: completeOutcome(routed, answer.reading),
       status: 200,
       attempts,
-      served: { offer, reading: answer.reading },
+      served: { offer, reading: answer.reading, losses: answer.losses },
       firstByteMs: sinceAdmission(services, routed),
     });
     return wholeReply(routed, answer);
@@ -140,7 +140,8 @@ async function unanswered(
     return failedReply(routed, dispatched.code, dispatched.details);
   }
   const stopped = running.stopping && !routed.request.signal.aborted;
-  const served = dispatched.offer === undefined ? undefined : { offer: dispatched.offer, reading: emptyReading };
+  const served =
+    dispatched.offer === undefined ? undefined : { offer: dispatched.offer, reading: emptyReading, losses: noLosses };
   await closer.close({
     outcome: stopped ? 'shut-down' : 'client-left',
     status: stopped ? errorTable.shutting_down.status : 499,
@@ -171,7 +172,8 @@ async function streamedOrRefused(
     const outcome = ended === 'finished' ? completeOutcome(routed, reading) : ended;
     if (ended === 'broken-off' || ended === 'timed-out') services.health.marked(offer.upstream, ended);
     try {
-      await closer.close({ outcome, status: 200, attempts, served: { offer, reading }, firstByteMs });
+      const served = { offer, reading, losses: answer.losses };
+      await closer.close({ outcome, status: 200, attempts, served, firstByteMs });
     } finally {
       // Only now: a shutdown waits for the streams, and so for their settlement.
       running.leaveStream(relay, routed.request);
@@ -211,4 +213,5 @@ const shuttingDown = (): TollgateError =>
     retryAfterSeconds: 1,
   });
 
+const noLosses: readonly string[] = [];
 const emptyReading = { usage: undefined, usageText: undefined, contentBytes: 0, contentEvents: 0, failed: false };

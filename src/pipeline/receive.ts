@@ -32,7 +32,7 @@ export function receive(
       field: 'content-type',
     });
   }
-  checkRelayed(headers);
+  for (const name of protocol.relayedHeaders) checkRelayed(headers, name);
   return {
     requestId: services.newId('req'),
     protocol,
@@ -48,16 +48,16 @@ export function receive(
 }
 
 /**
- * The one header that goes on to upstreams as it came. One that no request can carry would fail there, and be held
- * against an upstream that never saw it; one that `connection` names was for us alone.
+ * A header that goes on to upstreams as it came. One that no request can carry would fail there, and be held against an
+ * upstream that never saw it; one that `connection` names was for us alone.
  */
-function checkRelayed(headers: Headers): void {
-  const value = headers.get('openai-beta');
+function checkRelayed(headers: Headers, field: string): void {
+  const value = headers.get(field);
   if (value === null) return;
   if (value.length > bounds.headerLength || !/^[\t\x20-\x7e]*$/.test(value)) {
     throw new TollgateError('invalid_request', {
-      message: `openai-beta: send printable ASCII, at most ${bounds.headerLength} characters.`,
-      field: 'openai-beta',
+      message: `${field}: send printable ASCII, at most ${bounds.headerLength} characters.`,
+      field,
     });
   }
   if (
@@ -65,10 +65,10 @@ function checkRelayed(headers: Headers): void {
       .get('connection')
       ?.toLowerCase()
       .split(',')
-      .some((name) => name.trim() === 'openai-beta') === true
+      .some((name) => name.trim() === field) === true
   ) {
     throw new TollgateError('invalid_request', {
-      message: 'connection: names openai-beta, which is not for this hop alone.',
+      message: `connection: names ${field}, which is not for this hop alone.`,
       field: 'connection',
     });
   }

@@ -14,9 +14,25 @@ type Given<K extends AttemptResult['kind']> = Extract<AttemptResult, { kind: K }
 export function wholeReply(routed: Routed, given: Given<'reply'>): Response {
   return new Response(given.body, {
     status: 200,
-    headers: { 'content-type': mediaType(given.contentType, 'application/json'), 'x-request-id': routed.requestId },
+    headers: {
+      'content-type': mediaType(given.contentType, 'application/json'),
+      'x-request-id': routed.requestId,
+      ...lossHeader(given.losses, given.reading.losses),
+    },
   });
 }
+
+const noLossHeader = {};
+
+/** What a translation could not carry; for a stream, of the request alone: the rest is on the usage record. */
+function lossHeader(request: readonly string[], reply: readonly string[] | undefined): Record<string, string> {
+  if (request.length === 0 && reply === undefined) return noLossHeader;
+  const lost = new Set([...request, ...(reply ?? [])]);
+  return lost.size === 0 ? noLossHeader : { 'x-tollgate-loss': [...lost].join(', ') };
+}
+
+const streamType = ({ facts }: Routed, stated: string): string =>
+  facts.framing === 'json-array' ? 'application/json' : mediaType(stated, 'text/event-stream');
 
 /** What the client hears where the upstream refused: its own status, but never that of a success. */
 export function refusedStatus(given: Given<'refused'>): number {
@@ -114,9 +130,10 @@ export function streamReply(
   return new Response(relay.attach(ending, watch), {
     status: 200,
     headers: {
-      'content-type': mediaType(given.contentType, 'text/event-stream'),
+      'content-type': streamType(routed, given.contentType),
       'cache-control': 'no-cache',
       'x-request-id': routed.requestId,
+      ...lossHeader(given.losses, undefined),
     },
   });
 }

@@ -1,9 +1,12 @@
 // The client's body, kept as long as an upstream may still be asked with it and no longer: prompts are large, and
 // streams are long.
 
+import type { Conversation } from '../plugin/conversation.ts';
+
 export class RequestBody {
   readonly byteLength: number;
   #bytes: Uint8Array | undefined;
+  #conversation: Conversation | undefined;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -16,8 +19,15 @@ export class RequestBody {
     return this.#bytes;
   }
 
+  /** What it says in the neutral form: read once, however many upstreams are tried. */
+  conversation(readFrom: (bytes: Uint8Array) => Conversation): Conversation {
+    this.#conversation ??= readFrom(this.bytes);
+    return this.#conversation;
+  }
+
   /** No upstream will be asked any more. */
   letGo(): void {
     this.#bytes = undefined;
+    this.#conversation = undefined;
   }
 }

@@ -178,7 +178,7 @@ function refusal(
   outcome: HoldOutcome & { placed: false },
   limit: number | undefined,
 ): TollgateError {
-  const limitField = admitted.protocol.operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
+  const limitField = admitted.protocol.outputLimitField;
   const remedy = limit === undefined ? '' : ` With ${limitField} of at most ${limit} it would fit.`;
   const money = (amount: bigint) => formatNano(amount < 0n ? 0n : amount, admitted.terms.currency);
   switch (outcome.because) {

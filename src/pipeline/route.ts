@@ -8,26 +8,27 @@ import type { Protocol } from '../plugin/protocol.ts';
 import type { UpstreamView } from '../plugin/routing.ts';
 import { useFacts } from './admit.ts';
 import type { Reserved, Routed } from './exchange.ts';
+import { passageOf } from './passage.ts';
 import type { PipelineServices } from './services.ts';
 
 /** Waits only where a policy has to be asked about upstreams. */
 export function route(services: PipelineServices, reserved: Reserved): Routed | Promise<Routed> {
-  const offers = speaking(reserved);
+  const offers = reachable(reserved);
   if (!services.compliance.asks('use', 'upstream')) return planned(services, reserved, offers);
   return permitted(services, reserved, offers).then((allowed) => planned(services, reserved, allowed));
 }
 
-/** Offers whose upstream is on and speaks the client's protocol: nearly always all of them. */
-function speaking({ model, protocol }: Reserved): readonly Offer[] {
+/** Offers whose upstream is on and can be reached from the client's protocol: nearly always all of them. */
+function reachable({ model, protocol }: Reserved): readonly Offer[] {
   const { offers } = model;
   for (const offer of offers) {
-    if (!speaks(offer, protocol)) return offers.filter((other) => speaks(other, protocol));
+    if (!reaches(offer, protocol)) return offers.filter((other) => reaches(other, protocol));
   }
   return offers;
 }
 
-const speaks = ({ upstream }: Offer, { operation, name }: Protocol): boolean =>
-  upstream.enabled && (upstream.provider.speaks[operation]?.includes(name) ?? false);
+const reaches = (offer: Offer, protocol: Protocol): boolean =>
+  offer.upstream.enabled && passageOf(offer, protocol) !== undefined;
 
 function planned(services: PipelineServices, reserved: Reserved, offers: readonly Offer[]): Routed {
   const only = offers[0];

@@ -18,13 +18,20 @@ import type { Metered } from './meter.ts';
 import { priceTermsOf } from './reserve.ts';
 import type { PipelineServices } from './services.ts';
 
+export interface Served {
+  readonly offer: Offer;
+  readonly reading: ReplyReading;
+  /** What of the request the upstream was not told. */
+  readonly losses: readonly string[];
+}
+
 /** Everything that is known when a request ends. */
 export interface Ending {
   readonly outcome: Outcome;
   readonly status: number;
   readonly attempts: readonly AttemptRecord[];
   /** The attempt that served, or was serving when it ended. */
-  readonly served: { readonly offer: Offer; readonly reading: ReplyReading } | undefined;
+  readonly served: Served | undefined;
   /** From admission to the client's first byte. */
   readonly firstByteMs: number | undefined;
 }
@@ -84,7 +91,7 @@ function closingOf(services: PipelineServices, request: Reserved, ending: Ending
     attempts: withCosts(ending, metered.usage),
     usage: metered.usage,
     usageSource: metered.source,
-    flags: charge === undefined ? [...metered.flags, CHARGE_FAILED] : metered.flags,
+    flags: flagsOf(metered.flags, ending.served, charge === undefined),
     usageText: ending.served?.reading.usageText,
     terms: request.terms,
     lines: charge?.lines ?? [],
@@ -92,6 +99,14 @@ function closingOf(services: PipelineServices, request: Reserved, ending: Ending
     address: request.address,
     country: request.country,
   };
+}
+
+/** What was odd about the usage, and what a translation could not carry, either way. */
+function flagsOf(flags: readonly string[], served: Served | undefined, uncharged: boolean): readonly string[] {
+  const replyLosses = served?.reading.losses;
+  if (!uncharged && replyLosses === undefined && (served === undefined || served.losses.length === 0)) return flags;
+  const lost = new Set([...(served?.losses ?? []), ...(replyLosses ?? [])]);
+  return [...flags, ...[...lost].map((loss) => `lost:${loss}`), ...(uncharged ? [CHARGE_FAILED] : [])];
 }
 
 /**
@@ -128,7 +143,7 @@ function meteredOf(
   services: PipelineServices,
   request: Reserved,
   outcome: Outcome,
-  served: { offer: Offer; reading: ReplyReading },
+  served: Served,
 ): Metered {
   const { offer, reading } = served;
   if (reading.usage !== undefined || outcome === 'finished' || outcome === 'empty') {

@@ -4,7 +4,7 @@
 import { createRedactor } from '../core/secrets.ts';
 import type { ProtocolName } from '../plugin/operations.ts';
 import { protocolOf } from '../protocols/protocols.ts';
-import { isAnswer, isEncoded } from './attempt.ts';
+import { isAnswer, isEncoded } from './is-answer.ts';
 import type { TransportFault, UpstreamHeaders, UpstreamSink } from './transport/transport.ts';
 
 export interface TrialReply {

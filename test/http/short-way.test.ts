@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { servedPaths } from '../../src/http/proxy/served-paths.ts';
+import { fixedPaths } from '../../src/http/proxy/served-paths.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -20,14 +20,15 @@ const cases: readonly (readonly [name: string, body: unknown, key: boolean])[] =
   ['no key', { model: 'sim/fast', messages }, false],
 ];
 
-for (const path of servedPaths.keys()) {
+const verbs = ['/v1/models/sim%2Ffast:generateContent', '/v1beta/models/sim/fast:streamGenerateContent'];
+for (const path of [...fixedPaths.keys(), ...verbs, '/openai/deployments/sim%2Ffast/chat/completions']) {
   test.each([...cases])(`${path}: %s is answered alike on both ways`, async (_name, body, key) => {
     const { faces } = gateway.serving.gateway;
     const request = () => new Request(`${gateway.url}${path}`, {
       method: 'POST', body: JSON.stringify(body),
       headers: { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${gateway.apiKey}` } : {}) },
     });
-    const serve = faces.servedBy(path);
+    const serve = faces.servedBy(path, '');
     if (serve === undefined) throw new Error(`${path} has no short way`);
     const [short, routed] = [await serve(request(), '127.0.0.1'), await (await faces.client())(request())];
     const shown = async (response: Response) => {
@@ -42,6 +43,6 @@ for (const path of servedPaths.keys()) {
 
 test('no other path has a short way', () => {
   for (const path of ['/v1/models', '/v1/chat', '/admin/v1/accounts', '/v1/chat/completions/']) {
-    expect(gateway.serving.gateway.faces.servedBy(path)).toBeUndefined();
+    expect(gateway.serving.gateway.faces.servedBy(path, '')).toBeUndefined();
   }
 });

@@ -1,55 +1,73 @@
-// /v1: the client API. Routes take the raw request and return a Response; the pipeline does all the rest.
+// /v1 and /v1beta: the client API. Routes take the raw request and return a Response; the pipeline does all the rest.
 
 import { Elysia } from 'elysia';
 import { TollgateError } from '../../core/errors.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { clientError } from '../client-error.ts';
-import { prefixes, servedPaths } from './served-paths.ts';
 import type { ModelList } from '../../pipeline/model-list.ts';
+import type { Protocol } from '../../plugin/protocol.ts';
+import { protocolOf } from '../../protocols/protocols.ts';
+import { clientError } from '../client-error.ts';
+import { decoded, fixedPaths, prefixes, protocolAt } from './served-paths.ts';
 
 export interface ProxyServices {
-  readonly pipeline: Pipeline;
+  /** Serves the POST that `servedCall` finds for a path; undefined where it finds none. */
+  readonly served: (path: string, query: string) => ServedAnswer | undefined;
   readonly models: ModelList;
   /** The socket peer's address, normalised. */
   peerOf(request: Request): string;
 }
 
+export type ServedAnswer = (request: Request, peer: string) => Promise<Response>;
+
 export function proxyRoutes(services: ProxyServices) {
-  const { pipeline, models, peerOf } = services;
+  const { served, models, peerOf } = services;
   const app = new Elysia({ name: 'proxy' });
-  for (const [path, protocol] of servedPaths) {
-    app.post(path, ({ request }) => pipeline.serve(request, protocol, peerOf(request)), { parse: 'none' });
-  }
+  const post = ({ request }: { readonly request: Request }) => {
+    const { pathname, search } = new URL(request.url);
+    const answer = served(pathname, search.slice(1));
+    return answer === undefined ? nothingHere(request) : answer(request, peerOf(request));
+  };
+  for (const path of fixedPaths.keys()) app.post(path, post, { parse: 'none' });
+  for (const path of ['/v1/models/*', '/v1beta/models/*', '/openai/deployments/*'])
+    app.post(path, post, { parse: 'none' });
   for (const prefix of prefixes) {
     app
-      .get(`${prefix}/models`, ({ request }) => answered(() => models.list(request, peerOf(request))))
+      .get(`${prefix}/models`, ({ request }) =>
+        answered(request, (protocol) => models.list(request, protocol, peerOf(request))),
+      )
       .get(`${prefix}/models/*`, ({ request, params }) =>
-        answered(() => models.one(request, peerOf(request), decoded(params['*']))),
+        answered(request, (protocol) => models.one(request, protocol, peerOf(request), decoded(params['*']))),
       );
   }
+  const gemini = protocolOf('gemini-generate');
+  app
+    .get('/v1beta/models', ({ request }) => answered(request, () => models.list(request, gemini, peerOf(request))))
+    .get('/v1beta/models/*', ({ request, params }) =>
+      answered(request, () => models.one(request, gemini, peerOf(request), decoded(params['*']))),
+    );
   return app.onError(({ code, request }) => {
-    if (code === 'NOT_FOUND')
-      return clientError('not_found', {
-        message: `There is no ${request.method} at this path. See /v1/models for a start.`,
-      });
-    return clientError('internal_error', { message: 'Tollgate failed to serve this request.' });
+    if (code === 'NOT_FOUND') return nothingHere(request);
+    return clientError('internal_error', { message: 'Tollgate failed to serve this request.' }, protocolFor(request));
   });
 }
 
-async function answered(respond: () => Response | Promise<Response>): Promise<Response> {
-  try {
-    return await respond();
-  } catch (error) {
-    if (error instanceof TollgateError) return clientError(error.code, error.details);
-    return clientError('internal_error', { message: 'Tollgate failed to serve this request.' });
-  }
-}
+const protocolFor = (request: Request): Protocol => protocolAt(new URL(request.url).pathname, request.headers);
 
-/** Model names may have slashes, which clients escape or not. */
-function decoded(text: string): string {
+const nothingHere = (request: Request): Response =>
+  clientError(
+    'not_found',
+    { message: `There is no ${request.method} at this path. See /v1/models for a start.` },
+    protocolFor(request),
+  );
+
+async function answered(
+  request: Request,
+  respond: (protocol: Protocol) => Response | Promise<Response>,
+): Promise<Response> {
+  const protocol = protocolFor(request);
   try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+    return await respond(protocol);
+  } catch (error) {
+    if (error instanceof TollgateError) return clientError(error.code, error.details, protocol);
+    return clientError('internal_error', { message: 'Tollgate failed to serve this request.' }, protocol);
   }
 }
