@@ -1,4 +1,4 @@
-// GET /v1/models: the models that this key may use, and no hint of any other, in the form of whichever protocol's client
+// GET /v1/models: the models that this key may use, and no hint of any other, in the form of the protocol whose client
 // asks. Shares the first steps of the pipeline.
 
 import { TollgateError } from '../core/errors.ts';

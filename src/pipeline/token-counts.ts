@@ -1,5 +1,5 @@
-// count_tokens: how many input tokens a request would have, for nothing. The vendor counts where the upstream speaks the
-// client's protocol and has a count of its own; else we do, over system, messages and tools, and are near the truth.
+// count_tokens: how many input tokens a request would have, for nothing. The vendor counts where the upstream speaks
+// the client's protocol and has a count of its own; else we do, over system, messages and tools, and are near the truth.
 // Agents ask for many counts at once, so that these wait for each other and are not limited like completions.
 
 import { bounds } from '../core/bounds.ts';
@@ -98,7 +98,8 @@ async function countedHere({ tokens }: PipelineServices, text: string): Promise<
 /** Only the model matters: the rest is the counter's business. */
 function factsOf(body: Uint8Array, line: RequestLine): RequestFacts {
   const span = scanBody(body, modelField).spans.get('model');
-  const model = line.model ?? (span === undefined ? undefined : readString(body, span, 'model', bounds.modelNameLength));
+  const stated = span === undefined ? undefined : readString(body, span, 'model', bounds.modelNameLength);
+  const model = line.model ?? stated;
   if (model === undefined || model === '') {
     throw new TollgateError('invalid_request', { message: 'model: is missing; name the model to use.', field: 'model' });
   }

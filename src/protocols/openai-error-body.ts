@@ -3,6 +3,7 @@
 
 import { errorTable } from '../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
+import type { UpstreamErrorText } from '../plugin/conversation-reply.ts';
 import type { RenderedError } from '../plugin/protocol.ts';
 
 const encoder = new TextEncoder();
@@ -27,6 +28,14 @@ export function renderOpenAiError(code: ErrorCode, details: ErrorDetails): Rende
 }
 
 /** One event; clients take the `error` member for the end of the stream. */
-export function renderOpenAiStreamError(code: ErrorCode, details: ErrorDetails): Uint8Array {
-  return encoder.encode(`data: ${errorObject(code, details)}\n\n`);
+export const openAiErrorEvent = (code: ErrorCode, details: ErrorDetails): string =>
+  `data: ${errorObject(code, details)}\n\n`;
+
+export const renderOpenAiStreamError = (code: ErrorCode, details: ErrorDetails): Uint8Array =>
+  encoder.encode(openAiErrorEvent(code, details));
+
+/** The words of an upstream of another protocol. */
+export function renderOpenAiRefusal(status: number, { message, type, code, param }: UpstreamErrorText): string {
+  const kind = type ?? (status === 404 ? 'not_found_error' : 'invalid_request_error');
+  return JSON.stringify({ error: { message, type: kind, param: param ?? null, code: code ?? null } });
 }

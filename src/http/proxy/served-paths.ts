@@ -1,4 +1,4 @@
-// The calls that the pipeline serves, by path: which protocol is spoken there, and what the path itself says. The routes
+// The calls that the pipeline serves, by path: which protocol is spoken there, and what the path says. The routes
 // are made from this, and so is the short way that the server takes without the router: a test holds that both answer
 // alike.
 

@@ -6,6 +6,7 @@ import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
+import { chatCodec } from './codec.ts';
 import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
 import { openOpenAiTap } from '../openai-stream-tap.ts';
 
@@ -72,5 +73,5 @@ export const openAiChat: Protocol = {
   renderError: renderOpenAiError,
   outputLimitField: 'max_completion_tokens',
   relayedHeaders: ['openai-beta'],
-  codec: undefined,
+  codec: chatCodec,
 };

@@ -1,0 +1,122 @@
+// A chat completion request out of the neutral conversation, as one vendor's model takes it.
+
+import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
+import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import { isObject } from '../json-fields.ts';
+import { effortOf } from '../translation/thinking-effort.ts';
+import { renderMessages } from './render-messages.ts';
+
+/** Vendors take no more stop sequences. */
+const stopsMax = 4;
+
+export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
+  const { dialect } = target;
+  const { choices, stop, outputForm, toolChoice, tools } = conversation;
+  if (conversation.topK !== undefined) carriage.lost('top-k');
+  if (conversation.minP !== undefined) carriage.lost('min-p');
+  if (stop !== undefined && stop.length > stopsMax)
+    carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${stopsMax} at most.`);
+  const written = tools.map((tool) => renderTool(tool, dialect, carriage));
+  const parallel = conversation.parallelToolCalls;
+  if (parallel !== undefined && !dialect.parallelToolCalls) carriage.lost('parallel-tool-calls');
+  const body: Record<string, JsonValue | undefined> = {
+    model: target.model,
+    messages: renderMessages(conversation.turns, dialect, carriage),
+    ...(target.stream ? { stream: true } : {}),
+    ...(target.stream && target.askUsage ? { stream_options: { include_usage: true } } : {}),
+    ...(written.length > 0 ? { tools: written } : {}),
+    // Without tools the choice says nothing, and is refused.
+    tool_choice: written.length > 0 ? renderToolChoice(toolChoice) : undefined,
+    parallel_tool_calls: dialect.parallelToolCalls && written.length > 0 ? parallel : undefined,
+    [dialect.tokenLimit]: conversation.outputLimit,
+    n: choices,
+    temperature: conversation.temperature,
+    top_p: conversation.topP,
+    seed: conversation.seed,
+    presence_penalty: conversation.presencePenalty,
+    frequency_penalty: conversation.frequencyPenalty,
+    logit_bias: conversation.logitBias,
+    stop: stop === undefined || stop.length === 0 ? undefined : stop,
+    response_format: renderOutputForm(outputForm, dialect, carriage),
+    ...thinkingFields(conversation, dialect, carriage),
+    verbosity: conversation.verbosity,
+    logprobs: conversation.logprobs === undefined ? undefined : true,
+    top_logprobs: conversation.logprobs === undefined || conversation.logprobs === 0 ? undefined : conversation.logprobs,
+    service_tier: conversation.serviceTier,
+    user: conversation.user,
+    metadata: conversation.metadata,
+    prompt_cache_key: conversation.cacheKey,
+    store: conversation.store,
+    modalities: conversation.modalities,
+    audio: conversation.audio,
+  };
+  return JSON.stringify(body);
+}
+
+function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonObject {
+  switch (tool.kind) {
+    case 'function': {
+      if (tool.cache !== undefined) carriage.lost('cache-control');
+      const { name, description, parameters } = tool;
+      const strict = dialect.strictSchemas ? tool.strict : undefined;
+      if (tool.strict === true && strict === undefined) carriage.lost('strict');
+      return { type: 'function', function: { name, description, parameters, strict } };
+    }
+    case 'custom':
+      return { type: 'custom', custom: { name: tool.name, description: tool.description, format: tool.format } };
+    case 'native':
+      if (tool.protocol === 'openai-chat' && isObject(tool.value)) return tool.value;
+      return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
+  }
+}
+
+function renderToolChoice(choice: ToolChoice | undefined): JsonValue | undefined {
+  switch (choice?.kind) {
+    case undefined:
+      return undefined;
+    case 'tool':
+      return { type: 'function', function: { name: choice.name } };
+    case 'allowed':
+      return {
+        type: 'allowed_tools',
+        allowed_tools: {
+          mode: choice.mode,
+          tools: choice.names.map((name) => ({ type: 'function', function: { name } })),
+        },
+      };
+    case 'auto':
+    case 'none':
+    case 'required':
+      return choice.kind;
+  }
+}
+
+function renderOutputForm(form: Conversation['outputForm'], dialect: Dialect, carriage: Carriage): JsonValue | undefined {
+  switch (form?.kind) {
+    case undefined:
+      return undefined;
+    case 'text':
+      return { type: 'text' };
+    case 'json':
+      return { type: 'json_object' };
+    case 'schema': {
+      if (!dialect.strictSchemas && form.strict === true) carriage.lost('schema-strictness');
+      const strict = dialect.strictSchemas ? form.strict : undefined;
+      const { description, schema } = form;
+      return { type: 'json_schema', json_schema: { name: form.name ?? 'answer', description, schema, strict } };
+    }
+  }
+}
+
+function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
+  if (thinking === undefined) return {};
+  if (dialect.thinking !== 'effort') {
+    carriage.lost('thinking-settings');
+    return {};
+  }
+  if (thinking.mode === 'off') return { reasoning_effort: 'none' };
+  const { budgetTokens } = thinking;
+  const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
+  // "Think as you see fit" is what such models do when nothing is said.
+  return effort === undefined ? {} : { reasoning_effort: effort === 'max' ? 'xhigh' : effort };
+}
