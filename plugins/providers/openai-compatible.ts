@@ -63,6 +63,13 @@ const options = Type.Object(
         maxProperties: 32,
       }),
     ),
+    chat: Type.Optional(
+      Type.Array(Type.Union([Type.Literal('openai-chat'), Type.Literal('openai-responses')]), {
+        description: 'Protocols that the vendor speaks for chat, best first. Default: ["openai-chat"].',
+        minItems: 1,
+        uniqueItems: true,
+      }),
+    ),
     operations: Type.Optional(
       Type.Array(Type.Union([Type.Literal('chat'), Type.Literal('completions'), Type.Literal('embeddings')]), {
         description: 'What the vendor serves. Default: all three.',
@@ -87,6 +94,7 @@ export const openAiCompatible = defineProvider({
       quirks: { usage: chosen.usage ?? 'on-request', end: chosen.end ?? 'done' },
       onCancel: chosen.onCancel ?? 'stops',
       operations: chosen.operations ?? everyOperation,
+      chat: chosen.chat ?? ['openai-chat'],
       usage: { reasoning: chosen.reasoning ?? 'within', audio: chosen.audio ?? false },
       headers: chosen.headers ?? {},
       // Another vendor's gpt-4o has another price: the list is OpenAI's own.

@@ -3,15 +3,8 @@
 // 400). Total: never throws.
 
 import type { FaultClass, UpstreamFailure } from 'tollgate/plugin';
-
-/** What the body says of itself, lower-case; empty where it says nothing. */
-interface StatedError {
-  readonly code: string;
-  readonly type: string;
-  readonly message: string;
-}
-
-const silent: StatedError = { code: '', type: '', message: '' };
+import { statedError } from './stated-error.ts';
+import type { StatedError } from './stated-error.ts';
 
 /** The credential is dead or out of money, whatever the status. */
 const credentialCodes = new Set([
@@ -31,34 +24,6 @@ const modelUnknown = [
   /\bmodels?\b[^\n]{0,300}?\b(?:not (?:be )?found|(?:does )?not exist|unknown|not supported|not available)\b/,
   /\b(?:unknown|no such|invalid) model\b/,
 ];
-
-function lower(value: unknown): string {
-  return typeof value === 'string' ? value.toLowerCase() : typeof value === 'number' ? String(value) : '';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function member(value: unknown, name: string): unknown {
-  return isObject(value) ? value[name] : undefined;
-}
-
-function readError(body: string): StatedError {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return silent; // HTML, nothing, or a head cut at its bound: the status alone decides
-  }
-  const error = member(parsed, 'error') ?? parsed;
-  if (typeof error === 'string') return { ...silent, message: error.toLowerCase() };
-  return {
-    code: lower(member(error, 'code')),
-    type: lower(member(error, 'type')),
-    message: lower(member(error, 'message')),
-  };
-}
 
 function classifyStatus(status: number, stated: StatedError): FaultClass {
   if (status === 401 || status === 402 || status === 403) return 'credential';
@@ -82,7 +47,7 @@ function classifyErrorInSuccess(stated: StatedError): FaultClass {
 
 export function classifyOpenAi(failure: UpstreamFailure): FaultClass {
   const { status } = failure;
-  const stated = readError(failure.body);
+  const stated = statedError(failure.body);
   if (status >= 500) return 'unavailable'; // a broken upstream's word on the credential is not taken
   if (credentialCodes.has(stated.code) || credentialCodes.has(stated.type)) return 'credential';
   if (modelCodes.has(stated.code) || modelCodes.has(stated.type)) return 'model';

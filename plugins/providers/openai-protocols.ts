@@ -3,6 +3,7 @@
 // reach a path.
 
 import type {
+  Dialect,
   Operation,
   ProtocolName,
   Provider,
@@ -12,8 +13,9 @@ import type {
   UsagePart,
 } from 'tollgate/plugin';
 import { classifyOpenAi } from './openai-faults.ts';
-import { readEmbeddingUsage, readGenerationUsage } from './openai-usage.ts';
+import { readEmbeddingUsage, readGenerationUsage, readResponsesUsage } from './openai-usage.ts';
 import type { UsageRules } from './openai-usage.ts';
+import { checkHeaders, credentialHeader } from './provider-headers.ts';
 
 export interface OpenAiSettings {
   readonly baseUrl: string | undefined;
@@ -26,73 +28,25 @@ export interface OpenAiSettings {
   readonly quirks: StreamQuirks;
   readonly onCancel: 'stops' | 'bills';
   readonly operations: readonly Operation[];
+  /** The protocols of the operation chat, best first. */
+  readonly chat: readonly ('openai-chat' | 'openai-responses')[];
   readonly usage: UsageRules;
+  /** How the vendor's chat differs from the letter; undefined if in nothing. */
+  readonly dialect?: Partial<Dialect>;
+  /** Azure: the query of every call, and the path of a model's deployment. */
+  readonly query?: string;
+  readonly pathOf?: (protocol: ProtocolName, model: string) => string;
   /** Sent with every call. */
   readonly headers: Readonly<Record<string, string>>;
   readonly models: readonly ProviderModel[];
 }
 
-const served: Readonly<Record<Operation, { readonly protocol: ProtocolName; readonly path: string }>> = {
-  chat: { protocol: 'openai-chat', path: '/chat/completions' },
-  completions: { protocol: 'openai-completions', path: '/completions' },
-  embeddings: { protocol: 'openai-embeddings', path: '/embeddings' },
+const paths: Readonly<Partial<Record<ProtocolName, string>>> = {
+  'openai-chat': '/chat/completions',
+  'openai-responses': '/responses',
+  'openai-completions': '/completions',
+  'openai-embeddings': '/embeddings',
 };
-
-/** Headers that the host owns. */
-const hostHeaders = new Set([
-  'host',
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'accept-encoding',
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect',
-  'proxy-connection',
-]);
-/** Headers that carry credentials: a secret written into options would be printed with them. */
-const credentialHeaders = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'set-cookie',
-  'api-key',
-  'x-api-key',
-  'x-goog-api-key',
-  'x-auth-token',
-  'x-access-token',
-]);
-const headerName = /^[a-z0-9][a-z0-9-]{0,63}$/;
-/** Visible ASCII, with blanks inside: what every HTTP implementation passes unchanged. */
-const headerValue = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
-
-function checkHeaders(settings: OpenAiSettings): readonly (readonly [string, string])[] {
-  if (!headerName.test(settings.auth) || hostHeaders.has(settings.auth)) {
-    throw new Error(
-      `auth: "${settings.auth}" cannot carry a credential; use "bearer", "api-key" or a header of the vendor's`,
-    );
-  }
-  return Object.entries(settings.headers).map(([name, value]) => {
-    if (!headerName.test(name))
-      throw new Error(`headers: "${name}" is no header name in lower case; write a-z, 0-9 and -`);
-    if (hostHeaders.has(name)) throw new Error(`headers.${name}: this header belongs to the gateway; leave it out`);
-    if (credentialHeaders.has(name) || name === settings.auth) {
-      throw new Error(`headers.${name}: credentials are named in the upstream, never written here`);
-    }
-    if (!headerValue.test(value)) throw new Error(`headers.${name}: only visible ASCII, not empty, no line breaks`);
-    return [name, value] as const;
-  });
-}
-
-function credentialHeader(auth: string, credential: string): readonly [string, string] {
-  // No part of the credential may show in the message: it goes to the log.
-  if (!headerValue.test(credential)) throw new Error('the credential holds characters that no header can carry');
-  return auth === 'bearer' ? ['authorization', `Bearer ${credential}`] : [auth, credential];
-}
 
 function partsOf(operation: Operation, usage: UsageRules): readonly UsagePart[] {
   switch (operation) {
@@ -108,8 +62,14 @@ function partsOf(operation: Operation, usage: UsageRules): readonly UsagePart[] 
 
 export function createOpenAiProvider(settings: OpenAiSettings): Provider {
   const fixedHeaders = checkHeaders(settings);
+  const spoken: Readonly<Record<Operation, readonly ProtocolName[]>> = {
+    chat: settings.chat,
+    completions: ['openai-completions'],
+    embeddings: ['openai-embeddings'],
+  };
   const speaks: Partial<Record<Operation, readonly ProtocolName[]>> = {};
-  for (const operation of settings.operations) speaks[operation] = [served[operation].protocol];
+  for (const operation of settings.operations) speaks[operation] = spoken[operation];
+  const { dialect, pathOf } = settings;
   return {
     speaks,
     ...(settings.baseUrl === undefined ? {} : { defaultBaseUrl: settings.baseUrl }),
@@ -120,10 +80,20 @@ export function createOpenAiProvider(settings: OpenAiSettings): Provider {
     address(call, credential): UpstreamAddressing {
       const headers =
         credential === undefined ? fixedHeaders : [...fixedHeaders, credentialHeader(settings.auth, credential)];
-      return { path: served[call.operation].path, query: '', headers };
+      const path = pathOf === undefined ? paths[call.protocol] : pathOf(call.protocol, call.model);
+      if (path === undefined) throw new Error(`${call.protocol} is not spoken by this provider`);
+      return { path, query: settings.query ?? '', headers };
     },
-    usage: (raw, operation) =>
-      operation === 'embeddings' ? readEmbeddingUsage(raw) : readGenerationUsage(raw, settings.usage),
+    ...(dialect === undefined
+      ? {}
+      : { dialect: (_model: string, protocol: ProtocolName) => (protocol === 'openai-chat' ? dialect : {}) }),
+    ...(settings.chat.includes('openai-responses')
+      ? { storedReplyPath: (id: string) => `/responses/${encodeURIComponent(id)}` }
+      : {}),
+    usage(raw, _operation, protocol) {
+      if (protocol === 'openai-embeddings') return readEmbeddingUsage(raw);
+      return protocol === 'openai-responses' ? readResponsesUsage(raw) : readGenerationUsage(raw, settings.usage);
+    },
     classify: classifyOpenAi,
     models: settings.models,
   };

@@ -4,6 +4,8 @@
 // thrown.
 
 import type { UsageReading } from 'tollgate/plugin';
+import { asBlock, checkTotal, optionalCount, requiredCount, within } from './usage-counts.ts';
+import type { Block } from './usage-counts.ts';
 
 /** How a vendor's block differs from OpenAI's own. */
 export interface UsageRules {
@@ -14,58 +16,13 @@ export interface UsageRules {
   readonly reasoning: 'within' | 'beside';
   /** Split audio tokens into parts of their own; otherwise they stay in input and output. */
   readonly audio: boolean;
-}
-
-type Block = Readonly<Record<string, unknown>>;
-
-function isBlock(value: unknown): value is Block {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function asBlock(value: unknown): Block | undefined {
-  return isBlock(value) ? value : undefined;
-}
-
-function addFlag(flags: string[], flag: string): void {
-  if (!flags.includes(flag)) flags.push(flag);
-}
-
-/**
- * A count as it stands; zero and a flag for whatever is none. 1e308 is an integer to JavaScript: it is too
- * large.
- */
-function readCount(value: unknown, flags: string[]): number {
-  if (typeof value !== 'number' || !Number.isInteger(value)) addFlag(flags, 'not-an-integer');
-  else if (value < 0) addFlag(flags, 'negative');
-  else if (value > Number.MAX_SAFE_INTEGER) addFlag(flags, 'too-large');
-  else return value === 0 ? 0 : value; // also turns -0 into 0
-  return 0;
-}
-
-/** A count that every block must have. */
-function requiredCount(value: unknown, flags: string[], missing: string): number {
-  if (value !== undefined && value !== null) return readCount(value, flags);
-  addFlag(flags, missing);
-  return 0;
-}
-
-/** A count that honest vendors leave out or set to null. */
-function optionalCount(value: unknown, flags: string[]): number {
-  return value === undefined || value === null ? 0 : readCount(value, flags);
-}
-
-/** `count`, but no more than what it is a part of. */
-function within(count: number, whole: number, flags: string[], flag: string): number {
-  if (count <= whole) return count;
-  addFlag(flags, flag);
-  return whole;
-}
-
-function checkTotal(total: unknown, sum: number, flags: string[]): void {
-  if (total === undefined || total === null) return;
-  const before = flags.length;
-  const count = readCount(total, flags);
-  if (flags.length === before && count !== sum) addFlag(flags, 'total-differs');
+  /**
+   * `within`: audio tokens are part of `prompt_tokens` (OpenAI). `beside`: they come on top (Mistral's Voxtral), and
+   * the total shows it.
+   */
+  readonly audioInput?: 'within' | 'beside';
+  /** What the total has beyond prompt and completion is thinking that is stated nowhere else (Gemini's own endpoint). */
+  readonly hiddenThinking?: boolean;
 }
 
 /** True if it has any of the fields that make a usage block. */
@@ -90,15 +47,42 @@ export function readGenerationUsage(raw: unknown, rules: UsageRules): UsageReadi
   const beside = rules.reasoning === 'beside';
   const reasoning = beside ? reasoningStated : within(reasoningStated, completion, flags, 'reasoning-above-output');
   let output = beside ? completion : completion - reasoning;
-  let input = prompt - cacheRead;
-  checkTotal(block.total_tokens, prompt + completion + (beside ? reasoning : 0), flags);
-  if (!rules.audio) return { parts: { input, cacheRead, output, reasoning }, flags };
+  const audioBeside = rules.audioInput === 'beside' ? optionalCount(inputDetails?.audio_tokens, flags) : 0;
+  let input = prompt - cacheRead + audioBeside;
+  const stated = prompt + audioBeside + completion + (beside ? reasoning : 0);
+  const hidden = rules.hiddenThinking === true ? aboveStated(block.total_tokens, stated) : 0;
+  checkTotal(block.total_tokens, stated + hidden, flags);
+  if (!rules.audio) return { parts: { input, cacheRead, output, reasoning: reasoning + hidden }, flags };
 
   const audioInput = within(optionalCount(inputDetails?.audio_tokens, flags), input, flags, 'audio-above-input');
   const audioOutput = within(optionalCount(outputDetails?.audio_tokens, flags), output, flags, 'audio-above-output');
   input -= audioInput;
   output -= audioOutput;
-  return { parts: { input, cacheRead, audioInput, output, reasoning, audioOutput }, flags };
+  return { parts: { input, cacheRead, audioInput, output, reasoning: reasoning + hidden, audioOutput }, flags };
+}
+
+/** What a total has beyond what is stated. */
+function aboveStated(total: unknown, stated: number): number {
+  return typeof total === 'number' && Number.isSafeInteger(total) && total > stated ? total - stated : 0;
+}
+
+/** Responses: cached tokens and reasoning stand within input and output. `undefined` if this is not a usage block. */
+export function readResponsesUsage(raw: unknown): UsageReading | undefined {
+  const block = asBlock(raw);
+  if (!block || (block.input_tokens === undefined && block.output_tokens === undefined)) return undefined;
+  const flags: string[] = [];
+  const inputTotal = requiredCount(block.input_tokens, flags, 'input-missing');
+  const outputTotal = requiredCount(block.output_tokens, flags, 'output-missing');
+  const inputDetails = asBlock(block.input_tokens_details);
+  const outputDetails = asBlock(block.output_tokens_details);
+  const cacheRead = within(optionalCount(inputDetails?.cached_tokens, flags), inputTotal, flags, 'cached-above-input');
+  const reasoningStated = optionalCount(outputDetails?.reasoning_tokens, flags);
+  const reasoning = within(reasoningStated, outputTotal, flags, 'reasoning-above-output');
+  checkTotal(block.total_tokens, inputTotal + outputTotal, flags);
+  return {
+    parts: { input: inputTotal - cacheRead, cacheRead, output: outputTotal - reasoning, reasoning },
+    flags,
+  };
 }
 
 /** Embeddings: input only. `undefined` if this is not a usage block. */

@@ -69,6 +69,7 @@ export const simulator = defineProvider({
       quirks: { usage: 'on-request', end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
+      chat: ['openai-chat'],
       usage: { reasoning: 'within', audio: false },
       headers: {},
       models: chosen.faults ? [...honestModels, ...faultModels] : honestModels,

@@ -1,0 +1,80 @@
+// Google's Gemini API, with a key. The model stands in the path.
+
+import { Type, defineProvider } from 'tollgate/plugin';
+import type { Dialect, UsagePart } from 'tollgate/plugin';
+import { classifyGemini } from './gemini-faults.ts';
+import { geminiModels } from './gemini-models.ts';
+import { readGeminiUsage } from './gemini-usage.ts';
+import { checkHeaders, credentialHeader } from './provider-headers.ts';
+
+const geminiBaseUrl = 'https://generativelanguage.googleapis.com/v1beta';
+
+const options = Type.Object(
+  {
+    baseUrl: Type.Optional(
+      Type.String({
+        description: 'Base URL, up to and with /v1beta, for upstreams that name none. Default: Google.',
+        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
+        maxLength: 2_000,
+      }),
+    ),
+    headers: Type.Optional(
+      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
+        description: 'Sent with every call. Names in lower case; no credentials.',
+        maxProperties: 32,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const parts: readonly UsagePart[] = ['input', 'cacheRead', 'output', 'reasoning'];
+
+/** Up to 2.5 thinking is given a number of tokens; from 3 on a level. What came before 2.5 does not think. */
+function dialectOf(model: string): Partial<Dialect> {
+  if (/gemini-(?:1|2\.0)/.test(model)) return { thinking: 'none' };
+  return { thinking: /gemini-2/.test(model) ? 'budget' : 'level' };
+}
+
+export const gemini = defineProvider({
+  name: 'gemini',
+  version: '1.0.0',
+  summary: "Google's Gemini API",
+  options,
+  create(chosen) {
+    const auth = 'x-goog-api-key';
+    const fixed = checkHeaders({ auth, headers: chosen.headers ?? {} });
+    const headersWith = (credential: string | undefined) =>
+      credential === undefined ? fixed : [...fixed, credentialHeader(auth, credential)];
+    const pathOf = (model: string, verb: string) => `/models/${encodeURIComponent(wellFormed(model))}:${verb}`;
+    return {
+      speaks: { chat: ['gemini-generate'] },
+      defaultBaseUrl: chosen.baseUrl ?? geminiBaseUrl,
+      needsCredential: true,
+      quirks: { usage: 'always', end: 'done' },
+      onCancel: 'stops',
+      parts: () => parts,
+      address: ({ model, stream }, credential) => ({
+        path: pathOf(model, stream ? 'streamGenerateContent' : 'generateContent'),
+        query: stream ? 'alt=sse' : '',
+        headers: headersWith(credential),
+      }),
+      dialect: dialectOf,
+      countTokens: ({ model, protocol }, credential) =>
+        protocol === 'gemini-generate'
+          ? { path: pathOf(model, 'countTokens'), query: '', headers: headersWith(credential) }
+          : undefined,
+      usage: readGeminiUsage,
+      classify: classifyGemini,
+      models: chosen.baseUrl === undefined ? geminiModels : [],
+    };
+  },
+});
+
+/** A name that is no text at all cannot be encoded, nor served. */
+function wellFormed(model: string): string {
+  if (model === '' || model === '.' || model === '..' || !model.isWellFormed()) throw new Error('no model has such a name');
+  return model;
+}
+
+export default gemini;

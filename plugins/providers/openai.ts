@@ -1,0 +1,42 @@
+// OpenAI itself: chat and responses, completions and embeddings, at OpenAI's list prices.
+
+import { Type, defineProvider } from 'tollgate/plugin';
+import { openAiModels } from './openai-models.ts';
+import { createOpenAiProvider } from './openai-protocols.ts';
+
+const options = Type.Object(
+  {
+    organization: Type.Optional(
+      Type.String({ description: 'The organisation that is billed: "org-…".', pattern: '^[\\x21-\\x7e]+$', maxLength: 200 }),
+    ),
+    project: Type.Optional(
+      Type.String({ description: 'The project that is billed: "proj_…".', pattern: '^[\\x21-\\x7e]+$', maxLength: 200 }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const openAi = defineProvider({
+  name: 'openai',
+  version: '1.0.0',
+  summary: 'OpenAI itself: chat, responses, completions and embeddings',
+  options,
+  create: ({ organization, project }) =>
+    createOpenAiProvider({
+      baseUrl: 'https://api.openai.com/v1',
+      auth: 'bearer',
+      needsCredential: true,
+      quirks: { usage: 'on-request', end: 'done' },
+      onCancel: 'stops',
+      operations: ['chat', 'completions', 'embeddings'],
+      chat: ['openai-responses', 'openai-chat'],
+      usage: { reasoning: 'within', audio: false },
+      headers: {
+        ...(organization === undefined ? {} : { 'openai-organization': organization }),
+        ...(project === undefined ? {} : { 'openai-project': project }),
+      },
+      models: openAiModels,
+    }),
+});
+
+export default openAi;

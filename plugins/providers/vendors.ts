@@ -1,0 +1,181 @@
+// Vendors and servers that speak OpenAI's protocols with ways of their own, each a provider made of settings alone. What
+// stands here was seen in replies of theirs, or is in their documentation; a vendor that is not here is
+// `openAiCompatible` with options.
+
+import { Type, defineProvider } from 'tollgate/plugin';
+import type { Dialect, Operation } from 'tollgate/plugin';
+import { createOpenAiProvider } from './openai-protocols.ts';
+import type { OpenAiSettings } from './openai-protocols.ts';
+import type { UsageRules } from './openai-usage.ts';
+
+interface Vendor {
+  /** Undefined: each upstream has an address of its own. */
+  readonly baseUrl?: string;
+  readonly needsCredential?: boolean;
+  readonly operations?: readonly Operation[];
+  readonly chat?: OpenAiSettings['chat'];
+  readonly quirks?: Partial<OpenAiSettings['quirks']>;
+  readonly usage?: Partial<UsageRules>;
+  readonly dialect?: Partial<Dialect>;
+}
+
+const options = Type.Object(
+  {
+    baseUrl: Type.Optional(
+      Type.String({
+        description: 'Base URL for upstreams that name none. Default: the vendor.',
+        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
+        maxLength: 2_000,
+      }),
+    ),
+    headers: Type.Optional(
+      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
+        description: 'Sent with every call. Names in lower case; no credentials.',
+        maxProperties: 32,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** Most who are not OpenAI know neither the role `developer` nor the newer name of the limit. */
+const older: Partial<Dialect> = { developerRole: false, tokenLimit: 'max_tokens' };
+
+function vendor(name: string, summary: string, own: Vendor) {
+  return defineProvider({
+    name,
+    version: '1.0.0',
+    summary: `${summary}, in OpenAI's protocols`,
+    options,
+    create: (chosen) =>
+      createOpenAiProvider({
+        baseUrl: chosen.baseUrl ?? own.baseUrl,
+        auth: 'bearer',
+        needsCredential: own.needsCredential ?? true,
+        quirks: { usage: 'on-request', end: 'done', ...own.quirks },
+        onCancel: 'stops',
+        operations: own.operations ?? ['chat'],
+        chat: own.chat ?? ['openai-chat'],
+        usage: { reasoning: 'within', audio: false, ...own.usage },
+        dialect: own.dialect ?? older,
+        headers: chosen.headers ?? {},
+        models: [],
+      }),
+  });
+}
+
+/** Its chat leaves reasoning out of the completion; its responses do not. */
+export const xAi = vendor('xai', 'xAI', {
+  baseUrl: 'https://api.x.ai/v1',
+  chat: ['openai-chat', 'openai-responses'],
+  usage: { reasoning: 'beside' },
+  dialect: { tokenLimit: 'max_completion_tokens', developerRole: false },
+});
+
+/** Thinking goes back with the tool calls that it led to, or the next turn is refused. */
+export const deepSeek = vendor('deepseek', 'DeepSeek', {
+  baseUrl: 'https://api.deepseek.com/v1',
+  dialect: { ...older, reasoningField: 'reasoning_content', thinking: 'none', strictSchemas: false },
+});
+
+/** Refuses `stream_options`, reports usage unasked, and takes ids of nine letters and digits. */
+export const mistral = vendor('mistral', 'Mistral', {
+  baseUrl: 'https://api.mistral.ai/v1',
+  operations: ['chat', 'embeddings'],
+  quirks: { usage: 'always' },
+  usage: { audioInput: 'beside' },
+  dialect: { ...older, toolIds: 'nine-alphanumeric', thinking: 'none' },
+});
+
+export const groq = vendor('groq', 'Groq', {
+  baseUrl: 'https://api.groq.com/openai/v1',
+  dialect: { developerRole: false, tokenLimit: 'max_completion_tokens' },
+});
+
+export const openRouter = vendor('openrouter', 'OpenRouter', {
+  baseUrl: 'https://openrouter.ai/api/v1',
+  chat: ['openai-chat', 'openai-responses'],
+  dialect: { ...older, reasoningField: 'reasoning' },
+});
+
+export const together = vendor('together', 'Together', {
+  baseUrl: 'https://api.together.xyz/v1',
+  operations: ['chat', 'completions', 'embeddings'],
+  dialect: { ...older, strictSchemas: false },
+});
+
+export const cerebras = vendor('cerebras', 'Cerebras', {
+  baseUrl: 'https://api.cerebras.ai/v1',
+  operations: ['chat', 'completions'],
+  dialect: { developerRole: false, tokenLimit: 'max_completion_tokens' },
+});
+
+/** Reports usage unasked. */
+export const perplexity = vendor('perplexity', 'Perplexity', {
+  baseUrl: 'https://api.perplexity.ai',
+  operations: ['chat', 'embeddings'],
+  quirks: { usage: 'always' },
+});
+
+export const moonshot = vendor('moonshot', 'Moonshot', {
+  baseUrl: 'https://api.moonshot.ai/v1',
+  dialect: { ...older, reasoningField: 'reasoning_content', thinking: 'none' },
+});
+
+export const zAi = vendor('zai', 'Z.ai', {
+  baseUrl: 'https://api.z.ai/api/paas/v4',
+  dialect: { ...older, reasoningField: 'reasoning_content', thinking: 'none', strictSchemas: false },
+});
+
+export const alibaba = vendor('alibaba', 'Alibaba Model Studio', {
+  baseUrl: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+  operations: ['chat', 'embeddings'],
+  dialect: { ...older, thinking: 'none' },
+});
+
+export const huggingFace = vendor('huggingface', 'Hugging Face router', {
+  baseUrl: 'https://router.huggingface.co/v1',
+});
+
+export const vercelGateway = vendor('vercel-gateway', 'Vercel AI Gateway', {
+  baseUrl: 'https://ai-gateway.vercel.sh/v1',
+  operations: ['chat', 'embeddings'],
+});
+
+export const avian = vendor('avian', 'Avian', { baseUrl: 'https://api.avian.io/v1' });
+
+export const crusoe = vendor('crusoe', 'Crusoe', {
+  baseUrl: 'https://managed-inference-api-proxy.crusoecloud.com/v1',
+});
+
+/** Google's own endpoint in OpenAI's form: what was thought shows in the total alone. */
+export const geminiOpenAi = vendor('gemini-openai', "Google's Gemini", {
+  baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
+  operations: ['chat', 'embeddings'],
+  usage: { hiddenThinking: true },
+});
+
+/** Servers on one's own machine. */
+export const ollama = vendor('ollama', 'Ollama on a machine of your own', {
+  baseUrl: 'http://127.0.0.1:11434/v1',
+  needsCredential: false,
+  operations: ['chat', 'completions', 'embeddings'],
+});
+
+export const ollamaCloud = vendor('ollama-cloud', "Ollama's cloud", { baseUrl: 'https://ollama.com/v1' });
+
+export const lmStudio = vendor('lmstudio', 'LM Studio on a machine of your own', {
+  baseUrl: 'http://127.0.0.1:1234/v1',
+  needsCredential: false,
+  operations: ['chat', 'completions', 'embeddings'],
+  chat: ['openai-chat', 'openai-responses'],
+});
+
+/** Each installation, and each account, has an address of its own. */
+export const gpuStack = vendor('gpustack', 'GPUStack', { operations: ['chat', 'completions', 'embeddings'] });
+export const snowflake = vendor('snowflake', 'Snowflake Cortex', {});
+
+export const voyage = vendor('voyage', 'Voyage', {
+  baseUrl: 'https://api.voyageai.com/v1',
+  operations: ['embeddings'],
+});
