@@ -3,7 +3,12 @@
 
 import type { MicroPerMillion, ProviderModel } from 'tollgate/plugin';
 
-function claude(model: string, outputTokensMax: number, input: MicroPerMillion, output: MicroPerMillion): ProviderModel {
+function claude(
+  model: string,
+  outputTokensMax: number,
+  input: MicroPerMillion,
+  output: MicroPerMillion,
+): ProviderModel {
   return {
     model,
     operations: ['chat'],

@@ -28,7 +28,8 @@ const paths: Readonly<Partial<Record<ProtocolName, string>>> = {
 function deploymentPath(protocol: ProtocolName, model: string): string {
   const path = paths[protocol];
   if (path === undefined) return '/responses';
-  if (model === '' || model === '.' || model === '..' || !model.isWellFormed()) throw new Error('no deployment has such a name');
+  if (model === '' || model === '.' || model === '..' || !model.isWellFormed())
+    throw new Error('no deployment has such a name');
   return `/deployments/${encodeURIComponent(model)}/${path}`;
 }
 

@@ -73,7 +73,8 @@ export const gemini = defineProvider({
 
 /** A name that is no text at all cannot be encoded, nor served. */
 function wellFormed(model: string): string {
-  if (model === '' || model === '.' || model === '..' || !model.isWellFormed()) throw new Error('no model has such a name');
+  if (model === '' || model === '.' || model === '..' || !model.isWellFormed())
+    throw new Error('no model has such a name');
   return model;
 }
 

@@ -7,10 +7,18 @@ import { createOpenAiProvider } from './openai-protocols.ts';
 const options = Type.Object(
   {
     organization: Type.Optional(
-      Type.String({ description: 'The organisation that is billed: "org-…".', pattern: '^[\\x21-\\x7e]+$', maxLength: 200 }),
+      Type.String({
+        description: 'The organisation that is billed: "org-…".',
+        pattern: '^[\\x21-\\x7e]+$',
+        maxLength: 200,
+      }),
     ),
     project: Type.Optional(
-      Type.String({ description: 'The project that is billed: "proj_…".', pattern: '^[\\x21-\\x7e]+$', maxLength: 200 }),
+      Type.String({
+        description: 'The project that is billed: "proj_…".',
+        pattern: '^[\\x21-\\x7e]+$',
+        maxLength: 200,
+      }),
     ),
   },
   { additionalProperties: false },

@@ -101,7 +101,10 @@ function factsOf(body: Uint8Array, line: RequestLine): RequestFacts {
   const stated = span === undefined ? undefined : readString(body, span, 'model', bounds.modelNameLength);
   const model = line.model ?? stated;
   if (model === undefined || model === '') {
-    throw new TollgateError('invalid_request', { message: 'model: is missing; name the model to use.', field: 'model' });
+    throw new TollgateError('invalid_request', {
+      message: 'model: is missing; name the model to use.',
+      field: 'model',
+    });
   }
   return {
     model,

@@ -6,7 +6,12 @@ import type { Conversation, JsonValue } from '../plugin/conversation.ts';
 import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import { dialectOf } from '../protocols/translation/dialects.ts';
-import { conversationOf, translateRefusal, translateReply, translateRequest } from '../protocols/translation/translate.ts';
+import {
+  conversationOf,
+  translateRefusal,
+  translateReply,
+  translateRequest,
+} from '../protocols/translation/translate.ts';
 import { TranslatedTap } from '../protocols/translation/translated-tap.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Routed } from './exchange.ts';
@@ -30,7 +35,8 @@ export class Translation {
   constructor(services: PipelineServices, routed: Routed, offer: Offer, passage: Passage) {
     const client = routed.protocol.codec;
     const upstream = passage.protocol.codec;
-    if (client === undefined || upstream === undefined) throw new Error('a protocol without a codec was to be translated');
+    if (client === undefined || upstream === undefined)
+      throw new Error('a protocol without a codec was to be translated');
     this.#client = client;
     this.#upstream = upstream;
     this.#routed = routed;
@@ -46,8 +52,11 @@ export class Translation {
     });
     this.body = [encoder.encode(translated.body)];
     this.losses = translated.losses;
-    this.#context = contextOf(services, routed, conversation, (raw) =>
-      provider.usage(raw, routed.protocol.operation, passage.protocol.name)?.parts,
+    this.#context = contextOf(
+      services,
+      routed,
+      conversation,
+      (raw) => provider.usage(raw, routed.protocol.operation, passage.protocol.name)?.parts,
     );
   }
 
@@ -88,4 +97,3 @@ function contextOf(
     wantsUsage: routed.facts.wantsUsage,
   };
 }
-

@@ -1,6 +1,7 @@
 // What the simulator would answer honestly, in a form that faults can deviate from: the reply's parts, not
 // yet bytes.
 
+import type { Form } from './forms/form.ts';
 import type { Timing } from './wire.ts';
 
 export interface UsageCounts {
@@ -13,7 +14,7 @@ export interface UsageCounts {
 /** One event of a stream. `done` is not among them: framing adds it. */
 export interface Frame {
   /**
-   * `open` carries the role, `content` a piece of text or of a tool call, `finish` the reason, `usage` the
+   * `open` begins, `content` a piece of text or of a tool call, `finish` the reason, `usage` the
    * counts.
    */
   readonly kind: 'open' | 'content' | 'finish' | 'usage';
@@ -30,23 +31,16 @@ export interface Answer {
   readonly wantsUsage: boolean;
   readonly timing: Timing;
   readonly usage: UsageCounts;
+  /** How this protocol frames events and words errors. */
+  readonly form: Form;
   /** The complete reply as JSON. */
   body(usage?: UsageText): string;
   /** The events of a stream, made one by one. Empty for an operation without streams. */
   frames(usage?: UsageText): Generator<Frame, void, undefined>;
+  /** The text of the event that ends a stream; empty where the protocol has none. */
+  done(usage?: UsageText): string;
   /** One more content event with this text, for faults that add some. */
   contentFrame(text: string): string;
-}
-
-/** OpenAI's usage block. */
-export function honestUsage(usage: UsageCounts): string {
-  const { prompt, completion, cached, reasoning } = usage;
-  return (
-    `{"prompt_tokens":${prompt},"completion_tokens":${completion},"total_tokens":${prompt + completion},` +
-    `"prompt_tokens_details":{"cached_tokens":${cached},"audio_tokens":0},` +
-    `"completion_tokens_details":{"reasoning_tokens":${reasoning},"audio_tokens":0,` +
-    '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
-  );
 }
 
 /** The usage's JSON; undefined where there is to be none. */

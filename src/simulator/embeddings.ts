@@ -1,6 +1,8 @@
 // Embeddings: unit vectors that depend on the text alone. The numbers are rounded to 32 bits first, so that
 // the list and the base64 form say the same.
 
+import { openAiForm } from './forms/openai.ts';
+import { doneEvent } from './wire.ts';
 import type { Answer } from './answer.ts';
 import { usageJson } from './answer.ts';
 import { readDirectives } from './directives.ts';
@@ -86,6 +88,8 @@ export function answerEmbeddings(request: EmbeddingRequest): Answer {
     wantsUsage: false,
     timing: { delayMs: directives.delay ?? 0, firstMs: directives.first ?? 0, gapMs: 0 },
     usage: { prompt, completion: 0, cached: 0, reasoning: 0 },
+    form: openAiForm,
+    done: () => doneEvent,
     body(choice = 'honest') {
       const data = inputs.map(
         ({ text }, index) =>

@@ -2,46 +2,32 @@
 // piece by piece; each piece counts as one token of output and every four bytes of text begun as one of
 // input.
 
-import type { Answer, Frame, UsageCounts, UsageText } from './answer.ts';
-import { honestUsage, usageJson } from './answer.ts';
+import type { Answer, Frame, UsageText } from './answer.ts';
+import { usageJson } from './answer.ts';
 import { readDirectives } from './directives.ts';
 import type { Directives } from './directives.ts';
 import { contentText, isFields, listOf, optionalInteger, tokensOf } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { Refusal } from './refusal.ts';
+import { anthropicAnswer } from './forms/anthropic.ts';
+import { geminiAnswer } from './forms/gemini.ts';
+import { openAiForm } from './forms/openai.ts';
+import { responsesAnswer } from './forms/responses.ts';
 import { toolCallsFor } from './tool-calls.ts';
 import type { ToolCall } from './tool-calls.ts';
+import { doneEvent } from './wire.ts';
+import { callId, callsOf, createdAt, textOf } from './said.ts';
+import type { Choice, Generation, Piece } from './said.ts';
 import type { Timing } from './wire.ts';
 
-/** Honest replies are the same for ever, their date included. */
-export const createdAt = 1_790_000_000;
 /** Bytes of text in all choices of one reply. */
 const replyBytesMax = 64 * 1024 * 1024;
 const argumentPieces = /[^]{1,8}/gu;
 
-/** One thing that a model says in one event. */
-type Piece =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'call'; readonly index: number; readonly name: string }
-  | { readonly kind: 'arguments'; readonly index: number; readonly text: string };
-
-interface Choice {
-  readonly pieces: number;
-  piece(at: number): Piece;
-  readonly finishReason: 'stop' | 'length' | 'tool_calls';
-}
-
-interface Generation {
-  readonly operation: 'chat' | 'completions';
-  readonly id: string;
-  readonly model: string;
-  readonly choices: readonly Choice[];
-  readonly usage: UsageCounts;
-  readonly wantsUsage: boolean;
-}
-
 export interface GenerationRequest {
   readonly operation: 'chat' | 'completions';
+  /** In whose form the answer is given. The fields are those of a chat request, whatever the protocol. */
+  readonly protocol: 'openai' | 'anthropic' | 'gemini' | 'responses';
   readonly fields: Fields;
   /** Model name without directives. */
   readonly model: string;
@@ -188,38 +174,6 @@ function readGeneration(request: GenerationRequest): Generation & { readonly tim
   };
 }
 
-function textOf(choice: Choice): string {
-  let text = '';
-  for (let at = 0; at < choice.pieces; at++) {
-    const piece = choice.piece(at);
-    if (piece.kind === 'text') text += piece.text;
-  }
-  return text;
-}
-
-/** Calls as far as the limit on output let them come. */
-function callsOf(choice: Choice, id: string): readonly object[] {
-  const calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
-  for (let at = 0; at < choice.pieces; at++) {
-    const piece = choice.piece(at);
-    if (piece.kind === 'call') {
-      calls.push({
-        id: callId(id, piece.index),
-        type: 'function',
-        function: { name: piece.name, arguments: '' },
-      });
-    } else if (piece.kind === 'arguments') {
-      const call = calls[piece.index];
-      if (call) call.function.arguments += piece.text;
-    }
-  }
-  return calls;
-}
-
-function callId(id: string, index: number): string {
-  return `call_${id.slice(-16)}${index}`;
-}
-
 function choiceJson(generation: Generation, choice: Choice, index: number): string {
   const end = { logprobs: null, finish_reason: choice.finishReason };
   if (generation.operation === 'completions') return JSON.stringify({ text: textOf(choice), index, ...end });
@@ -233,7 +187,7 @@ function choiceJson(generation: Generation, choice: Choice, index: number): stri
 
 function renderBody(generation: Generation, choice: UsageText): string {
   const { operation, id, model, choices } = generation;
-  const usage = usageJson(choice, () => honestUsage(generation.usage));
+  const usage = usageJson(choice, () => openAiForm.honestUsage(generation.usage));
   return (
     `{"id":"${id}","object":"${operation === 'chat' ? 'chat.completion' : 'text_completion'}","created":${createdAt},` +
     `"model":${JSON.stringify(model)},"system_fingerprint":"fp_sim",` +
@@ -302,19 +256,27 @@ function* renderFrames(generation: Generation, choice: UsageText): Generator<Fra
       json: `${before}{"index":${index},${content},"logprobs":null,"finish_reason":"${finishReason}"}${after}`,
     };
   }
-  const usage = generation.wantsUsage ? usageJson(choice, () => honestUsage(generation.usage)) : undefined;
+  const usage = generation.wantsUsage ? usageJson(choice, () => openAiForm.honestUsage(generation.usage)) : undefined;
   if (usage !== undefined) yield { kind: 'usage', json: `${before}],"usage":${usage}}` };
 }
 
 /** Throws Refusal for a request that cannot be read. */
 export function answerGeneration(request: GenerationRequest): Answer {
   const generation = readGeneration(request);
+  return { stream: request.fields.stream === true, timing: generation.timing, ...answerIn(request, generation) };
+}
+
+function answerIn({ protocol }: GenerationRequest, generation: Generation): Omit<Answer, 'stream' | 'timing'> {
+  const [first] = generation.choices;
+  if (protocol === 'gemini') return geminiAnswer(generation);
+  if (first !== undefined && protocol === 'anthropic') return anthropicAnswer(generation, first);
+  if (first !== undefined && protocol === 'responses') return responsesAnswer(generation, first);
   const { before, after } = frameEnds(generation);
   return {
-    stream: request.fields.stream === true,
     wantsUsage: generation.wantsUsage,
-    timing: generation.timing,
     usage: generation.usage,
+    form: openAiForm,
+    done: () => doneEvent,
     body: (usage = 'honest') => renderBody(generation, usage),
     frames: (usage = 'honest') => renderFrames(generation, usage),
     contentFrame: (text) => before + pieceJson(generation, { kind: 'text', text }, 0) + after,

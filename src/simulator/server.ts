@@ -14,15 +14,23 @@ import { faultModelNames, findFault, isAddressFault } from './faults/index.ts';
 import { honestReply } from './faults/fault.ts';
 import { parseFields } from './fields.ts';
 import type { Fields } from './fields.ts';
-import { answerGeneration, createdAt } from './generation.ts';
+import { anthropicForm } from './forms/anthropic.ts';
+import { anthropicAsChat, geminiAsChat, responsesAsChat } from './forms/as-chat.ts';
+import type { Form } from './forms/form.ts';
+import { geminiForm } from './forms/gemini.ts';
+import { openAiForm } from './forms/openai.ts';
+import { responsesForm } from './forms/responses.ts';
+import { answerGeneration } from './generation.ts';
+import type { GenerationRequest } from './generation.ts';
 import { Refusal } from './refusal.ts';
 import { openRecordings } from './replay.ts';
 import type { Recordings } from './replay.ts';
+import { createdAt } from './said.ts';
 import type { SimulatorRequest } from './request-reader.ts';
 import { finish, write } from './script.ts';
 import type { Script } from './script.ts';
 import { createTimerWheel } from './timer-wheel.ts';
-import { errorBody, head, jsonReply, withLength } from './wire.ts';
+import { head, jsonReply, withLength } from './wire.ts';
 
 export type { SimulatorCounters } from './connection.ts';
 export type { SimulatorRequest } from './request-reader.ts';
@@ -65,11 +73,37 @@ const embeddingModel = 'sim/embed';
 const replayPrefix = 'sim/replay/';
 
 type Operation = 'chat' | 'completions' | 'embeddings';
-const operationPaths: ReadonlyMap<string, Operation> = new Map([
-  ['/v1/chat/completions', 'chat'],
-  ['/v1/completions', 'completions'],
-  ['/v1/embeddings', 'embeddings'],
+
+/** What is asked at a path: in which protocol, and what Gemini's path says itself. */
+interface Asked {
+  readonly operation: Operation;
+  readonly protocol: GenerationRequest['protocol'];
+  readonly model?: string;
+  readonly stream?: boolean;
+}
+
+const askedPaths: ReadonlyMap<string, Asked> = new Map([
+  ['/v1/chat/completions', { operation: 'chat', protocol: 'openai' }],
+  ['/v1/completions', { operation: 'completions', protocol: 'openai' }],
+  ['/v1/embeddings', { operation: 'embeddings', protocol: 'openai' }],
+  ['/v1/messages', { operation: 'chat', protocol: 'anthropic' }],
+  ['/v1/responses', { operation: 'chat', protocol: 'responses' }],
 ]);
+const verbPath = /^\/v1(?:beta)?\/models\/(.+):(generateContent|streamGenerateContent)$/;
+
+function askedAt(path: string): Asked | undefined {
+  const [, model, verb] = verbPath.exec(path) ?? [];
+  if (model === undefined) return askedPaths.get(path);
+  return { operation: 'chat', protocol: 'gemini', model: decoded(model), stream: verb === 'streamGenerateContent' };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Refusal('the model name is not percent-encoded UTF-8');
+  }
+}
 
 interface Service {
   readonly clock: Clock;
@@ -82,6 +116,7 @@ interface Service {
 
 interface Call {
   readonly operation: Operation;
+  readonly protocol: GenerationRequest['protocol'];
   readonly fields: Fields;
   /** Without directives. */
   readonly model: string;
@@ -138,11 +173,13 @@ function answerCall(call: Call, service: Service): Script {
   return honestReply(honestAnswer(call, gapMs));
 }
 
-function readCall(operation: Operation, body: Uint8Array): Call {
-  const fields = parseFields(body);
-  if (typeof fields.model !== 'string') throw new Refusal("'model' must be a string", { param: 'model' });
-  const { text: model, directives } = readDirectives(fields.model);
-  return { operation, fields, model, directives, hash: Bun.hash(body).toString(16).padStart(16, '0') };
+function readCall({ operation, protocol, model: named, stream }: Asked, body: Uint8Array): Call {
+  const sent = parseFields(body);
+  const name = named ?? sent.model;
+  if (typeof name !== 'string') throw new Refusal("'model' must be a string", { param: 'model' });
+  const { text: model, directives } = readDirectives(name);
+  const fields = asChat(protocol, sent, stream === true);
+  return { operation, protocol, fields, model, directives, hash: Bun.hash(body).toString(16).padStart(16, '0') };
 }
 
 function modelNames(service: Service): readonly string[] {
@@ -154,12 +191,7 @@ function modelJson(id: string): object {
 }
 
 function answerModel(path: string, service: Service): Script {
-  let id: string;
-  try {
-    id = decodeURIComponent(path.slice('/v1/models/'.length));
-  } catch {
-    throw new Refusal('the model name is not percent-encoded UTF-8');
-  }
+  const id = decoded(path.slice('/v1/models/'.length));
   if (!modelNames(service).includes(id)) throw unknownModel(id);
   return jsonReply(200, JSON.stringify(modelJson(id)));
 }
@@ -171,10 +203,10 @@ function* bodiless(status: number): Script {
 
 function route(request: SimulatorRequest, service: Service): Script {
   const [path = ''] = request.target.split('?');
-  const operation = operationPaths.get(path);
-  if (operation) {
+  const asked = askedAt(path);
+  if (asked) {
     if (request.method !== 'POST') throw new Refusal('use POST', { status: 405, code: 'method_not_allowed' });
-    return answerCall(readCall(operation, request.body), service);
+    return answerCall(readCall(asked, request.body), service);
   }
   if (request.method === 'HEAD') return bodiless(path === '/healthz' ? 200 : 404);
   if (request.method !== 'GET')
@@ -187,12 +219,43 @@ function route(request: SimulatorRequest, service: Service): Script {
   throw new Refusal(`no such path: ${path.slice(0, 100)}`, { status: 404, code: 'not_found' });
 }
 
+const forms: Readonly<Record<GenerationRequest['protocol'], Form>> = {
+  openai: openAiForm,
+  anthropic: anthropicForm,
+  gemini: geminiForm,
+  responses: responsesForm,
+};
+
+function asChat(protocol: GenerationRequest['protocol'], sent: Fields, stream: boolean): Fields {
+  switch (protocol) {
+    case 'openai':
+      return sent;
+    case 'anthropic':
+      return anthropicAsChat(sent);
+    case 'gemini':
+      return geminiAsChat(sent, stream);
+    case 'responses':
+      return responsesAsChat(sent);
+  }
+}
+
+/** For errors, one of which may be the path itself. */
+function askedAtSafely(target: string): Asked | undefined {
+  try {
+    return askedAt(target.split('?')[0] ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
 function answer(request: SimulatorRequest, service: Service): Script {
   try {
     return route(request, service);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return jsonReply(error.status, errorBody(error.message, 'invalid_request_error', error.code, error.param));
+    const form = forms[askedAtSafely(request.target)?.protocol ?? 'openai'];
+    const { message, code, param, status } = error;
+    return jsonReply(status, form.error(status, message, 'invalid_request_error', code, param));
   }
 }
 

@@ -49,7 +49,12 @@ function parseMessage(message: JsonObject, path: string, unmapped: Unmapped[]): 
       return {
         role: 'user',
         parts: [
-          { kind: 'tool-result', callId: legacyCallId(required(message, 'name', path)), name, parts: inputParts(message['content'], path) },
+          {
+            kind: 'tool-result',
+            callId: legacyCallId(required(message, 'name', path)),
+            name,
+            parts: inputParts(message['content'], path),
+          },
         ],
       };
     default:
@@ -91,7 +96,11 @@ function callPart(call: JsonObject, path: string): OutputPart {
   if (isObject(call['custom'])) {
     const { custom } = call;
     return {
-      kind: 'tool-call', id, custom: true, name: required(custom, 'name', `${path}.custom`), arguments: stringOf(custom['input']) ?? '',
+      kind: 'tool-call',
+      id,
+      custom: true,
+      name: required(custom, 'name', `${path}.custom`),
+      arguments: stringOf(custom['input']) ?? '',
     };
   }
   const called = objectOf(call['function']);
@@ -147,7 +156,11 @@ function contentParts(value: JsonValue | undefined, path: string): readonly Outp
 
 /** Mistral's thinking is a list of text parts. */
 export const thinkingText = (value: JsonValue | undefined): string =>
-  typeof value === 'string' ? value : listOf(value).map((each) => stringOf(objectOf(each)['text']) ?? '').join('');
+  typeof value === 'string'
+    ? value
+    : listOf(value)
+        .map((each) => stringOf(objectOf(each)['text']) ?? '')
+        .join('');
 
 function textParts(value: JsonValue | undefined, path: string): readonly TextPart[] {
   if (typeof value === 'string') return [{ kind: 'text', text: value }];
@@ -190,7 +203,11 @@ function inputPart(value: JsonValue, path: string): InputPart {
       const data = stringOf(audio['data']);
       if (data === undefined) throw invalid(`${path}.input_audio.data`, 'is missing');
       const format = stringOf(audio['format']) ?? 'wav';
-      return { kind: 'audio', source: { from: 'base64', mediaType: audioTypes[format] ?? `audio/${format}`, data }, cache };
+      return {
+        kind: 'audio',
+        source: { from: 'base64', mediaType: audioTypes[format] ?? `audio/${format}`, data },
+        cache,
+      };
     }
     case 'file':
       return filePart(objectOf(part['file']), path, cache);
@@ -207,7 +224,12 @@ function filePart(file: JsonObject, path: string, cache: CacheMark | undefined):
   const data = stringOf(file['file_data']);
   if (data !== undefined) {
     const source = data.startsWith('data:') || data.startsWith('http') ? sourceOfUrl(data) : undefined;
-    return { kind: 'document', source: source ?? { from: 'base64', mediaType: 'application/pdf', data }, fileName, cache };
+    return {
+      kind: 'document',
+      source: source ?? { from: 'base64', mediaType: 'application/pdf', data },
+      fileName,
+      cache,
+    };
   }
   if (id === undefined) throw invalid(`${path}.file`, 'must have file_data or file_id');
   return { kind: 'document', source: { from: 'stored', protocol: 'openai-chat', id }, fileName, cache };
@@ -218,7 +240,11 @@ const dataUrl = /^data:([^;,]*)(?:;[^;,]*)*;base64,/i;
 export function sourceOfUrl(url: string): MediaSource {
   const match = dataUrl.exec(url.slice(0, 200));
   if (match === null) return { from: 'url', url };
-  return { from: 'base64', mediaType: match[1] === '' ? 'application/octet-stream' : (match[1] ?? ''), data: url.slice(match[0].length) };
+  return {
+    from: 'base64',
+    mediaType: match[1] === '' ? 'application/octet-stream' : (match[1] ?? ''),
+    data: url.slice(match[0].length),
+  };
 }
 
 /** Anthropic's mark, which several gateways take in chat, too. */

@@ -17,16 +17,53 @@ import { parseMessages } from './parse-messages.ts';
 
 /** Fields with a place in the neutral form; the rest is listed or refused by `weights`. */
 const mapped: ReadonlySet<string> = new Set([
-  'model', 'messages', 'stream', 'stream_options', 'tools', 'tool_choice', 'functions', 'function_call',
-  'parallel_tool_calls', 'max_tokens', 'max_completion_tokens', 'n', 'temperature', 'top_p', 'top_k', 'min_p', 'seed',
-  'presence_penalty', 'frequency_penalty', 'logit_bias', 'stop', 'response_format', 'reasoning_effort', 'reasoning',
-  'verbosity', 'logprobs', 'top_logprobs', 'service_tier', 'user', 'safety_identifier', 'metadata', 'prompt_cache_key',
-  'store', 'modalities', 'audio',
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'tools',
+  'tool_choice',
+  'functions',
+  'function_call',
+  'parallel_tool_calls',
+  'max_tokens',
+  'max_completion_tokens',
+  'n',
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'seed',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+  'stop',
+  'response_format',
+  'reasoning_effort',
+  'reasoning',
+  'verbosity',
+  'logprobs',
+  'top_logprobs',
+  'service_tier',
+  'user',
+  'safety_identifier',
+  'metadata',
+  'prompt_cache_key',
+  'store',
+  'modalities',
+  'audio',
 ]);
 
 /** Without these the answer would be another one. */
 const meaningful: ReadonlySet<string> = new Set([
-  'web_search_options', 'search_parameters', 'plugins', 'documents', 'data_sources', 'deferred', 'best_of', 'echo',
+  'web_search_options',
+  'search_parameters',
+  'plugins',
+  'documents',
+  'data_sources',
+  'deferred',
+  'best_of',
+  'echo',
   'prompt',
 ]);
 
@@ -90,7 +127,12 @@ function parseTool(value: JsonValue, index: number): Tool {
   if (type === 'custom') {
     const custom = objectOf(tool['custom']);
     const format = isObject(custom['format']) ? custom['format'] : undefined;
-    return { kind: 'custom', name: nameOf(custom, `${path}.custom`), description: stringOf(custom['description']), format };
+    return {
+      kind: 'custom',
+      name: nameOf(custom, `${path}.custom`),
+      description: stringOf(custom['description']),
+      format,
+    };
   }
   if (type === undefined) throw invalid(`${path}.type`, 'is missing; send "function"');
   return { kind: 'native', protocol: 'openai-chat', type, value };

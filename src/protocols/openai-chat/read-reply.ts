@@ -93,7 +93,8 @@ export class ChatReplyReader {
     if (text !== undefined) this.#text(index, state, 'thinking', text);
     for (const each of listOf(said['reasoning_details'])) {
       const detail = objectOf(each);
-      if (text === undefined) this.#text(index, state, 'thinking', stringOf(detail['text']) ?? stringOf(detail['summary']) ?? '');
+      if (text === undefined)
+        this.#text(index, state, 'thinking', stringOf(detail['text']) ?? stringOf(detail['summary']) ?? '');
       const signature = openSignature(stringOf(detail['signature']) ?? stringOf(detail['data']) ?? '');
       if (signature === undefined) continue;
       const block = this.#blockFor(index, state, 'thinking');
@@ -193,15 +194,22 @@ export class ChatReplyReader {
     if (slot === undefined) return undefined;
     const block = state.calls.get(slot);
     if (block === undefined || id === undefined) return block;
-    for (const [key, each] of state.calls) if (each === block && key.startsWith('id:') && key !== `id:${slot}:${id}`) return undefined;
+    for (const [key, each] of state.calls)
+      if (each === block && key.startsWith('id:') && key !== `id:${slot}:${id}`) return undefined;
     return block;
   }
 
   /** Probabilities, citations, pictures and sound. */
   #beside(index: number, state: ChoiceState, choice: JsonObject, said: JsonObject): void {
     const logprobs = objectOf(choice['logprobs']);
-    const tokens = [...listOf(logprobs['content']), ...listOf(logprobs['refusal'])].flatMap((each) => logprobOf(each) ?? []);
-    if (tokens.length > 0) this.#sink.annotate(index, this.#blockFor(index, state, state.current?.kind ?? 'text'), { kind: 'logprobs', tokens });
+    const tokens = [...listOf(logprobs['content']), ...listOf(logprobs['refusal'])].flatMap(
+      (each) => logprobOf(each) ?? [],
+    );
+    if (tokens.length > 0)
+      this.#sink.annotate(index, this.#blockFor(index, state, state.current?.kind ?? 'text'), {
+        kind: 'logprobs',
+        tokens,
+      });
     for (const each of listOf(said['annotations'])) {
       const cited = objectOf(objectOf(each)['url_citation']);
       const url = stringOf(cited['url']);

@@ -22,7 +22,12 @@ export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriag
         const text = turn.parts.map((part) => part.text).filter((each) => each !== '');
         if (turn.parts.some((part) => part.cache !== undefined)) carriage.lost('cache-control');
         if (text.length === 0) return [];
-        return [{ role: turn.authority === 'developer' && dialect.developerRole ? 'developer' : 'system', content: text.join('\n\n') }];
+        return [
+          {
+            role: turn.authority === 'developer' && dialect.developerRole ? 'developer' : 'system',
+            content: text.join('\n\n'),
+          },
+        ];
       }
       case 'user':
         return userMessages(turn, dialect, carriage);
@@ -100,7 +105,10 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
     case 'document': {
       if (source.from === 'stored') return { type: 'file', file: { file_id: source.id } };
       if (source.from === 'url') return carriage.refuse('messages', 'refers to a document by address; send its bytes.');
-      return { type: 'file', file: { filename: part.fileName ?? part.title ?? 'document.pdf', file_data: urlOf(source, carriage) } };
+      return {
+        type: 'file',
+        file: { filename: part.fileName ?? part.title ?? 'document.pdf', file_data: urlOf(source, carriage) },
+      };
     }
   }
 }

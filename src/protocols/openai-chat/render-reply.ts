@@ -98,7 +98,13 @@ function renderMessage({ parts }: ReplyChoice, lost: (loss: string) => void): Js
   };
 }
 
-function renderCall(id: string, name: string, text: string, custom: boolean, signature: Signature | undefined): JsonObject {
+function renderCall(
+  id: string,
+  name: string,
+  text: string,
+  custom: boolean,
+  signature: Signature | undefined,
+): JsonObject {
   const called = custom ? { custom: { name, input: text } } : { function: { name, arguments: text } };
   const signed = signature === undefined ? {} : { extra_content: googleSigned(signature) };
   return { id, type: custom ? 'custom' : 'function', ...called, ...signed };

@@ -41,7 +41,8 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...thinkingFields(conversation, dialect, carriage),
     verbosity: conversation.verbosity,
     logprobs: conversation.logprobs === undefined ? undefined : true,
-    top_logprobs: conversation.logprobs === undefined || conversation.logprobs === 0 ? undefined : conversation.logprobs,
+    top_logprobs:
+      conversation.logprobs === undefined || conversation.logprobs === 0 ? undefined : conversation.logprobs,
     service_tier: conversation.serviceTier,
     user: conversation.user,
     metadata: conversation.metadata,
@@ -91,7 +92,11 @@ function renderToolChoice(choice: ToolChoice | undefined): JsonValue | undefined
   }
 }
 
-function renderOutputForm(form: Conversation['outputForm'], dialect: Dialect, carriage: Carriage): JsonValue | undefined {
+function renderOutputForm(
+  form: Conversation['outputForm'],
+  dialect: Dialect,
+  carriage: Carriage,
+): JsonValue | undefined {
   switch (form?.kind) {
     case undefined:
       return undefined;

@@ -41,7 +41,9 @@ export const googleSigned = (signature: Signature): JsonObject => ({
 /** OpenRouter's form of thinking that has a proof: clients that know it send it back. */
 export const signedThinking = (text: string, signature: Signature): JsonObject => ({
   type: signature.form === 'signature' ? 'reasoning.text' : 'reasoning.encrypted',
-  ...(signature.form === 'signature' ? { text, signature: sealSignature(signature) } : { data: sealSignature(signature) }),
+  ...(signature.form === 'signature'
+    ? { text, signature: sealSignature(signature) }
+    : { data: sealSignature(signature) }),
 });
 
 export function urlCitation({ url, title, start, end }: Citation): JsonObject | undefined {

@@ -26,7 +26,8 @@ export class ChatStreamReader implements StreamReader {
       return;
     }
     const body = parsedJson(data);
-    if (name === 'error') this.#sink.failed(isObject(body) && body['error'] !== undefined ? errorWords(body['error']) : errorWords(body));
+    if (name === 'error')
+      this.#sink.failed(isObject(body) && body['error'] !== undefined ? errorWords(body['error']) : errorWords(body));
     else if (isObject(body)) this.#reader.read(body, 'delta');
   }
 

@@ -4,7 +4,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Answer, Frame, UsageText } from '../answer.ts';
 import type { Script } from '../script.ts';
-import { doneEvent, event, jsonReply, jsonType, streamReply } from '../wire.ts';
+import { jsonReply, jsonType, streamReply } from '../wire.ts';
 
 export interface FaultContext {
   /** The honest answer to deviate from. */
@@ -27,10 +27,10 @@ export interface Fault {
   readonly variants: Readonly<Record<string, FaultScript>>;
 }
 
-/** The honest events as text, `[DONE]` last. */
+/** The honest events as text, the terminal one last. */
 export function* honestEvents(answer: Answer, usage: UsageText = 'honest'): Generator<string, void, undefined> {
-  for (const frame of answer.frames(usage)) yield event(frame.json);
-  yield doneEvent;
+  for (const frame of answer.frames(usage)) yield answer.form.event(frame.json);
+  yield answer.done(usage);
 }
 
 /** The frames of a stream, all made. For answers of a size that faults are asked for. */
@@ -43,7 +43,7 @@ export function eventsToMiddle(answer: Answer): readonly string[] {
   const frames = allFrames(answer);
   const content = frames.filter(({ kind }) => kind === 'content').length;
   const opening = frames.filter(({ kind }) => kind === 'open').length;
-  return frames.slice(0, opening + Math.ceil(content / 2)).map(({ json }) => event(json));
+  return frames.slice(0, opening + Math.ceil(content / 2)).map(({ json }) => answer.form.event(json));
 }
 
 /**

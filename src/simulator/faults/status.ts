@@ -3,7 +3,8 @@
 import type { Answer } from '../answer.ts';
 import { close, finish, write } from '../script.ts';
 import type { Script } from '../script.ts';
-import { doneEvent, errorBody, event, head, jsonReply, jsonType, streamReply, withLength } from '../wire.ts';
+import type { Form } from '../forms/form.ts';
+import { head, jsonReply, jsonType, streamReply, withLength } from '../wire.ts';
 import type { Headers } from '../wire.ts';
 import { honestEvents, honestReply } from './fault.ts';
 import type { Fault, FaultContext, FaultScript } from './fault.ts';
@@ -14,34 +15,45 @@ const html: Headers = [['content-type', 'text/html; charset=utf-8']];
 const challenge =
   '<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>';
 
-const rateLimit = errorBody('Rate limit reached for requests', 'requests', 'rate_limit_exceeded');
-const noQuota = errorBody(
-  'You exceeded your current quota, please check your plan and billing details.',
-  'insufficient_quota',
-  'insufficient_quota',
-);
-const serverError = errorBody('The server had an error while processing your request.', 'server_error', null);
+/** An error as the protocol words it. */
+type Words = (form: Form) => string;
+
+const rateLimit: Words = (form) =>
+  form.error(429, 'Rate limit reached for requests', 'requests', 'rate_limit_exceeded');
+const noQuota: Words = (form) =>
+  form.error(
+    429,
+    'You exceeded your current quota, please check your plan and billing details.',
+    'insufficient_quota',
+    'insufficient_quota',
+  );
+const failed = 'The server had an error while processing your request.';
+const serverError: Words = (form) => form.error(500, failed, 'server_error', null);
+const words =
+  (status: number, message: string, type: string, code: string | number | null): Words =>
+  (form) =>
+    form.error(status, message, type, code);
 
 const limited =
   (headers: (context: FaultContext) => Headers, body = rateLimit): FaultScript =>
   (context) =>
-    jsonReply(429, body, [...jsonType, ...headers(context)]);
+    jsonReply(429, body(context.answer.form), [...jsonType, ...headers(context)]);
 
 const always =
-  (status: number, body: string, headers: Headers = jsonType): FaultScript =>
-  () =>
-    jsonReply(status, body, headers);
+  (status: number, body: string | Words, headers: Headers = jsonType): FaultScript =>
+  ({ answer }) =>
+    jsonReply(status, typeof body === 'string' ? body : body(answer.form), headers);
 
 const stormStatuses = [500, 502, 503, 504, 520, 529] as const;
-const storm: FaultScript = ({ count }) => jsonReply(stormStatuses[count % stormStatuses.length] ?? 500, serverError);
+const storm: FaultScript = ({ answer, count }) =>
+  jsonReply(stormStatuses[count % stormStatuses.length] ?? 500, serverError(answer.form));
 
 const redirect = (status: number, location: string): FaultScript => always(status, '', [['location', location]]);
 
 /** A head with this status line, then a body. */
-function* oddStatus(statusLine: string): Script {
-  yield write(
-    `${statusLine}\r\ncontent-type: application/json\r\ncontent-length: ${serverError.length}\r\n\r\n${serverError}`,
-  );
+function* oddStatus(statusLine: string, { form }: Answer): Script {
+  const body = serverError(form);
+  yield write(`${statusLine}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   yield finish;
 }
 
@@ -80,7 +92,7 @@ function withType(type: Headers): FaultScript {
 }
 
 const flapping: FaultScript = ({ answer, count }) =>
-  count % 2 === 0 ? jsonReply(503, serverError) : honestReply(answer);
+  count % 2 === 0 ? jsonReply(503, serverError(answer.form)) : honestReply(answer);
 
 export const statusFaults: readonly Fault[] = [
   {
@@ -88,12 +100,13 @@ export const statusFaults: readonly Fault[] = [
     title: '200 with an error body',
     usual: 'error',
     variants: {
-      error: always(200, serverError),
-      rate: always(200, errorBody('Provider returned error', 'rate_limit_error', 429)),
+      error: always(200, words(200, failed, 'server_error', null)),
+      rate: always(200, words(200, 'Provider returned error', 'rate_limit_error', 429)),
       string: always(200, '{"error":"overloaded"}'),
       empty: always(200, ''),
       object: always(200, '{}'),
-      stream: () => streamReply([event(serverError), doneEvent], { delayMs: 0, firstMs: 0, gapMs: 0 }),
+      stream: ({ answer }) =>
+        streamReply([answer.form.errorEvent(failed), answer.done()], { delayMs: 0, firstMs: 0, gapMs: 0 }),
     },
   },
   {
@@ -130,11 +143,12 @@ export const statusFaults: readonly Fault[] = [
     title: '401, 402, 403: dead credential',
     usual: '401',
     variants: {
-      '401': always(401, errorBody('Incorrect API key provided.', 'invalid_request_error', 'invalid_api_key')),
-      '402': always(402, errorBody('Insufficient balance', 'billing_error', 'insufficient_balance')),
+      '401': always(401, words(401, 'Incorrect API key provided.', 'invalid_request_error', 'invalid_api_key')),
+      '402': always(402, words(402, 'Insufficient balance', 'billing_error', 'insufficient_balance')),
       '403': always(
         403,
-        errorBody(
+        words(
+          403,
           'Country, region, or territory not supported',
           'request_forbidden',
           'unsupported_country_region_territory',
@@ -195,11 +209,11 @@ export const statusFaults: readonly Fault[] = [
     title: 'status 0 or 999',
     usual: '999',
     variants: {
-      '999': () => oddStatus('HTTP/1.1 999 Odd'),
-      '0': () => oddStatus('HTTP/1.1 0 Zero'),
-      '000': () => oddStatus('HTTP/1.1 000 Zero'),
-      '99999': () => oddStatus('HTTP/1.1 99999 Long'),
-      negative: () => oddStatus('HTTP/1.1 -1 Negative'),
+      '999': ({ answer }) => oddStatus('HTTP/1.1 999 Odd', answer),
+      '0': ({ answer }) => oddStatus('HTTP/1.1 0 Zero', answer),
+      '000': ({ answer }) => oddStatus('HTTP/1.1 000 Zero', answer),
+      '99999': ({ answer }) => oddStatus('HTTP/1.1 99999 Long', answer),
+      negative: ({ answer }) => oddStatus('HTTP/1.1 -1 Negative', answer),
     },
   },
 ];

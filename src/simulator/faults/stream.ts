@@ -5,27 +5,15 @@ import type { Answer } from '../answer.ts';
 import { isFields } from '../fields.ts';
 import { finish, wait, write } from '../script.ts';
 import type { Script } from '../script.ts';
-import {
-  chunk,
-  chunked,
-  doneEvent,
-  errorBody,
-  event,
-  head,
-  jsonReply,
-  jsonType,
-  lastChunk,
-  streamReply,
-  streamStart,
-  withLength,
-} from '../wire.ts';
-import { allFrames, eventsToMiddle, honestEvents, withText } from './fault.ts';
+import { chunk, chunked, head, jsonReply, jsonType, lastChunk, streamReply, streamStart, withLength } from '../wire.ts';
+import { openAiForm } from '../forms/openai.ts';
+import { allFrames, eventsToMiddle, honestEvents, honestReply, withText } from './fault.ts';
 import type { Fault, FaultScript } from './fault.ts';
 
 const mebibyte = 1024 * 1024;
 const commentGapMs = 5;
 const manyScripts = 'héllo wörld 🦊 漢字かな 한국어 👩‍👩‍👧 ß';
-const inBandError = errorBody('The server had an error while processing your request.', 'server_error', null);
+const failed = 'The server had an error while processing your request.';
 
 /** The honest stream with some events put before its finish reason. */
 function* withInserted(
@@ -38,9 +26,9 @@ function* withInserted(
       waiting = false;
       yield* inserted;
     }
-    yield event(json);
+    yield answer.form.event(json);
   }
-  yield doneEvent;
+  yield answer.done();
 }
 
 /** A frame that holds this in place of its JSON; without streaming, a body that does. */
@@ -48,12 +36,12 @@ const instead =
   (content: (json: string) => string): FaultScript =>
   ({ answer }) =>
     answer.stream
-      ? streamReply(withInserted(answer, [event(content(answer.contentFrame(' cut')))]), answer.timing)
+      ? streamReply(withInserted(answer, [answer.form.event(content(answer.contentFrame(' cut')))]), answer.timing)
       : jsonReply(200, content(answer.body()), jsonType, answer.timing);
 
 /** Every byte of every multi-byte character in a write of its own. */
 const splitCharacters: FaultScript = ({ answer }) => {
-  const text = event(answer.contentFrame(manyScripts));
+  const text = answer.form.event(answer.contentFrame(manyScripts));
   if (!answer.stream) return splitBody(withText(answer.body(), manyScripts));
   return streamReply(
     withInserted(
@@ -81,7 +69,10 @@ function withInvalidBytes(text: string): Uint8Array {
 
 const invalidCharacters: FaultScript = ({ answer }) => {
   if (answer.stream)
-    return streamReply(withInserted(answer, [withInvalidBytes(event(answer.contentFrame('INVALID')))]), answer.timing);
+    return streamReply(
+      withInserted(answer, [withInvalidBytes(answer.form.event(answer.contentFrame('INVALID')))]),
+      answer.timing,
+    );
   const body = withInvalidBytes(withText(answer.body(), 'INVALID'));
   return (function* () {
     yield write(head(200, withLength(jsonType, body.length)));
@@ -114,7 +105,7 @@ const largeFrame =
   ({ answer }) => {
     const text = 'x'.repeat(size);
     return answer.stream
-      ? streamReply(withInserted(answer, [event(answer.contentFrame(text))]), answer.timing)
+      ? streamReply(withInserted(answer, [answer.form.event(answer.contentFrame(text))]), answer.timing)
       : jsonReply(200, withText(answer.body(), text), jsonType, answer.timing);
   };
 
@@ -123,7 +114,7 @@ const endlessContent: FaultScript = ({ answer }) =>
   answer.stream
     ? streamStart(
         (function* () {
-          for (let at = 0; ; at++) yield event(answer.contentFrame(` tok${at}`));
+          for (let at = 0; ; at++) yield answer.form.event(answer.contentFrame(` tok${at}`));
         })(),
         answer.timing,
       )
@@ -165,7 +156,12 @@ const errorInStream =
   ({ answer }) =>
     answer.stream
       ? streamReply(rest(answer), answer.timing)
-      : jsonReply(200, `${answer.body('absent').slice(0, -1)},${inBandError.slice(1)}`, jsonType, answer.timing);
+      : jsonReply(
+          200,
+          `${answer.body('absent').slice(0, -1)},${answer.form.error(200, failed, 'server_error', null).slice(1)}`,
+          jsonType,
+          answer.timing,
+        );
 
 const afterDone =
   (rest: (answer: Answer) => readonly string[]): FaultScript =>
@@ -181,22 +177,26 @@ const afterDone =
       : jsonReply(200, `${answer.body()}\n${answer.body()}`, jsonType, answer.timing);
 
 function toolDelta(answer: Answer, delta: string): string {
-  return event(answer.contentFrame('TOOLS').replace('{"content":"TOOLS"}', () => `{"tool_calls":[${delta}]}`));
+  return answer.form.event(
+    answer.contentFrame('TOOLS').replace('{"content":"TOOLS"}', () => `{"tool_calls":[${delta}]}`),
+  );
 }
 
 /** Two calls whose deltas come the second first, and interleaved. */
 const toolDeltas =
   (deltas: readonly string[]): FaultScript =>
   ({ answer }) => {
+    // Only chat mixes the pieces of calls: elsewhere each call is a block, or comes whole.
+    if (answer.form !== openAiForm) return honestReply(answer);
     if (answer.stream) {
       const finished = allFrames(answer)
         .filter(({ kind }) => kind === 'finish' || kind === 'usage')
-        .map(({ json }) => event(json.replace(/"finish_reason":"\w+"/, '"finish_reason":"tool_calls"')));
+        .map(({ json }) => answer.form.event(json.replace(/"finish_reason":"\w+"/, '"finish_reason":"tool_calls"')));
       const opening = allFrames(answer)
         .filter(({ kind }) => kind === 'open')
-        .map(({ json }) => event(json));
+        .map(({ json }) => answer.form.event(json));
       return streamReply(
-        [...opening, ...deltas.map((each) => toolDelta(answer, each)), ...finished, doneEvent],
+        [...opening, ...deltas.map((each) => toolDelta(answer, each)), ...finished, answer.done()],
         answer.timing,
       );
     }
@@ -274,14 +274,17 @@ export const streamFaults: readonly Fault[] = [
     title: 'error event after content',
     usual: 'end',
     variants: {
-      end: errorInStream((answer) => [...eventsToMiddle(answer), event(inBandError)]),
-      done: errorInStream((answer) => [...eventsToMiddle(answer), event(inBandError), doneEvent]),
-      event: errorInStream((answer) => [...eventsToMiddle(answer), `event: error\n${event(inBandError)}`]),
-      first: errorInStream(() => [event(inBandError), doneEvent]),
+      end: errorInStream((answer) => [...eventsToMiddle(answer), answer.form.errorEvent(failed)]),
+      done: errorInStream((answer) => [...eventsToMiddle(answer), answer.form.errorEvent(failed), answer.done()]),
+      event: errorInStream((answer) => [
+        ...eventsToMiddle(answer),
+        `event: error\n${answer.form.errorEvent(failed).replace(/^event: .*\n/, '')}`,
+      ]),
+      first: errorInStream((answer) => [answer.form.errorEvent(failed), answer.done()]),
       usage: errorInStream((answer) => [
-        ...allFrames(answer).map(({ json }) => event(json)),
-        event(inBandError),
-        doneEvent,
+        ...allFrames(answer).map(({ json }) => answer.form.event(json)),
+        answer.form.errorEvent(failed),
+        answer.done(),
       ]),
     },
   },
@@ -289,20 +292,20 @@ export const streamFaults: readonly Fault[] = [
     number: 24,
     title: 'terminal event twice',
     usual: 'done',
-    variants: { done: afterDone(() => [doneEvent]) },
+    variants: { done: afterDone((answer) => [answer.done()]) },
   },
   {
     number: 25,
     title: 'content after [DONE]',
     usual: 'content',
     variants: {
-      content: afterDone((answer) => [event(answer.contentFrame(' late')), doneEvent]),
+      content: afterDone((answer) => [answer.form.event(answer.contentFrame(' late')), answer.done()]),
       usage: afterDone((answer) => [
-        event(
+        answer.form.event(
           '{"id":"late","object":"chat.completion.chunk","created":1,"model":"late","choices":[],' +
             `"usage":{"prompt_tokens":${answer.usage.prompt},"completion_tokens":1000000,"total_tokens":1000000}}`,
         ),
-        doneEvent,
+        answer.done(),
       ]),
       garbage: afterDone(() => ['garbage without end']),
     },

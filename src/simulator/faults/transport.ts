@@ -9,7 +9,6 @@ import {
   chunked,
   closedReply,
   doneEvent,
-  event,
   head,
   jsonType,
   lastChunk,
@@ -64,7 +63,7 @@ function* writes(...contents: readonly (string | Uint8Array)[]): Script {
 const resetMidFrame: FaultScript = ({ answer }) => {
   if (!answer.stream) return resetAfter(halfBody(answer));
   const events = eventsToMiddle(answer);
-  const next = Buffer.from(event(answer.contentFrame(' and then')));
+  const next = Buffer.from(answer.form.event(answer.contentFrame(' and then')));
   // The chunk announces the whole event and carries half of it.
   const cut = half(next);
   return resetAfter(
@@ -79,7 +78,7 @@ const resetAfterUsage: FaultScript = ({ answer }) =>
   answer.stream
     ? resetAfter(
         streamStart(
-          allFrames(answer).map(({ json }) => event(json)),
+          allFrames(answer).map(({ json }) => answer.form.event(json)),
           answer.timing,
         ),
       )
@@ -99,7 +98,7 @@ const finAfter =
           eventStreamType,
           allFrames(answer)
             .filter(({ kind }) => kinds.includes(kind))
-            .map(({ json }) => event(json)),
+            .map(({ json }) => answer.form.event(json)),
         )
       : closedReply(jsonType, [answer.body()]);
 

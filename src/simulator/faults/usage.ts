@@ -1,19 +1,17 @@
 // U23: usage blocks that lie, or are not numbers. The reply is honest in everything else.
 
 import type { Answer, UsageCounts, UsageText } from '../answer.ts';
-import { doneEvent, event, streamReply } from '../wire.ts';
+import type { Form } from '../forms/form.ts';
+import { streamReply } from '../wire.ts';
 import { allFrames, honestReply, withText } from './fault.ts';
 import type { Fault, FaultScript } from './fault.ts';
 
-type Block = (usage: UsageCounts) => string;
-
-const counts = (prompt: string | number, completion: string | number, total: string | number, rest = ''): string =>
-  `{"prompt_tokens":${prompt},"completion_tokens":${completion},"total_tokens":${total}${rest}}`;
+type Block = (usage: UsageCounts, form: Form) => string;
 
 const block =
   (make: Block): FaultScript =>
   ({ answer }) =>
-    honestReply(answer, { json: make(answer.usage) });
+    honestReply(answer, { json: make(answer.usage, answer.form) });
 
 /**
  * Content, finish reason and usage frames in an order of the fault's choosing; without streaming one block
@@ -23,18 +21,19 @@ const frames =
   (order: (answer: Answer) => readonly string[], unstreamed: Block): FaultScript =>
   ({ answer }) =>
     answer.stream
-      ? streamReply([...order(answer), doneEvent], answer.timing)
-      : honestReply(answer, { json: unstreamed(answer.usage) });
+      ? streamReply([...order(answer), answer.done()], answer.timing)
+      : honestReply(answer, { json: unstreamed(answer.usage, answer.form) });
 
 function eventsOf(answer: Answer, kinds: readonly string[], usage: UsageText = 'honest'): readonly string[] {
   return allFrames(answer, usage)
     .filter(({ kind }) => kinds.includes(kind))
-    .map(({ json }) => event(json));
+    .map(({ json }) => answer.form.event(json));
 }
 
 const everything = ['open', 'content', 'finish', 'usage'];
-const honestCounts: Block = ({ prompt, completion }) => counts(prompt, completion, prompt + completion);
-const doubled: Block = ({ prompt, completion }) => counts(prompt * 2, completion * 2, (prompt + completion) * 2);
+const honestCounts: Block = ({ prompt, completion }, form) => form.usage(prompt, completion, prompt + completion);
+const doubled: Block = ({ prompt, completion }, form) =>
+  form.usage(prompt * 2, completion * 2, (prompt + completion) * 2);
 
 /** Looks like the usage of the reply, and stands in what the model said. */
 const forgedInContent: FaultScript = ({ answer }) => {
@@ -49,10 +48,10 @@ const forgedInContent: FaultScript = ({ answer }) => {
   return streamReply(
     [
       ...events.slice(0, 2),
-      event(answer.contentFrame(forged)),
+      answer.form.event(answer.contentFrame(forged)),
       ...events.slice(2),
       ...eventsOf(answer, ['usage']),
-      doneEvent,
+      answer.done(),
     ],
     answer.timing,
   );
@@ -63,36 +62,34 @@ export const usageFault: Fault = {
   title: 'usage that lies',
   usual: 'negative',
   variants: {
-    negative: block(({ prompt, completion }) => counts(-prompt, -completion, -(prompt + completion))),
+    negative: block(({ prompt, completion }, form) => form.usage(-prompt, -completion, -(prompt + completion))),
     absent: ({ answer }) => honestReply(answer, 'absent'),
     null: block(() => 'null'),
-    'null-counts': block(() => counts('null', 'null', 'null')),
-    string: block(({ prompt, completion }) => counts(`"${prompt}"`, `"${completion}"`, `"${prompt + completion}"`)),
-    float: block(({ prompt, completion }) => counts(`${prompt}.5`, `${completion}.25`, `${prompt + completion}.75`)),
-    huge: block(() => counts('1e308', '1e308', '1e308')),
-    beyond: block(() => counts('18446744073709551615', '9007199254740993', '18446744073709551616')),
-    cached: block(({ prompt, completion }) =>
-      counts(prompt, completion, prompt + completion, `,"prompt_tokens_details":{"cached_tokens":${prompt + 112}}`),
+    'null-counts': block((_usage, form) => form.usage('null', 'null', 'null')),
+    string: block(({ prompt, completion }, form) =>
+      form.usage(`"${prompt}"`, `"${completion}"`, `"${prompt + completion}"`),
     ),
-    reasoning: block(({ prompt, completion }) =>
-      counts(
-        prompt,
-        completion,
-        prompt + completion,
-        `,"completion_tokens_details":{"reasoning_tokens":${completion + 7}}`,
-      ),
+    float: block(({ prompt, completion }, form) =>
+      form.usage(`${prompt}.5`, `${completion}.25`, `${prompt + completion}.75`),
     ),
-    total: block(({ prompt, completion }) => counts(prompt, completion, prompt + completion + 1_000)),
-    zero: block(() => counts(0, 0, 0)),
-    under: block(({ prompt }) => counts(prompt, 0, prompt)),
-    over: block(({ prompt, completion }) => counts(prompt * 10, completion * 10, (prompt + completion) * 10)),
+    huge: block((_usage, form) => form.usage('1e308', '1e308', '1e308')),
+    beyond: block((_usage, form) => form.usage('18446744073709551615', '9007199254740993', '18446744073709551616')),
+    cached: block(({ prompt, completion }, form) => form.usage(prompt, completion, prompt + completion, prompt + 112)),
+    reasoning: block(({ prompt, completion }, form) =>
+      form.usage(prompt, completion, prompt + completion, undefined, completion + 7),
+    ),
+    total: block(({ prompt, completion }, form) => form.usage(prompt, completion, prompt + completion + 1_000)),
+    zero: block((_usage, form) => form.usage(0, 0, 0)),
+    under: block(({ prompt }, form) => form.usage(prompt, 0, prompt)),
+    over: block(({ prompt, completion }, form) => form.usage(prompt * 10, completion * 10, (prompt + completion) * 10)),
     list: block(() => '[57,41,98]'),
     text: block(() => '"57/41"'),
-    doubles: block(
-      (usage) => `{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,${honestCounts(usage).slice(1)}`,
-    ),
+    doubles: block((usage, form) => `${form.usage(1, 1, 2).slice(0, -1)},${honestCounts(usage, form).slice(1)}`),
     growing: frames(
-      (answer) => [...eventsOf(answer, everything), ...eventsOf(answer, ['usage'], { json: doubled(answer.usage) })],
+      (answer) => [
+        ...eventsOf(answer, everything),
+        ...eventsOf(answer, ['usage'], { json: doubled(answer.usage, answer.form) }),
+      ],
       doubled,
     ),
     twice: frames((answer) => [...eventsOf(answer, everything), ...eventsOf(answer, ['usage'])], honestCounts),

@@ -39,7 +39,9 @@ describe('gemini', () => {
       query: 'alt=sse',
       headers: [['x-goog-api-key', 'k']],
     });
-    expect(provider.address({ ...call, stream: false }, undefined).path).toBe('/models/gemini-3.5-flash:generateContent');
+    expect(provider.address({ ...call, stream: false }, undefined).path).toBe(
+      '/models/gemini-3.5-flash:generateContent',
+    );
   });
 
   test('a block without counts is none: Vertex heads its streams with one', () => {

@@ -34,11 +34,17 @@ const responses: UsageSample = {
   expected: { input: 20, cacheRead: 10, output: 5, reasoning: 15 },
 };
 
-const entries = [openAi(), azureOpenAi({ apiVersion: '2024-10-21' }), ...Object.values(vendors).map((vendor) => vendor())];
+const entries = [
+  openAi(),
+  azureOpenAi({ apiVersion: '2024-10-21' }),
+  ...Object.values(vendors).map((vendor) => vendor()),
+];
 
 for (const entry of entries) {
   const { speaks } = entry.create(entry.options);
-  const served: readonly Operation[] = (['chat', 'completions', 'embeddings'] as const).filter((each) => each in speaks);
+  const served: readonly Operation[] = (['chat', 'completions', 'embeddings'] as const).filter(
+    (each) => each in speaks,
+  );
   const both = speaks.chat?.includes('openai-responses') === true ? [responses] : [];
   describeProvider(entry, { name: entry.name, samples: [...served.map((operation) => samples[operation]), ...both] });
 }
