@@ -5,6 +5,7 @@ import type { Dialect, UsagePart } from 'tollgate/plugin';
 import { classifyGemini } from './gemini-faults.ts';
 import { geminiModels } from './gemini-models.ts';
 import { readGeminiUsage } from './gemini-usage.ts';
+import { geminiPath } from './gemini-path.ts';
 import { checkHeaders, credentialHeader } from './provider-headers.ts';
 
 const geminiBaseUrl = 'https://generativelanguage.googleapis.com/v1beta';
@@ -46,7 +47,6 @@ export const gemini = defineProvider({
     const fixed = checkHeaders({ auth, headers: chosen.headers ?? {} });
     const headersWith = (credential: string | undefined) =>
       credential === undefined ? fixed : [...fixed, credentialHeader(auth, credential)];
-    const pathOf = (model: string, verb: string) => `/models/${encodeURIComponent(wellFormed(model))}:${verb}`;
     return {
       speaks: { chat: ['gemini-generate'] },
       defaultBaseUrl: chosen.baseUrl ?? geminiBaseUrl,
@@ -55,14 +55,14 @@ export const gemini = defineProvider({
       onCancel: 'stops',
       parts: () => parts,
       address: ({ model, stream }, credential) => ({
-        path: pathOf(model, stream ? 'streamGenerateContent' : 'generateContent'),
+        path: geminiPath(model, stream ? 'streamGenerateContent' : 'generateContent'),
         query: stream ? 'alt=sse' : '',
         headers: headersWith(credential),
       }),
       dialect: dialectOf,
       countTokens: ({ model, protocol }, credential) =>
         protocol === 'gemini-generate'
-          ? { path: pathOf(model, 'countTokens'), query: '', headers: headersWith(credential) }
+          ? { path: geminiPath(model, 'countTokens'), query: '', headers: headersWith(credential) }
           : undefined,
       usage: readGeminiUsage,
       classify: classifyGemini,
@@ -70,12 +70,5 @@ export const gemini = defineProvider({
     };
   },
 });
-
-/** A name that is no text at all cannot be encoded, nor served. */
-function wellFormed(model: string): string {
-  if (model === '' || model === '.' || model === '..' || !model.isWellFormed())
-    throw new Error('no model has such a name');
-  return model;
-}
 
 export default gemini;

@@ -3,9 +3,16 @@
 // of their own.
 
 import { Type, defineProvider } from 'tollgate/plugin';
-import type { Operation, ProviderModel } from 'tollgate/plugin';
+import type { Operation, ProviderModel, UsageReading } from 'tollgate/plugin';
+import { classifyAnthropic } from './anthropic-faults.ts';
+import { readAnthropicUsage } from './anthropic-usage.ts';
+import { classifyGemini } from './gemini-faults.ts';
+import { geminiPath } from './gemini-path.ts';
+import { readGeminiUsage } from './gemini-usage.ts';
+import { classifyOpenAi } from './openai-faults.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 
+const everyProtocol = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
 const options = Type.Object(
   {
     baseUrl: Type.Optional(
@@ -13,6 +20,13 @@ const options = Type.Object(
         description: 'Where a simulator server listens, up to and with /v1. If left out, every upstream must say.',
         pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
         maxLength: 2_000,
+      }),
+    ),
+    protocols: Type.Optional(
+      Type.Array(Type.Union(everyProtocol.map((name) => Type.Literal(name))), {
+        description: 'Protocols that it is asked in for chat, best first. Default: all four.',
+        minItems: 1,
+        uniqueItems: true,
       }),
     ),
     faults: Type.Optional(
@@ -56,24 +70,52 @@ const faultModels: readonly ProviderModel[] = Array.from({ length: 32 }, (_, ind
   .filter((number) => !shownByAddress.includes(number))
   .map((number) => generationModel(`sim/u${String(number).padStart(2, '0')}`, ['chat', 'completions', 'embeddings']));
 
+/** It writes to no cache and searches nothing, so that no model needs a price for either. */
+function withoutWrites(reading: UsageReading | undefined): UsageReading | undefined {
+  if (reading === undefined) return undefined;
+  const { input, cacheRead, output, reasoning } = reading.parts;
+  return { parts: { input, cacheRead, output, reasoning }, flags: reading.flags };
+}
+
 export const simulator = defineProvider({
   name: 'simulator',
   version: '1.0.0',
   summary: 'The built-in simulator, with deterministic answers and faults by model name, without any vendor',
   options,
-  create: (chosen) =>
-    createOpenAiProvider({
+  create(chosen) {
+    const openAi = createOpenAiProvider({
       baseUrl: chosen.baseUrl,
       auth: 'bearer',
       needsCredential: false,
       quirks: { usage: 'on-request', end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
-      chat: ['openai-chat'],
+      chat: ['openai-chat', 'openai-responses'],
       usage: { reasoning: 'within', audio: false },
       headers: {},
       models: chosen.faults ? [...honestModels, ...faultModels] : honestModels,
-    }),
+    });
+    return {
+      ...openAi,
+      speaks: { ...openAi.speaks, chat: chosen.protocols ?? everyProtocol },
+      address(call, credential) {
+        const { headers } = openAi.address({ ...call, protocol: 'openai-chat' }, credential);
+        if (call.protocol === 'anthropic-messages') return { path: '/messages', query: '', headers };
+        if (call.protocol !== 'gemini-generate') return openAi.address(call, credential);
+        const verb = call.stream ? 'streamGenerateContent' : 'generateContent';
+        return { path: geminiPath(call.model, verb), query: call.stream ? 'alt=sse' : '', headers };
+      },
+      usage(raw, operation, protocol) {
+        if (protocol === 'anthropic-messages') return withoutWrites(readAnthropicUsage(raw));
+        return protocol === 'gemini-generate' ? readGeminiUsage(raw) : openAi.usage(raw, operation, protocol);
+      },
+      // Its errors are in the words of whichever protocol was asked.
+      classify(failure) {
+        if (/^\s*\{\s*"type"\s*:\s*"error"/.test(failure.body)) return classifyAnthropic(failure);
+        return /"status"\s*:\s*"[A-Z_]+"/.test(failure.body) ? classifyGemini(failure) : classifyOpenAi(failure);
+      },
+    };
+  },
 });
 
 export default simulator;
