@@ -5,7 +5,6 @@ import { errorTable, TollgateError } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
 import type { FaultClass } from '../plugin/provider.ts';
-import { rewriteBody } from '../protocols/rewrite-body.ts';
 import { addressingOf, noHeaders, relayedHeaders, retryAfterOf, withOwnHeaders } from './addressing.ts';
 import type { CachedAddressing } from './addressing.ts';
 import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt-result.ts';
@@ -14,6 +13,7 @@ import { isAnswer, isEncoded } from './is-answer.ts';
 import { passageOf } from './passage.ts';
 import type { Passage } from './passage.ts';
 import type { PipelineServices } from './services.ts';
+import { rewritten } from './rewritten.ts';
 import { StreamRelay } from './stream-relay.ts';
 import { Translation } from './translation.ts';
 import type { TransportFault, UpstreamExchange, UpstreamHeaders, UpstreamSink } from './transport/transport.ts';
@@ -79,7 +79,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     try {
       addressing = addressingOf(this.#offer, protocol, facts.stream, upstream.credential);
       if (translated) this.#translation = new Translation(this.#services, this.#routed, this.#offer, this.#passage);
-      body = this.#translation === undefined ? this.#rewritten(this.#routed.body.bytes) : this.#translation.body;
+      body = this.#translation === undefined ? rewritten(this.#routed, this.#offer, this.#passage) : this.#translation.body;
     } catch (error) {
       if (error instanceof TollgateError) {
         this.#unwritable(error);
@@ -105,24 +105,6 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       this,
     );
     if (this.#over) this.#exchange.abort();
-  }
-
-  /**
-   * The client's body with the upstream's name of the model, with its usage asked for, and with what the vendor has
-   * under another name.
-   */
-  #rewritten(body: Uint8Array): readonly Uint8Array[] {
-    const { facts, protocol } = this.#routed;
-    const { dialect } = this.#passage;
-    const adapted = dialect === undefined ? undefined : protocol.adapt?.(body, dialect);
-    const { model, upstream } = this.#offer;
-    const asks = facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request';
-    if (model === facts.model && !asks && adapted === undefined) return [body];
-    const edits = [...(adapted ?? [])];
-    if (model !== facts.model && facts.modelSpan !== undefined)
-      edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
-    if (facts.forceUsage !== undefined && asks) edits.push(facts.forceUsage);
-    return rewriteBody(body, edits);
   }
 
   abandon(): void {

@@ -37,6 +37,8 @@ export interface RequestFacts {
   readonly model: string;
   /** Where the model's JSON string stands, quotes included, to be replaced; undefined if it is in the path. */
   readonly modelSpan: Span | undefined;
+  /** Where a model is to be written into a body that names none: right behind its opening brace. */
+  readonly modelMissingAt?: number;
   readonly stream: boolean;
   /** Absent: server-sent events. */
   readonly framing?: StreamFraming;

@@ -12,18 +12,25 @@ import {
   scanObject,
 } from '../core/json-scan.ts';
 import type { FieldSpans, ScannedObject } from '../core/json-scan.ts';
-import type { RequestFacts, Span } from '../plugin/protocol.ts';
+import type { RequestFacts, RequestLine, Span } from '../plugin/protocol.ts';
 
 /** Choices of one prompt; no vendor serves more. */
 const choicesMax = 128;
 /** Token limits are 32-bit integers upstream. */
 const tokensMax = 2 ** 31 - 1;
 
+export type ModelFacts = Pick<RequestFacts, 'model' | 'modelSpan' | 'modelMissingAt'>;
+
+/** The model is the path's where that names one (Azure's deployments), and the body's otherwise. */
 export function readModel(
   body: Uint8Array,
-  spans: FieldSpans<'model'>,
-): { readonly model: string; readonly modelSpan: Span } {
+  { spans, inside }: Pick<ScannedObject<'model'>, 'spans' | 'inside'>,
+  line: RequestLine,
+): ModelFacts {
   const span = spans.get('model');
+  if (line.model !== undefined && line.model !== '') {
+    return { model: line.model, modelSpan: span, modelMissingAt: span === undefined ? inside : undefined };
+  }
   if (span === undefined || isNull(body, span)) throw invalid('model', 'is missing; name the model to use');
   const model = readString(body, span, 'model', bounds.modelNameLength);
   if (model === '') throw invalid('model', 'is empty; name the model to use');

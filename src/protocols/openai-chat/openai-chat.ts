@@ -2,10 +2,11 @@
 
 import { fieldSet, isNull, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { FieldSpans } from '../../core/json-scan.ts';
-import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
+import type { Protocol, RequestFacts, RequestLine } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
+import { adaptChat } from './adapt.ts';
 import { chatCodec } from './codec.ts';
 import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
 import { openOpenAiTap } from '../openai-stream-tap.ts';
@@ -32,10 +33,10 @@ const fields = fieldSet(
   ...searchFields,
 );
 
-function readRequest(body: Uint8Array): RequestFacts {
+function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const scanned = scanBody(body, fields);
   const { spans } = scanned;
-  const { model, modelSpan } = readModel(body, spans);
+  const named = readModel(body, scanned, line);
   const older = readTokenLimit(body, spans, 'max_tokens', 1);
   const newer = readTokenLimit(body, spans, 'max_completion_tokens', 1);
   readInteger(body, spans.get('top_logprobs'), 'top_logprobs', 0, 128);
@@ -44,8 +45,7 @@ function readRequest(body: Uint8Array): RequestFacts {
   const messages = spans.get('messages');
   const outside = searches(body, spans) || (messages !== undefined && refersOutside(body, messages, '['));
   return {
-    model,
-    modelSpan,
+    ...named,
     stream,
     // Which of the two an upstream obeys is its own affair: the larger one bounds what it may bill.
     outputLimit: older === undefined || newer === undefined ? (older ?? newer) : Math.max(older, newer),
@@ -73,5 +73,6 @@ export const openAiChat: Protocol = {
   renderError: renderOpenAiError,
   outputLimitField: 'max_completion_tokens',
   relayedHeaders: ['openai-beta'],
+  adapt: adaptChat,
   codec: chatCodec,
 };

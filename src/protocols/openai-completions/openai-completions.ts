@@ -2,7 +2,7 @@
 // choices.
 
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
-import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
+import type { Protocol, RequestFacts, RequestLine } from '../../plugin/protocol.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { readChoices, readModel, readStream, readTokenLimit } from '../openai-request.ts';
@@ -20,17 +20,16 @@ const fields = fieldSet(
   'top_logprobs',
 );
 
-function readRequest(body: Uint8Array): RequestFacts {
+function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const scanned = scanBody(body, fields);
   const { spans } = scanned;
-  const { model, modelSpan } = readModel(body, spans);
+  const named = readModel(body, scanned, line);
   readInteger(body, spans.get('top_logprobs'), 'top_logprobs', 0, 128);
   // Zero is honest here: with `echo` it asks for the probabilities of the prompt.
   const outputLimit = readTokenLimit(body, spans, 'max_tokens', 0);
   const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
   return {
-    model,
-    modelSpan,
+    ...named,
     stream,
     outputLimit,
     choices: readChoices(body, spans) * countPrompts(body, spans.get('prompt')),

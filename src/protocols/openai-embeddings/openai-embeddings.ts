@@ -1,7 +1,7 @@
 // OpenAI's embeddings: `POST /v1/embeddings`. There is no output to bound and nothing to stream.
 
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
-import type { Protocol, RequestFacts } from '../../plugin/protocol.ts';
+import type { Protocol, RequestFacts, RequestLine } from '../../plugin/protocol.ts';
 import { refersOutside } from '../input-bound.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
@@ -9,16 +9,16 @@ import { readModel } from '../openai-request.ts';
 
 const fields = fieldSet('model', 'input', 'dimensions');
 
-function readRequest(body: Uint8Array): RequestFacts {
-  const { spans } = scanBody(body, fields);
-  const { model, modelSpan } = readModel(body, spans);
+function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
+  const scanned = scanBody(body, fields);
+  const { spans } = scanned;
+  const named = readModel(body, scanned, line);
   readInteger(body, spans.get('dimensions'), 'dimensions', 1, 65_536);
   const input = spans.get('input');
   // Some vendors take pictures here, by reference.
   const outside = input !== undefined && body[input.start] === 0x5b && refersOutside(body, input, '{');
   return {
-    model,
-    modelSpan,
+    ...named,
     stream: false,
     outputLimit: undefined,
     choices: 1,

@@ -1,0 +1,84 @@
+// A chat request for a vendor who has the role `developer` or the newer limit under an older name: the words are changed
+// in their places, and nothing else is touched.
+
+import { bounds } from '../../core/bounds.ts';
+import { JsonCursor } from '../../core/json-cursor.ts';
+import { fieldSet, scanBody, scanObject } from '../../core/json-scan.ts';
+import type { Dialect } from '../../plugin/codec.ts';
+import type { BodyEdit, Span } from '../../plugin/protocol.ts';
+
+const bodyFields = fieldSet('messages', 'max_tokens', 'max_completion_tokens');
+const messageFields = fieldSet('role');
+const cursor = new JsonCursor({ depth: bounds.requestDepth, keys: bounds.requestKeys });
+const developer = Buffer.from('"developer"');
+const newerKey = Buffer.from('"max_completion_tokens"');
+
+export function adaptChat(body: Uint8Array, dialect: Partial<Dialect>): readonly BodyEdit[] {
+  const older = dialect.tokenLimit === 'max_tokens' && includes(body, newerKey);
+  const system = dialect.developerRole === false && includes(body, developer);
+  if (!older && !system) return noEdits;
+  const { spans } = scanBody(body, bodyFields);
+  const messages = spans.get('messages');
+  const newer = spans.get('max_completion_tokens');
+  const edits: BodyEdit[] = [];
+  if (system && messages !== undefined) {
+    for (const message of elementsOf(body, messages)) {
+      if (body[message.start] !== 0x7b) continue;
+      const role = scanObject(body, message, messageFields, 'messages').spans.get('role');
+      if (role !== undefined && holds(body, role, developer)) edits.push({ span: role, text: '"system"' });
+    }
+  }
+  const key = older && newer !== undefined ? keyBefore(body, newer) : undefined;
+  if (key !== undefined && newer !== undefined) {
+    if (spans.get('max_tokens') === undefined) edits.push({ span: key, text: '"max_tokens"' });
+    else edits.push({ span: memberAround(body, key, newer), text: '' });
+  }
+  return edits;
+}
+
+const noEdits: readonly BodyEdit[] = [];
+
+const includes = (body: Uint8Array, text: Buffer): boolean =>
+  Buffer.from(body.buffer, body.byteOffset, body.byteLength).includes(text);
+
+function holds(body: Uint8Array, span: Span, text: Buffer): boolean {
+  if (span.end - span.start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (body[span.start + i] !== text[i]) return false;
+  return true;
+}
+
+/** The values of a list. */
+function elementsOf(body: Uint8Array, list: Span): readonly Span[] {
+  const elements: Span[] = [];
+  cursor.reset(body, list.start + 1, list.end);
+  while (cursor.next() !== 0x5d) {
+    const start = cursor.position;
+    if (!cursor.value()) break;
+    elements.push({ start, end: cursor.position });
+    if (cursor.next() !== 0x2c) break;
+    cursor.position++;
+  }
+  return elements;
+}
+
+/** The key of a value, where it is written without escapes. */
+function keyBefore(body: Uint8Array, value: Span): Span | undefined {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const start = bytes.lastIndexOf(newerKey, value.start);
+  if (start < 0) return undefined;
+  const between = bytes.toString('latin1', start + newerKey.length, value.start);
+  return /^\s*:\s*$/.test(between) ? { start, end: start + newerKey.length } : undefined;
+}
+
+/** A member with the comma behind it, or else the one before it. */
+function memberAround(body: Uint8Array, key: Span, value: Span): Span {
+  let end = value.end;
+  while (isBlank(body[end])) end++;
+  if (body[end] === 0x2c) return { start: key.start, end: end + 1 };
+  let { start } = key;
+  while (isBlank(body[start - 1])) start--;
+  return { start: body[start - 1] === 0x2c ? start - 1 : key.start, end: value.end };
+}
+
+const isBlank = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
