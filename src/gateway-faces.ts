@@ -12,6 +12,7 @@ import { fixedPaths, servedCall } from './http/proxy/served-paths.ts';
 import type { ServedCall } from './http/proxy/served-paths.ts';
 import type { DocumentedApps } from './http/openapi/documents.ts';
 import type { Faces } from './http/server.ts';
+import { createStoredReplyRelay } from './pipeline/stored-replies.ts';
 import { createTokenCounts } from './pipeline/token-counts.ts';
 import { createModelList } from './pipeline/model-list.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
@@ -59,7 +60,7 @@ export function createFaces(
   };
   const client = once(async () => {
     const { proxyRoutes } = await import('./http/proxy/proxy-routes.ts');
-    const proxy = proxyRoutes({ served, models: createModelList(services), peerOf });
+    const proxy = proxyRoutes({ served, models: createModelList(services), storedReplies: createStoredReplyRelay(services), peerOf });
     return (request: Request) => proxy.handle(request);
   });
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);

@@ -15,6 +15,7 @@ import { createJudge, type Judge } from './domain/compliance/judge.ts';
 import type { MovableLedger } from './domain/ledger/movable-ledger.ts';
 import { createLimiter } from './domain/limits/limiter.ts';
 import type { Measures } from './domain/measures/measures.ts';
+import type { StoredReplies } from './domain/stored-replies/stored-replies.ts';
 import type { Terms } from './domain/terms/terms-service.ts';
 import { createUpstreamHealth } from './domain/upstreams/health.ts';
 import { createRetryBudget } from './domain/upstreams/retry-budget.ts';
@@ -37,6 +38,7 @@ export interface Parts {
   readonly transport: UpstreamTransport;
   readonly deadlines: Deadlines;
   readonly tokens: TokenCounter;
+  readonly storedReplies: StoredReplies;
   readonly measures: Measures;
 }
 
@@ -78,6 +80,7 @@ export function pipelineServices(settings: GatewaySettings, parts: Parts): Reloa
       transport: parts.transport,
       tokens: parts.tokens,
       slowBodies: createSlowBodies(clock),
+      storedReplies: parts.storedReplies,
       traceparentFor: telemetry?.traceparentFor,
       watch: watchTogether(
         [measures, ...(telemetry === undefined ? [] : [telemetry]), ...(settings.watches ?? [])],

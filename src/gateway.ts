@@ -22,6 +22,7 @@ import type { Faces } from './http/server.ts';
 import { createTokenCounter } from './pipeline/count-tokens.ts';
 import { createRunningRequests, type RunningRequests } from './pipeline/running.ts';
 import { createHttp1Transport } from './pipeline/transport/http1-transport.ts';
+import { openStoredReplies } from './domain/stored-replies/stored-replies.ts';
 import { openNouns } from './store/nouns.ts';
 import { prepareUpgrade } from './store/upgrade.ts';
 import { createFaces } from './gateway-faces.ts';
@@ -109,7 +110,10 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines, settings.connections);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
-    const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens, measures };
+    const storedReplies = openStoredReplies(nouns, clock, (error) =>
+      log.error('stored-replies', { detail: String(error) }),
+    );
+    const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens, measures, storedReplies };
     const reloadable = pipelineServices(settings, parts);
     const controls = createLiveControls(resolved);
     desk = createConfigDesk({
@@ -157,6 +161,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
         const told = settings.telemetry?.close();
         await closeReaders();
         await ledger.shutDown();
+        await storedReplies.close();
         await nouns.close();
         await told;
       },

@@ -6,6 +6,7 @@ import type { Outcome } from '../domain/ledger/records.ts';
 import type { Protocol } from '../plugin/protocol.ts';
 import type { AttemptResult } from './attempt-result.ts';
 import type { Routed } from './exchange.ts';
+import { isJson, repeats } from './passable.ts';
 import type { PipelineServices } from './services.ts';
 import type { StreamWatch } from './stream-relay.ts';
 
@@ -59,22 +60,6 @@ export function refusedReply(routed: Routed, given: Given<'refused'>, credential
     status,
     headers: { 'content-type': 'application/json', 'x-request-id': routed.requestId },
   });
-}
-
-/** As it is, and as JSON writes it. */
-function repeats(body: Uint8Array, secret: string | undefined): boolean {
-  if (secret === undefined) return false;
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return bytes.includes(secret) || bytes.includes(JSON.stringify(secret).slice(1, -1));
-}
-
-function isJson(body: Uint8Array): boolean {
-  try {
-    JSON.parse(new TextDecoder().decode(body));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export function failedReply(routed: Routed, code: ErrorCode, details: ErrorDetails): Response {

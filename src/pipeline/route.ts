@@ -10,12 +10,26 @@ import { useFacts } from './admit.ts';
 import type { Reserved, Routed } from './exchange.ts';
 import { passageOf } from './passage.ts';
 import type { PipelineServices } from './services.ts';
+import { unknown } from './stored-replies.ts';
 
 /** Waits only where a policy has to be asked about upstreams. */
 export function route(services: PipelineServices, reserved: Reserved): Routed | Promise<Routed> {
+  const { continues } = reserved.facts;
+  if (continues !== undefined) return continued(services, reserved, continues);
   const offers = reachable(reserved);
   if (!services.compliance.asks('use', 'upstream')) return planned(services, reserved, offers);
   return permitted(services, reserved, offers).then((allowed) => planned(services, reserved, allowed));
+}
+
+/** Only the upstream that keeps a reply can go on from it, and only for the account that it was given to. */
+async function continued(services: PipelineServices, reserved: Reserved, id: string): Promise<Routed> {
+  const stored = await services.storedReplies.find(id, reserved.account.id);
+  if (stored === undefined) throw unknown();
+  const { operation, name } = reserved.protocol;
+  const offers = reachable(reserved).filter(
+    ({ upstream }) => upstream.id === stored.upstreamId && upstream.provider.speaks[operation]?.includes(name) === true,
+  );
+  return planned(services, reserved, await permitted(services, reserved, offers));
 }
 
 /** Offers whose upstream is on and can be reached from the client's protocol: nearly always all of them. */

@@ -8,6 +8,7 @@ import type { Log } from '../core/log.ts';
 import type { AccountDirectory } from '../domain/accounts/accounts.ts';
 import type { Catalog } from '../domain/catalog/catalog.ts';
 import type { Closing, Ledger } from '../domain/ledger/ledger.ts';
+import type { StoredReplies } from '../domain/stored-replies/stored-replies.ts';
 import type { UpstreamHealth } from '../domain/upstreams/health.ts';
 import type { RetryBudget } from '../domain/upstreams/retry-budget.ts';
 import type { Decision, Gate, Obligation, PolicyFacts } from '../plugin/policy.ts';
@@ -66,6 +67,8 @@ export interface PipelineServices {
   readonly transport: UpstreamTransport;
   readonly slowBodies: SlowBodies;
   readonly watch: RequestWatch;
+  /** Replies that upstreams keep, and whose they are. */
+  readonly storedReplies: StoredReplies;
   /** Asked for each try: the header that carries the request's trace on. Undefined: traces end here. */
   readonly traceparentFor: ((request: Request) => readonly [name: string, value: string]) | undefined;
   /** For a request whose bound by bytes does not fit. */

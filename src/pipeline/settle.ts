@@ -53,11 +53,24 @@ export function settle(services: PipelineServices, request: Reserved, ending: En
     }
     const closing = closingOf(services, request, ending, metered);
     const booked = services.ledger.close(closing);
+    keepReply(services, request, ending);
     services.watch.settled(closing, services.clock.monotonicMs() - request.startedMs, request.request);
     return closing.flags.includes(CHARGE_FAILED) ? booked.then(refuseUncharged) : booked;
   } finally {
     request.limits.release(tokensOf(metered.usage));
   }
+}
+
+/** The upstream keeps the reply: whose it is, so that nobody else can ask for it. */
+function keepReply({ storedReplies, clock }: PipelineServices, request: Reserved, { served }: Ending): void {
+  if (request.facts.keeps !== true || served?.reading.id === undefined) return;
+  storedReplies.keep({
+    id: served.reading.id,
+    accountId: request.account.id,
+    upstreamId: served.offer.upstream.id,
+    model: request.model.name,
+    createdAt: clock.now(),
+  });
 }
 
 /** On the record of a call whose billing rule failed: what it cost is the house's loss. */

@@ -53,6 +53,10 @@ export interface RequestFacts {
    * bounds it.
    */
   readonly inputBound: number | undefined;
+  /** A reply that the upstream kept and that this request goes on from (`previous_response_id`). */
+  readonly continues?: string;
+  /** The upstream is asked to keep its reply. */
+  readonly keeps?: boolean;
   /** Whether the client asked for the usage chunk of a stream. */
   readonly wantsUsage: boolean;
   /** Bytes to replace so that a stream reports usage, applied together with the model; undefined if it will anyway. */
@@ -71,6 +75,8 @@ export interface ReplyReading {
   readonly contentEvents: number;
   /** True if every choice ended in an error, or nothing but an error object came. */
   readonly failed: boolean;
+  /** The upstream's id of the reply, in protocols whose upstreams may keep replies. */
+  readonly id?: string;
   /** What a translated reply had that the client's protocol cannot say. Absent: nothing. */
   readonly losses?: readonly string[];
 }

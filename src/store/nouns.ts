@@ -7,11 +7,13 @@ import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
 import { appliedConfigMigration, type AppliedConfigTables } from './schema/applied-config.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { operatorsMigration, type OperatorTables } from './schema/operators.ts';
+import { storedRepliesMigration, type StoredReplyTables } from './schema/stored-replies.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
 import { sqlFileOn, type SqlFile } from './sql-file.ts';
 import { openSqlite } from './sqlite.ts';
 
-export type NounTables = AccountsTables & CatalogTables & TermsTables & OperatorTables & AppliedConfigTables;
+export type NounTables = AccountsTables & CatalogTables & TermsTables & OperatorTables & AppliedConfigTables &
+  StoredReplyTables;
 
 export const nounsMigrations: readonly Migration[] = [
   ...accountsMigrations,
@@ -20,6 +22,7 @@ export const nounsMigrations: readonly Migration[] = [
   adminCatalogMigration,
   operatorsMigration,
   appliedConfigMigration,
+  storedRepliesMigration,
 ];
 
 export const nounsDatabasePath = (dataFolder: string): string => join(dataFolder, 'tollgate.db');

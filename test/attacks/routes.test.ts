@@ -37,7 +37,7 @@ beforeAll(async () => {
   const never = () => {
     throw new Error('only the inventory is wanted');
   };
-  const client = proxyRoutes({ served: never, models: { list: never, one: never }, peerOf: never });
+  const client = proxyRoutes({ served: never, models: { list: never, one: never }, storedReplies: never, peerOf: never });
   const open = publicHealthRoutes({ moneyAvailable: never, shuttingDown: never, metrics: never });
   const apps = [
     ['admin', admin],

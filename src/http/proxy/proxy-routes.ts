@@ -3,6 +3,7 @@
 import { Elysia } from 'elysia';
 import { TollgateError } from '../../core/errors.ts';
 import type { ModelList } from '../../pipeline/model-list.ts';
+import type { StoredReplyRelay, StoredReplyRequest } from '../../pipeline/stored-replies.ts';
 import type { Protocol } from '../../plugin/protocol.ts';
 import { protocolOf } from '../../protocols/protocols.ts';
 import { clientError } from '../client-error.ts';
@@ -12,14 +13,21 @@ export interface ProxyServices {
   /** Serves the POST that `servedCall` finds for a path; undefined where it finds none. */
   readonly served: (path: string, query: string) => ServedAnswer | undefined;
   readonly models: ModelList;
+  readonly storedReplies: StoredReplyRelay;
   /** The socket peer's address, normalised. */
   peerOf(request: Request): string;
+}
+
+/** As the routes of a stored reply are called. */
+interface Call {
+  readonly request: Request;
+  readonly params: Readonly<Record<string, string | undefined>>;
 }
 
 export type ServedAnswer = (request: Request, peer: string) => Promise<Response>;
 
 export function proxyRoutes(services: ProxyServices) {
-  const { served, models, peerOf } = services;
+  const { served, models, storedReplies, peerOf } = services;
   const app = new Elysia({ name: 'proxy' });
   const post = ({ request }: { readonly request: Request }) => {
     const { pathname, search } = new URL(request.url);
@@ -44,6 +52,19 @@ export function proxyRoutes(services: ProxyServices) {
     .get('/v1beta/models/*', ({ request, params }) =>
       answered(request, () => models.one(request, gemini, peerOf(request), decoded(params['*']))),
     );
+  const kept = (does: StoredReplyRequest['does']) => (call: Call) =>
+    answered(call.request, (protocol) => {
+      const { search } = new URL(call.request.url);
+      const asked = { id: decoded(call.params['id'] ?? ''), does, query: search.slice(1) };
+      return storedReplies(call.request, protocol, peerOf(call.request), asked);
+    });
+  for (const prefix of prefixes) {
+    app
+      .get(`${prefix}/responses/:id`, kept('get'))
+      .delete(`${prefix}/responses/:id`, kept('delete'))
+      .post(`${prefix}/responses/:id/cancel`, kept('cancel'), { parse: 'none' })
+      .get(`${prefix}/responses/:id/input_items`, kept('list-input'));
+  }
   return app.onError(({ code, request }) => {
     if (code === 'NOT_FOUND') return nothingHere(request);
     return clientError('internal_error', { message: 'Tollgate failed to serve this request.' }, protocolFor(request));

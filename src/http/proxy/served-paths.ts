@@ -82,7 +82,7 @@ export function decoded(text: string): string {
 export function protocolAt(path: string, headers: Headers): Protocol {
   if (path.startsWith('/v1beta/') || speaksGemini(headers)) return protocolOf('gemini-generate');
   if (path.startsWith('/v1/messages') || headers.has('anthropic-version')) return protocolOf('anthropic-messages');
-  return protocolOf('openai-chat');
+  return protocolOf(/\/responses(?:\/|$)/.test(path) ? 'openai-responses' : 'openai-chat');
 }
 
 /** `GET /v1/models` is asked by clients of three protocols, who want three answers: their headers tell them apart. */

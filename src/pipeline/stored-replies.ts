@@ -1,0 +1,118 @@
+// Replies that an upstream keeps: read, listed, cancelled and deleted through us by whoever they belong to. Nothing is
+// generated here, so that nothing is held or charged.
+
+import { bounds } from '../core/bounds.ts';
+import { TollgateError } from '../core/errors.ts';
+import type { Offer } from '../domain/catalog/catalog.ts';
+import type { StoredReply } from '../domain/stored-replies/stored-replies.ts';
+import type { Protocol } from '../plugin/protocol.ts';
+import { resolveAddressing, withOwnHeaders } from './addressing.ts';
+import { authenticate } from './authenticate.ts';
+import { isJson, repeats } from './passable.ts';
+import { receive } from './receive.ts';
+import type { PipelineServices } from './services.ts';
+import { TrialSink } from './trial-reply.ts';
+
+export interface StoredReplyRequest {
+  readonly id: string;
+  readonly does: 'get' | 'delete' | 'cancel' | 'list-input';
+  /** Without its question mark. */
+  readonly query: string;
+}
+
+export type StoredReplyRelay = (
+  request: Request,
+  protocol: Protocol,
+  peer: string,
+  asked: StoredReplyRequest,
+) => Promise<Response>;
+
+const methods = { get: 'GET', delete: 'DELETE', cancel: 'POST', 'list-input': 'GET' } as const;
+const suffixes = { get: '', delete: '', cancel: '/cancel', 'list-input': '/input_items' } as const;
+/** What may be asked beside the id. A stream would have to be metered, and is not served. */
+const queryNames: ReadonlySet<string> = new Set(['include', 'include[]', 'limit', 'order', 'after', 'before']);
+
+export function createStoredReplyRelay(services: PipelineServices): StoredReplyRelay {
+  return async (request, protocol, peer, { id, does, query }) => {
+    const received = receive(services, request, protocol, peer);
+    const { account } = authenticate(services, received);
+    const stored = await services.storedReplies.find(id, account.id);
+    if (stored === undefined) throw unknown();
+    const offer = offerOf(services, stored);
+    const path = offer?.upstream.provider.storedReplyPath?.(id);
+    if (offer === undefined || path === undefined) {
+      throw new TollgateError('no_upstream', {
+        message: 'The upstream that keeps this response is not here any more.',
+        retryAfterSeconds: 60,
+      });
+    }
+    const { upstream } = offer;
+    const call = { operation: protocol.operation, protocol: protocol.name, model: offer.model, stream: false } as const;
+    const { headers } = upstream.provider.address(call, upstream.credential);
+    const addressing = resolveAddressing(
+      offer,
+      { path: `${path}${suffixes[does]}`, query: checkedQuery(query), headers },
+      false,
+    );
+    const sink = new TrialSink(bounds.replyBytes);
+    const exchange = services.transport.send(
+      {
+        target: addressing.target,
+        path: addressing.path,
+        method: methods[does],
+        headers: withOwnHeaders(addressing, [], received.hops),
+        body: [],
+        deadlines: services.deadlines,
+      },
+      sink,
+    );
+    const reply = await sink.reply;
+    exchange.abort();
+    const { status, body, cut } = reply;
+    if (status === undefined || cut || !isJson(body) || repeats(body, upstream.credential) || status >= 500) {
+      throw new TollgateError('upstream_failed', { message: 'The upstream that keeps this response did not answer.' });
+    }
+    // A dead credential of ours is nothing that the caller could mend.
+    if (status === 401 || status === 403) {
+      throw new TollgateError('no_upstream', {
+        message: 'The upstream that keeps this response refuses us at the moment.',
+        retryAfterSeconds: 60,
+      });
+    }
+    if (status === 404 || (does === 'delete' && status < 300)) await services.storedReplies.forget(id);
+    return new Response(body, {
+      status,
+      headers: { 'content-type': 'application/json', 'x-request-id': received.requestId },
+    });
+  };
+}
+
+export const unknown = (): TollgateError =>
+  new TollgateError('not_found', { message: 'There is no such response here, or it is not yours.' });
+
+function checkedQuery(query: string): string {
+  const given = new URLSearchParams(query);
+  for (const name of given.keys()) {
+    if (name === 'key' || queryNames.has(name)) continue;
+    throw new TollgateError('invalid_request', {
+      message: `${name.slice(0, 60)}: is not served for a stored response; leave it out.`,
+      field: name.slice(0, 60),
+    });
+  }
+  // The caller's key is ours alone.
+  given.delete('key');
+  return given.toString();
+}
+
+/** The upstream may have left the model since: any offer of that upstream will do. */
+function offerOf({ catalog }: PipelineServices, stored: StoredReply): Offer | undefined {
+  const holds = ({ upstream }: Offer) => upstream.id === stored.upstreamId && upstream.enabled;
+  const own = catalog.model(stored.model)?.offers.find(holds);
+  return (
+    own ??
+    catalog
+      .models()
+      .flatMap(({ offers }) => offers)
+      .find(holds)
+  );
+}
