@@ -60,7 +60,8 @@ export function createFaces(
   };
   const client = once(async () => {
     const { proxyRoutes } = await import('./http/proxy/proxy-routes.ts');
-    const proxy = proxyRoutes({ served, models: createModelList(services), storedReplies: createStoredReplyRelay(services), peerOf });
+    const models = createModelList(services);
+    const proxy = proxyRoutes({ served, models, storedReplies: createStoredReplyRelay(services), peerOf });
     return (request: Request) => proxy.handle(request);
   });
   const addressOf = (request: Request) => services.clientAddress(peerOf(request), request.headers);

@@ -1,5 +1,5 @@
-// OpenAI's models on Azure. An upstream's base URL is that of the resource: `https://NAME.openai.azure.com/openai/v1` for
-// the versionless API, `https://NAME.openai.azure.com/openai` where an API version is named.
+// OpenAI's models on Azure. An upstream's base URL is that of the resource: `https://NAME.openai.azure.com/openai/v1`
+// for the versionless API, `https://NAME.openai.azure.com/openai` where an API version is named.
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { ProtocolName } from 'tollgate/plugin';

@@ -1,5 +1,5 @@
-// Gemini's well-known models. Their list prices go by the size of the prompt and by what is in it, which a flat rate would
-// state wrongly: the operator prices them.
+// Gemini's well-known models. Their list prices go by the size of the prompt and by what is in it, which a flat rate
+// would state wrongly: the operator prices them.
 
 import type { ProviderModel } from 'tollgate/plugin';
 

@@ -21,7 +21,7 @@ export interface UsageRules {
    * the total shows it.
    */
   readonly audioInput?: 'within' | 'beside';
-  /** What the total has beyond prompt and completion is thinking that is stated nowhere else (Gemini's own endpoint). */
+  /** What the total has beyond prompt and completion is thinking, stated nowhere else (Gemini's own endpoint). */
   readonly hiddenThinking?: boolean;
 }
 

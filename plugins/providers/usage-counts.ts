@@ -1,5 +1,5 @@
-// Counts out of a vendor's usage block, whatever it holds: a quantity, or zero and a flag that says what was odd. Nothing
-// is ever negative, fractional or thrown.
+// Counts out of a vendor's usage block, whatever it holds: a quantity, or zero and a flag that says what was odd.
+// Nothing is ever negative, fractional or thrown.
 
 export type Block = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
-// Vendors and servers that speak OpenAI's protocols with ways of their own, each a provider made of settings alone. What
-// stands here was seen in replies of theirs, or is in their documentation; a vendor that is not here is
+// Vendors and servers that speak OpenAI's protocols with ways of their own, each a provider made of settings alone.
+// What stands here was seen in replies of theirs, or is in their documentation; a vendor that is not here is
 // `openAiCompatible` with options.
 
 import { Type, defineProvider } from 'tollgate/plugin';

@@ -79,7 +79,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     try {
       addressing = addressingOf(this.#offer, protocol, facts.stream, upstream.credential);
       if (translated) this.#translation = new Translation(this.#services, this.#routed, this.#offer, this.#passage);
-      body = this.#translation === undefined ? rewritten(this.#routed, this.#offer, this.#passage) : this.#translation.body;
+      body = this.#translation?.body ?? rewritten(this.#routed, this.#offer, this.#passage);
     } catch (error) {
       if (error instanceof TollgateError) {
         this.#unwritable(error);

@@ -1,6 +1,6 @@
 // count_tokens: how many input tokens a request would have, for nothing. The vendor counts where the upstream speaks
-// the client's protocol and has a count of its own; else we do, over system, messages and tools, and are near the truth.
-// Agents ask for many counts at once, so that these wait for each other and are not limited like completions.
+// the client's protocol and has a count of its own; else we do, over system, messages and tools, and are near the
+// truth. Agents ask for many counts at once, so that these wait for each other and are not limited like completions.
 
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';

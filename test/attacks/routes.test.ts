@@ -37,7 +37,8 @@ beforeAll(async () => {
   const never = () => {
     throw new Error('only the inventory is wanted');
   };
-  const client = proxyRoutes({ served: never, models: { list: never, one: never }, storedReplies: never, peerOf: never });
+  const models = { list: never, one: never };
+  const client = proxyRoutes({ served: never, models, storedReplies: never, peerOf: never });
   const open = publicHealthRoutes({ moneyAvailable: never, shuttingDown: never, metrics: never });
   const apps = [
     ['admin', admin],

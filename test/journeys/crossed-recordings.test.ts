@@ -1,6 +1,6 @@
-// Every recorded reply of the four chat protocols, replayed as the upstream, and read by the official SDK of each: through
-// its own protocol the client gets the recording's bytes; through every other, what its SDK reads is what the recording's
-// own SDK reads. Charges are the price times the parts.
+// Every recorded reply of the four chat protocols, replayed as the upstream, and read by the official SDK of each:
+// through its own protocol the client gets the recording's bytes; through every other, what its SDK reads is what the
+// recording's own SDK reads. Charges are the price times the parts.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { haveRecordings, recordingsFolder, type TestGateway } from '../support/gateway.ts';
@@ -16,7 +16,7 @@ const all = haveRecordings ? replays().filter(({ status }) => status === 200) : 
 if (!haveRecordings)
   test.skip(`skipped without recordings: none in ${recordingsFolder}; set TOLLGATE_RECORDINGS`, () => {});
 
-describe.skipIf(all.length === 0)('recordings read across protocols', () => {
+describe.skipIf(all.length === 0)('recordings read across protocols (skipped without recordings)', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startReplayGateway(all);

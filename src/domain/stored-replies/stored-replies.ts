@@ -1,6 +1,7 @@
 // Which account a reply belongs to that an upstream keeps (OpenAI's stored responses), and at which upstream it is.
-// Anybody can name an id: what is not the caller's does not exist for them. Rows are written behind, a second's worth at a
-// time, because none of them is worth a disk's wait; what a crash loses is answered with 404, and costs nobody money.
+// Anybody can name an id: what is not the caller's does not exist for them. Rows are written behind, a second's worth
+// at a time, because none of them is worth a disk's wait; what a crash loses is answered with 404, and costs nobody
+// money.
 
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { isId } from '../../core/ids.ts';

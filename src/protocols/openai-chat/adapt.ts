@@ -1,5 +1,5 @@
-// A chat request for a vendor who has the role `developer` or the newer limit under an older name: the words are changed
-// in their places, and nothing else is touched.
+// A chat request for a vendor who has the role `developer` or the newer limit under an older name: the words are
+// changed in their places, and nothing else is touched.
 
 import { bounds } from '../../core/bounds.ts';
 import { JsonCursor } from '../../core/json-cursor.ts';

@@ -1,5 +1,5 @@
-// What a chat completion says, whole or as one event of a stream: both have choices with nearly the same members, so one
-// reader serves both, and they cannot disagree.
+// What a chat completion says, whole or as one event of a stream: both have choices with nearly the same members, so
+// one reader serves both, and they cannot disagree.
 
 import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
 import type { ReplySink, Stop, StopKind, TokenLogprob, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
@@ -151,8 +151,8 @@ export class ChatReplyReader {
   }
 
   /**
-   * A delta belongs to the call of its index. Some vendors state none: then a new id begins a call, and what has neither
-   * goes on with the last. One index may also serve two calls, told apart by their ids.
+   * A delta belongs to the call of its index. Some vendors state none: then a new id begins a call, and what has
+   * neither goes on with the last. One index may also serve two calls, told apart by their ids.
    */
   #callBlock(
     index: number,

@@ -1,4 +1,5 @@
-// A chat stream, read event by event. `[DONE]` ends it; for vendors that leave it out a finish reason and a clean end do.
+// A chat stream, read event by event. `[DONE]` ends it; for vendors that leave it out a finish reason and a clean end
+// do.
 
 import type { StreamReader } from '../../plugin/codec.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';

@@ -164,6 +164,7 @@ export class ChatStreamWriter implements StreamWriter {
   }
 
   #chunk(choice: number, delta: JsonObject, beside: JsonObject = {}): string {
-    return `${this.#opening}${JSON.stringify({ index: choice, delta, logprobs: null, finish_reason: null, ...beside })}]}\n\n`;
+    const said = JSON.stringify({ index: choice, delta, logprobs: null, finish_reason: null, ...beside });
+    return `${this.#opening}${said}]}\n\n`;
   }
 }

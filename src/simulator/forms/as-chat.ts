@@ -1,5 +1,5 @@
-// Requests of the other protocols in the words of a chat request, as far as the simulator reads any: what was said last,
-// which tools there are, and the limits.
+// Requests of the other protocols in the words of a chat request, as far as the simulator reads any: what was said
+// last, which tools there are, and the limits.
 
 import { Refusal } from '../refusal.ts';
 import { contentText, isFields, listOf } from '../fields.ts';

@@ -37,7 +37,8 @@ export const geminiForm: Form = {
   usage(prompt, completion, total, cached, reasoning) {
     const read = cached === undefined ? '' : `,"cachedContentTokenCount":${cached}`;
     const thought = reasoning === undefined ? '' : `,"thoughtsTokenCount":${reasoning}`;
-    return `{"promptTokenCount":${prompt},"candidatesTokenCount":${completion},"totalTokenCount":${total}${read}${thought}}`;
+    const totals = `"candidatesTokenCount":${completion},"totalTokenCount":${total}`;
+    return `{"promptTokenCount":${prompt},${totals}${read}${thought}}`;
   },
 };
 

@@ -1,5 +1,5 @@
-// One call with the official SDK of a protocol, and what that SDK made of the reply: the same few things for all four, so
-// that replies can be compared across protocols.
+// One call with the official SDK of a protocol, and what that SDK made of the reply: the same few things for all four,
+// so that replies can be compared across protocols.
 
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';

@@ -1,5 +1,5 @@
-// A gateway that offers every recorded reply of the four chat protocols as a model, each behind the provider of the vendor
-// that it was recorded from. The folder is read, so that new recordings count without new code.
+// A gateway that offers every recorded reply of the four chat protocols as a model, each behind the provider of the
+// vendor that it was recorded from. The folder is read, so that new recordings count without new code.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
