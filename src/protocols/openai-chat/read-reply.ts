@@ -132,7 +132,7 @@ export class ChatReplyReader {
   #calls(index: number, state: ChoiceState, said: JsonObject): void {
     for (const [position, each] of listOf(said['tool_calls']).entries()) {
       const call = objectOf(each);
-      const called = isObject(call['custom']) ? call['custom'] : objectOf(call['function']);
+      const called = isCustom(call) ? objectOf(call['custom']) : objectOf(call['function']);
       const block = this.#callBlock(index, state, call, called, position);
       if (block === undefined) continue;
       const pieces = called['arguments'] ?? called['input'];
@@ -143,8 +143,8 @@ export class ChatReplyReader {
       const signature = openSignature(signed) ?? { protocol: 'gemini-generate', form: 'signature', value: signed };
       this.#sink.annotate(index, block, { kind: 'signature', signature });
     }
-    if (!isObject(said['function_call'])) return;
-    const called = said['function_call'];
+    const called = objectOf(said['function_call']);
+    if (!stringOf(called['name']) && !stringOf(called['arguments'])) return;
     const block = this.#callBlock(index, state, { index: 0, id: 'legacy' }, called, 0);
     const text = stringOf(called['arguments']);
     if (block !== undefined && text !== undefined) this.#sink.delta(index, block, text);
@@ -180,7 +180,7 @@ export class ChatReplyReader {
       kind: 'tool-call',
       id: id === 'legacy' ? undefined : id,
       name: name ?? '',
-      custom: isObject(call['custom']) ? true : undefined,
+      custom: isCustom(call) ? true : undefined,
     });
     const key = byId ?? slot ?? `@${position}:${block}`;
     state.calls.set(key, block);
@@ -225,7 +225,8 @@ export class ChatReplyReader {
         },
       });
     }
-    if (isObject(said['audio'])) this.#sink.lost('media-output');
+    const audio = objectOf(said['audio']);
+    if (stringOf(audio['data']) || stringOf(audio['transcript'])) this.#sink.lost('media-output');
     for (const each of listOf(said['images'])) {
       const url = stringOf(objectOf(objectOf(each)['image_url'])['url']);
       if (url === undefined) continue;
@@ -234,6 +235,9 @@ export class ChatReplyReader {
     }
   }
 }
+
+/** Snowflake sends the members of both kinds, the other one's empty. */
+const isCustom = (call: JsonObject): boolean => Boolean(stringOf(objectOf(call['custom'])['name']));
 
 const dataUrl = /^data:([^;,]*);base64,/;
 

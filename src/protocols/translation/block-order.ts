@@ -31,9 +31,13 @@ interface Choice {
   /** Heads of blocks that were ended: what still comes for one goes on in a new block of its kind. */
   readonly closed: Map<number, BlockHead>;
   stop: Stop | undefined;
+  /** A tool call has begun. */
+  calls: boolean;
 }
 
+/** Where the upstream does not say why it stopped. */
 const unstated: Stop = { kind: 'end', native: '' };
+const called: Stop = { kind: 'tool-calls', native: '' };
 
 export class BlockOrder implements ReplySink {
   /** What the writer has written and nobody has taken yet. */
@@ -66,8 +70,12 @@ export class BlockOrder implements ReplySink {
   }
 
   blockStart(choice: number, number: number, head: BlockHead): void {
-    if (head.kind === 'tool-call') this.#counted(head.name);
-    this.#begin(this.#choice(choice), choice, number, head);
+    const state = this.#choice(choice);
+    if (head.kind === 'tool-call') {
+      this.#counted(head.name);
+      state.calls = true;
+    }
+    this.#begin(state, choice, number, head);
   }
 
   delta(choice: number, number: number, text: string): void {
@@ -140,7 +148,7 @@ export class BlockOrder implements ReplySink {
     if (this.#choices.length === 0) this.#choice(0);
     for (const [index, state] of this.#choices.entries()) {
       while (state.open !== undefined) this.#next(state, index);
-      this.output += this.#writer.stop(index, state.stop ?? unstated);
+      this.output += this.#writer.stop(index, state.stop ?? (state.calls ? called : unstated));
     }
   }
 
@@ -154,7 +162,7 @@ export class BlockOrder implements ReplySink {
     if (known !== undefined) return known;
     // In order, so that no writer meets a gap; readers never hand on an index that is out of reason.
     while (this.#choices.length <= index)
-      this.#choices.push({ open: undefined, queue: [], closed: new Map(), stop: undefined });
+      this.#choices.push({ open: undefined, queue: [], closed: new Map(), stop: undefined, calls: false });
     return this.#choice(index);
   }
 
