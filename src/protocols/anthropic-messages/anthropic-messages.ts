@@ -1,19 +1,51 @@
 // Anthropic's messages: `POST /v1/messages`.
 
-import type { Protocol } from '../../plugin/protocol.ts';
+import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
+import { textBetween } from '../../core/byte-text.ts';
+import { isObject, listOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
+import { usageTextOf } from '../translation/usage-text.ts';
+import { messagesCodec } from './codec.ts';
+import { renderError } from './error-body.ts';
+import { readRequest } from './read-request.ts';
+import { MessagesTap } from './tap.ts';
 
-const unwritten = (): never => {
-  throw new Error('anthropic-messages is not written yet');
+const unreadable: ReplyReading = {
+  usage: undefined,
+  usageText: undefined,
+  contentBytes: 0,
+  contentEvents: 0,
+  failed: false,
 };
+
+function readReply(body: Uint8Array): ReplyReading {
+  const message = parsedJson(textBetween(body, 0, body.length));
+  if (!isObject(message)) return unreadable;
+  let contentBytes = 0;
+  for (const each of listOf(message['content'])) {
+    const block = objectOf(each);
+    for (const name of ['text', 'thinking', 'name'] as const) {
+      contentBytes += Buffer.byteLength(stringOf(block[name]) ?? '');
+    }
+    if (isObject(block['input'])) contentBytes += Buffer.byteLength(JSON.stringify(block['input']));
+  }
+  const usage = isObject(message['usage']) ? message['usage'] : undefined;
+  return {
+    usage,
+    usageText: usage === undefined ? undefined : usageTextOf(usage),
+    contentBytes,
+    contentEvents: contentBytes > 0 ? 1 : 0,
+    failed: message['type'] === 'error' || (message['error'] !== undefined && message['content'] === undefined),
+  };
+}
 
 export const anthropicMessages: Protocol = {
   name: 'anthropic-messages',
   operation: 'chat',
-  readRequest: unwritten,
-  readReply: unwritten,
-  openTap: unwritten,
-  renderError: unwritten,
+  readRequest,
+  readReply,
+  openTap: (options) => new MessagesTap(options),
+  renderError,
   outputLimitField: 'max_tokens',
   relayedHeaders: ['anthropic-version', 'anthropic-beta'],
-  codec: undefined,
+  codec: messagesCodec,
 };

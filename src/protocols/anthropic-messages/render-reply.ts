@@ -1,0 +1,69 @@
+// A whole message of Anthropic's, written for a client.
+
+import type { ReplyContext } from '../../plugin/codec.ts';
+import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
+import type { ConversationReply, Stop } from '../../plugin/conversation-reply.ts';
+import type { UsageParts } from '../../plugin/usage.ts';
+import { objectOf, parsedJson } from '../json-fields.ts';
+import { citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
+import { messagesUsage } from './usage-block.ts';
+
+const unstated: Stop = { kind: 'end', native: '' };
+
+export function renderReply(
+  reply: ConversationReply,
+  usage: UsageParts | undefined,
+  context: ReplyContext,
+  lost: (loss: string) => void,
+): string {
+  const [choice, ...others] = reply.choices;
+  if (others.length > 0) lost('choices');
+  if ((choice?.logprobs.length ?? 0) > 0) lost('logprobs');
+  const stop = choice?.stop ?? unstated;
+  return JSON.stringify({
+    id: messageId(reply.head.id, () => context.newId()),
+    type: 'message',
+    role: 'assistant',
+    model: context.request.model,
+    content: (choice?.parts ?? []).flatMap((part) => blocksOf(part, lost)),
+    stop_reason: stopReason(stop),
+    stop_sequence: stop.sequence ?? null,
+    usage: messagesUsage(usage ?? {}),
+  });
+}
+
+function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly JsonValue[] {
+  switch (part.kind) {
+    case 'text': {
+      const citations = (part.citations ?? []).flatMap((citation) => citationJson(citation) ?? []);
+      if (citations.length < (part.citations?.length ?? 0)) lost('citations');
+      return part.text === ''
+        ? []
+        : [{ type: 'text', text: part.text, citations: citations.length > 0 ? citations : null }];
+    }
+    case 'refusal':
+      return [{ type: 'text', text: part.text, citations: null }];
+    case 'thinking': {
+      const { signature } = part;
+      if (isRedacted(signature)) return [{ type: 'redacted_thinking', data: signature.value }];
+      const signed = signature === undefined ? '' : signatureText(signature);
+      return [{ type: 'thinking', thinking: part.text, signature: signed }];
+    }
+    case 'tool-call': {
+      const input = part.custom === true ? { input: part.arguments } : objectOf(parsedJson(part.arguments));
+      const call = { type: 'tool_use', id: part.id, name: part.name, input };
+      if (part.signature === undefined) return [call];
+      return [call, { type: 'thinking', thinking: '', signature: signatureText(part.signature) }];
+    }
+    case 'native':
+      if (part.protocol === 'anthropic-messages') return [part.value];
+      lost('native-block');
+      return [];
+    case 'image':
+    case 'audio':
+    case 'video':
+    case 'document':
+      lost('media-output');
+      return [];
+  }
+}

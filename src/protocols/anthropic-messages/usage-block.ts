@@ -1,0 +1,27 @@
+// Anthropic's usage block: put together from the two events that state it, and written out of disjoint parts.
+
+import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
+import type { UsageParts } from '../../plugin/usage.ts';
+
+/** The later event repeats the counts, cumulative: they replace what stood, and are never added. */
+export function mergedUsage(before: JsonObject, later: JsonObject): JsonObject {
+  const merged: Record<string, JsonValue | undefined> = { ...before };
+  for (const [name, value] of Object.entries(later)) if (value !== null) merged[name] = value;
+  return merged;
+}
+
+export function messagesUsage(usage: UsageParts): JsonObject {
+  const fiveMinutes = usage.cacheWrite5m ?? 0;
+  const hour = usage.cacheWrite1h ?? 0;
+  const reasoning = usage.reasoning ?? 0;
+  return {
+    input_tokens: (usage.input ?? 0) + (usage.audioInput ?? 0) + (usage.imageInput ?? 0),
+    cache_creation_input_tokens: fiveMinutes + hour,
+    cache_read_input_tokens: usage.cacheRead ?? 0,
+    cache_creation: { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: hour },
+    output_tokens: (usage.output ?? 0) + reasoning + (usage.audioOutput ?? 0) + (usage.imageOutput ?? 0),
+    ...(reasoning > 0 ? { output_tokens_details: { thinking_tokens: reasoning } } : {}),
+    server_tool_use: null,
+    service_tier: 'standard',
+  };
+}
