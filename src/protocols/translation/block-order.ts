@@ -84,6 +84,8 @@ export class BlockOrder implements ReplySink {
     const state = this.#choice(choice);
     const { open } = state;
     if (open !== undefined && open.number === number && !open.ended) {
+      // What such a block holds is whole when it begins.
+      if (open.head.kind === 'native' || open.head.kind === 'media') return;
       this.output += this.#writer.delta(choice, text);
       if (open.end === undefined) return;
       open.end.push(text);

@@ -63,6 +63,13 @@ const beside = (value: object, name: string): string => {
   return typeof found === 'string' ? found : '';
 };
 
+/** OpenRouter's form of thinking that is signed. */
+function detailsOf(said: object): string {
+  const details: unknown = Reflect.get(said, 'reasoning_details');
+  if (!Array.isArray(details)) return '';
+  return details.map((each) => beside(Object(each), 'text') || beside(Object(each), 'summary')).join('');
+}
+
 /** Mistral's content may be a list of parts, of which some are thinking. */
 function contentOf(content: unknown): { text: string; thinking: string } {
   if (typeof content === 'string') return { text: content, thinking: '' };
@@ -82,7 +89,12 @@ async function withChat(target: Target): Promise<ReplyRead> {
   const take = (said: object & { content?: unknown; refusal?: string | null }) => {
     const { text, thinking } = contentOf(said.content);
     read.text += text;
-    read.thinking += thinking + (beside(said, 'reasoning_content') || beside(said, 'reasoning'));
+    read.thinking += thinking + (beside(said, 'reasoning_content') || beside(said, 'reasoning') || detailsOf(said));
+    const called: unknown = Reflect.get(said, 'function_call');
+    const [name, pieces] = [Reflect.get(Object(called), 'name'), Reflect.get(Object(called), 'arguments')];
+    if (name) calls.set('legacy', { name: String(name), text: '' });
+    const legacy = calls.get('legacy');
+    if (legacy !== undefined) legacy.text += String(pieces ?? '');
     read.refusal += said.refusal ?? '';
   };
   const counted = (usage: OpenAI.CompletionUsage) => {
@@ -101,7 +113,7 @@ async function withChat(target: Target): Promise<ReplyRead> {
     });
     let last: string | undefined;
     for await (const chunk of stream) {
-      const choice = chunk.choices?.[0];
+      const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
       if (choice?.delta !== undefined) take(choice.delta);
       for (const call of choice?.delta?.tool_calls ?? []) {
         const key = call.index === undefined ? (call.id ?? last ?? '') : `${call.index}`;
@@ -119,11 +131,13 @@ async function withChat(target: Target): Promise<ReplyRead> {
     read.tools.push(...[...calls.values()].map(({ name, text }) => ({ name, input: parsed(text) })));
     return withToolsAsStop(read);
   }
+
   const reply = await openAi(target).chat.completions.create(request);
   const [choice] = reply.choices;
   if (choice !== undefined) {
     take(choice.message);
     read.stop = stopOfChat(choice.finish_reason);
+    for (const { name, text } of calls.values()) read.tools.push({ name, input: parsed(text) });
     for (const call of choice.message.tool_calls ?? [])
       if (call.type === 'function')
         read.tools.push({ name: call.function.name, input: parsed(call.function.arguments) });
