@@ -31,7 +31,9 @@ function usageOf({ expected }: Replay, own: ReplyRead): ReplyRead['usage'] {
 
 /** What a client of that protocol is to read: all that the recording says, in the words that the protocol has. */
 function expectedAs(protocol: ChatProtocol, replay: Replay, own: ReplyRead): ReplyRead {
-  const usage = usageOf(replay, own);
+  const stated = usageOf(replay, own);
+  // Anthropic's clients are always told a usage, and where nobody knows it, zeros.
+  const usage = stated ?? (protocol === 'anthropic-messages' ? { input: 0, cached: 0, output: 0 } : undefined);
   const stop = own.stop === 'paused' ? 'length' : own.stop;
   // Only OpenAI's two have a place for a refusal's words beside the text.
   const merged = protocol === 'anthropic-messages' || protocol === 'gemini-generate';

@@ -1,19 +1,46 @@
 // OpenAI's responses: `POST /v1/responses`.
 
-import type { Protocol } from '../../plugin/protocol.ts';
+import { textBetween } from '../../core/byte-text.ts';
+import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
+import { isList, isObject, parsedJson, stringOf } from '../json-fields.ts';
+import { renderOpenAiError } from '../openai-error-body.ts';
+import { usageTextOf } from '../translation/usage-text.ts';
+import { responsesCodec } from './codec.ts';
+import { readRequest } from './read-request.ts';
+import { producedBytes, ResponsesTap } from './tap.ts';
 
-const unwritten = (): never => {
-  throw new Error('openai-responses is not written yet');
+const unreadable: ReplyReading = {
+  usage: undefined,
+  usageText: undefined,
+  contentBytes: 0,
+  contentEvents: 0,
+  failed: false,
 };
+
+function readReply(body: Uint8Array): ReplyReading {
+  const response = parsedJson(textBetween(body, 0, body.length));
+  if (!isObject(response)) return unreadable;
+  const usage = isObject(response['usage']) ? response['usage'] : undefined;
+  const contentBytes = producedBytes(response);
+  const id = stringOf(response['id']);
+  return {
+    usage,
+    usageText: usage === undefined ? undefined : usageTextOf(usage),
+    contentBytes,
+    contentEvents: contentBytes > 0 ? 1 : 0,
+    failed: response['status'] === 'failed' || (isObject(response['error']) && !isList(response['output'])),
+    ...(id === undefined ? {} : { id }),
+  };
+}
 
 export const openAiResponses: Protocol = {
   name: 'openai-responses',
   operation: 'chat',
-  readRequest: unwritten,
-  readReply: unwritten,
-  openTap: unwritten,
-  renderError: unwritten,
+  readRequest,
+  readReply,
+  openTap: (options) => new ResponsesTap(options),
+  renderError: renderOpenAiError,
   outputLimitField: 'max_output_tokens',
   relayedHeaders: ['openai-beta'],
-  codec: undefined,
+  codec: responsesCodec,
 };

@@ -14,7 +14,6 @@ import {
   simulator,
   tokenPrice,
   weighted,
-  xAi,
 } from '../../../plugins/index.ts';
 import { field, recordingsFolder, startTestGateway } from '../../support/gateway.ts';
 import type { TestGateway } from '../../support/gateway.ts';
@@ -74,7 +73,7 @@ function upstreamOf({ protocol, provider, stream, response }: Replay): string {
   if (protocol === 'anthropic-messages') return 'anthropic';
   if (protocol === 'gemini-generate') return 'gemini';
   if (protocol === 'openai-responses') return 'responses';
-  if (provider === 'xai') return 'xai';
+  if (provider === 'xai') return 'xai-chat';
   if (provider === 'mistral') return 'mistral';
   if (provider === 'gemini') return 'gemini-openai';
   return stream && !response.includes('data: [DONE]') ? 'without-done' : 'chat';
@@ -84,7 +83,7 @@ const upstreamNames = [
   'anthropic',
   'gemini',
   'responses',
-  'xai',
+  'xai-chat',
   'mistral',
   'gemini-openai',
   'without-done',
@@ -97,7 +96,7 @@ export const replayConfig = (all: readonly Replay[]): GatewayConfig =>
       simulator(),
       anthropic(),
       gemini(),
-      xAi(),
+      named('xai-chat', openAiCompatible({ needsCredential: false, reasoning: 'beside' })),
       mistral(),
       geminiOpenAi(),
       named('chat', openAiCompatible({ needsCredential: false })),

@@ -1,0 +1,180 @@
+// What a response says, whole: its items in order. A stream whose last event repeats all of it is read with this, too,
+// where nothing came before.
+
+import type { Citation, JsonObject, JsonValue } from '../../plugin/conversation.ts';
+import type { ReplySink, Stop, TokenLogprob, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
+import { isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { openSignature } from '../translation/signature-envelope.ts';
+import { reasoningPart } from './parse-items.ts';
+
+export function readReply(body: JsonValue, sink: ReplySink): void {
+  const response = objectOf(body);
+  const { error } = response;
+  if (isObject(error)) {
+    sink.failed(errorWords(error));
+    return;
+  }
+  readHead(response, sink);
+  new ItemReader(sink).readAll(response);
+  readEnd(response, sink);
+}
+
+export function readHead(response: JsonObject, sink: ReplySink): void {
+  sink.head({
+    id: stringOf(response['id']),
+    model: stringOf(response['model']),
+    serviceTier: stringOf(response['service_tier']),
+  });
+}
+
+/** How it ended, and what it used. */
+export function readEnd(response: JsonObject, sink: ReplySink): void {
+  if (isObject(response['usage'])) sink.usage(response['usage']);
+  sink.stop(0, stopOf(response));
+}
+
+function stopOf(response: JsonObject): Stop {
+  const reason = stringOf(objectOf(response['incomplete_details'])['reason']);
+  const status = stringOf(response['status']) ?? 'completed';
+  if (status === 'incomplete' || reason !== undefined) {
+    const kind = reason === 'content_filter' ? 'content-filter' : 'length';
+    return { kind, native: reason ?? status };
+  }
+  const calls = listOf(response['output']).some((item) => {
+    const type = objectOf(item)['type'];
+    return type === 'function_call' || type === 'custom_tool_call';
+  });
+  return { kind: calls ? 'tool-calls' : 'end', native: status };
+}
+
+/** Items as blocks, numbered in the order of their beginning. */
+export class ItemReader {
+  readonly #sink: ReplySink;
+  #next = 0;
+
+  constructor(sink: ReplySink) {
+    this.#sink = sink;
+  }
+
+  nextBlock(): number {
+    return this.#next++;
+  }
+
+  readAll(response: JsonObject): void {
+    for (const item of listOf(response['output'])) this.readItem(objectOf(item));
+  }
+
+  readItem(item: JsonObject): void {
+    const sink = this.#sink;
+    switch (item['type']) {
+      case 'message':
+        for (const part of listOf(item['content'])) this.#part(objectOf(part));
+        return;
+      case 'reasoning': {
+        const part = reasoningPart(item);
+        if (part.kind !== 'thinking' || (part.text === '' && part.signature === undefined)) return;
+        const block = this.nextBlock();
+        sink.blockStart(0, block, { kind: 'thinking', summary: part.summary });
+        sink.delta(0, block, part.text);
+        if (part.signature !== undefined) sink.annotate(0, block, { kind: 'signature', signature: part.signature });
+        sink.blockEnd(0, block);
+        return;
+      }
+      case 'function_call':
+      case 'custom_tool_call': {
+        const block = this.nextBlock();
+        beginCall(item, block, sink);
+        sink.delta(0, block, stringOf(item['arguments']) ?? stringOf(item['input']) ?? '');
+        sink.blockEnd(0, block);
+        return;
+      }
+      default:
+        this.native(item);
+    }
+  }
+
+  /** A tool that ran at the vendor, and the like. */
+  native(item: JsonObject): void {
+    const type = stringOf(item['type']);
+    if (type === undefined) return;
+    const block = this.nextBlock();
+    const part = { kind: 'native', protocol: 'openai-responses', type, value: item } as const;
+    this.#sink.blockStart(0, block, { kind: 'native', part });
+    this.#sink.blockEnd(0, block);
+  }
+
+  #part(part: JsonObject): void {
+    const sink = this.#sink;
+    const refusal = part['type'] === 'refusal';
+    const block = this.nextBlock();
+    sink.blockStart(0, block, { kind: refusal ? 'refusal' : 'text' });
+    sink.delta(0, block, stringOf(refusal ? part['refusal'] : part['text']) ?? '');
+    const tokens = logprobsOf(part['logprobs']);
+    if (tokens.length > 0) sink.annotate(0, block, { kind: 'logprobs', tokens });
+    for (const each of listOf(part['annotations'])) {
+      const citation = citationOf(each);
+      if (citation === undefined) sink.lost('citations');
+      else sink.annotate(0, block, { kind: 'citation', citation });
+    }
+    sink.blockEnd(0, block);
+  }
+}
+
+export function beginCall(item: JsonObject, block: number, sink: ReplySink): void {
+  sink.blockStart(0, block, {
+    kind: 'tool-call',
+    id: stringOf(item['call_id']) ?? stringOf(item['id']),
+    name: stringOf(item['name']) ?? '',
+    custom: item['type'] === 'custom_tool_call' ? true : undefined,
+    itemId: stringOf(item['id']),
+  });
+}
+
+/** The sealed thinking of an item that is complete; undefined where it has none. */
+export function sealedOf(item: JsonObject) {
+  const sealed = stringOf(item['encrypted_content']);
+  if (sealed === undefined || sealed === '') return undefined;
+  return (
+    openSignature(sealed) ??
+    ({ protocol: 'openai-responses', form: 'encrypted', value: sealed, id: stringOf(item['id']) } as const)
+  );
+}
+
+export function citationOf(value: JsonValue): Citation | undefined {
+  const fields = objectOf(value);
+  const url = stringOf(fields['url']);
+  if (fields['type'] !== 'url_citation' || url === undefined) return undefined;
+  return {
+    url,
+    title: stringOf(fields['title']),
+    start: numberOf(fields['start_index']),
+    end: numberOf(fields['end_index']),
+    native: { protocol: 'openai-responses', value },
+  };
+}
+
+export function logprobsOf(value: JsonValue | undefined): readonly TokenLogprob[] {
+  return listOf(value).flatMap((each): TokenLogprob[] => {
+    const one = oneLogprob(each);
+    if (one === undefined) return [];
+    return [{ ...one, top: listOf(objectOf(each)['top_logprobs']).flatMap((top) => oneLogprob(top) ?? []) }];
+  });
+}
+
+function oneLogprob(value: JsonValue): Omit<TokenLogprob, 'top'> | undefined {
+  const fields = objectOf(value);
+  const token = stringOf(fields['token']);
+  const logprob = numberOf(fields['logprob']);
+  if (token === undefined || logprob === undefined) return undefined;
+  const bytes = isList(fields['bytes']) ? fields['bytes'].flatMap((each) => numberOf(each) ?? []) : null;
+  return { token, logprob, bytes };
+}
+
+export function errorWords(error: JsonObject): UpstreamErrorText {
+  return {
+    message: stringOf(error['message']) ?? 'The upstream gave no reason.',
+    type: stringOf(error['type']),
+    code: stringOf(error['code']),
+    param: stringOf(error['param']),
+  };
+}

@@ -1,0 +1,93 @@
+// What the gateway must know of a request of OpenAI's responses, from its bytes.
+
+import { bounds } from '../../core/bounds.ts';
+import { fieldSet, invalid, isNull, readBoolean, readInteger, readString, scanBody } from '../../core/json-scan.ts';
+import type { RequestFacts, RequestLine } from '../../plugin/protocol.ts';
+import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { readModel, readTokenLimit } from '../openai-request.ts';
+
+/** Members that bring in what is not in the body. */
+const outsideFields = ['previous_response_id', 'conversation', 'prompt', 'context_management'] as const;
+
+const fields = fieldSet(
+  'model',
+  'stream',
+  'max_output_tokens',
+  'top_logprobs',
+  'input',
+  'tools',
+  'store',
+  'background',
+  ...outsideFields,
+);
+
+export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
+  const scanned = scanBody(body, fields);
+  const { spans } = scanned;
+  const named = readModel(body, scanned, line);
+  const stream = readBoolean(body, spans.get('stream'), 'stream') === true;
+  const outputLimit = readTokenLimit(body, spans, 'max_output_tokens', 1);
+  readInteger(body, spans.get('top_logprobs'), 'top_logprobs', 0, 128);
+  // What runs on after its answer could be neither watched nor charged.
+  if (readBoolean(body, spans.get('background'), 'background') === true) {
+    throw invalid('background', 'is not served here; leave it out and stream the response');
+  }
+  const previous = spans.get('previous_response_id');
+  const continues =
+    previous === undefined || isNull(body, previous)
+      ? undefined
+      : readString(body, previous, 'previous_response_id', bounds.modelNameLength);
+  const input = spans.get('input');
+  let outside = input !== undefined && refersOutside(body, input, '[');
+  outside ||= input !== undefined && references(body, input.start, input.end);
+  for (const field of outsideFields) {
+    const span = spans.get(field);
+    outside ||= span !== undefined && !isNull(body, span);
+  }
+  const conversation = spans.get('conversation');
+  if (conversation !== undefined && !isNull(body, conversation)) {
+    throw invalid('conversation', 'is not served here; send the turns, or previous_response_id');
+  }
+  const tools = spans.get('tools');
+  outside ||= tools !== undefined && hasServerTool(body, tools.start, tools.end);
+  return {
+    ...named,
+    stream,
+    outputLimit,
+    choices: 1,
+    inputBound: outside ? undefined : body.length + templateTokensMax,
+    continues,
+    keeps: readBoolean(body, spans.get('store'), 'store') !== false,
+    wantsUsage: true,
+    forceUsage: undefined,
+  };
+}
+
+const textOf = (body: Uint8Array, start: number, end: number): string =>
+  Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('latin1');
+
+/** An item that stands for another, which only the upstream has. */
+const references = (body: Uint8Array, start: number, end: number): boolean =>
+  textOf(body, start, end).includes('"item_reference"');
+
+const toolType = /"type"\s*:\s*"([a-z0-9_]+)"/g;
+/** Types that stand in a tool which the client runs itself: its own, and those of its schema. */
+const harmless: ReadonlySet<string> = new Set([
+  'function',
+  'custom',
+  'object',
+  'string',
+  'number',
+  'integer',
+  'boolean',
+  'array',
+  'null',
+  'grammar',
+  'text',
+]);
+
+/** A tool that runs at the vendor puts what it finds into the prompt. */
+function hasServerTool(body: Uint8Array, start: number, end: number): boolean {
+  for (const [, type = ''] of textOf(body, start, end).matchAll(toolType)) if (!harmless.has(type)) return true;
+  return false;
+}

@@ -1,0 +1,82 @@
+// A whole response, written for a client.
+
+import type { ReplyContext } from '../../plugin/codec.ts';
+import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
+import type { ConversationReply, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
+import type { UsageParts } from '../../plugin/usage.ts';
+import { logprobJson } from '../openai-chat/reply-words.ts';
+import {
+  callItem,
+  incompleteReason,
+  messageItem,
+  reasoningItem,
+  responseId,
+  responseJson,
+  sealedText,
+  textPart,
+  urlAnnotation,
+} from './response-json.ts';
+
+const unstated: Stop = { kind: 'end', native: '' };
+
+export function renderReply(
+  reply: ConversationReply,
+  usage: UsageParts | undefined,
+  context: ReplyContext,
+  lost: (loss: string) => void,
+): string {
+  const [choice, ...others] = reply.choices;
+  if (others.length > 0) lost('choices');
+  const stop = choice?.stop ?? unstated;
+  const status = incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
+  let logprobs = choice?.logprobs ?? [];
+  const output: JsonValue[] = [];
+  for (const part of choice?.parts ?? []) {
+    output.push(...itemsOf(part, logprobs, context, lost));
+    // They are of the text, of which there is one part wherever they are asked for.
+    if (part.kind === 'text') logprobs = [];
+  }
+  return JSON.stringify(
+    responseJson(responseId(reply.head.id, context), context, status, output, { stop, usage: usage ?? {} }),
+  );
+}
+
+function itemsOf(
+  part: OutputPart,
+  logprobs: readonly TokenLogprob[],
+  context: ReplyContext,
+  lost: (loss: string) => void,
+): readonly JsonValue[] {
+  switch (part.kind) {
+    case 'text': {
+      const annotations = (part.citations ?? []).flatMap((citation) => urlAnnotation(citation) ?? []);
+      if (annotations.length < (part.citations?.length ?? 0)) lost('citations');
+      const content = [textPart(part.text, annotations, logprobs.map(logprobJson))];
+      return [messageItem(`msg_${context.newId()}`, 'completed', content)];
+    }
+    case 'refusal':
+      return [messageItem(`msg_${context.newId()}`, 'completed', [{ type: 'refusal', refusal: part.text }])];
+    case 'thinking': {
+      const { signature } = part;
+      const sealed = signature === undefined ? undefined : sealedText(signature);
+      return [reasoningItem(`rs_${context.newId()}`, part.text, sealed)];
+    }
+    case 'tool-call': {
+      const custom = part.custom === true;
+      const id = `${custom ? 'ctc' : 'fc'}_${context.newId()}`;
+      const call = callItem(id, part.id, part.name, part.arguments, custom, 'completed');
+      if (part.signature === undefined) return [call];
+      return [call, reasoningItem(`rs_${context.newId()}`, '', sealedText(part.signature))];
+    }
+    case 'native':
+      if (part.protocol === 'openai-responses') return [part.value];
+      lost('native-block');
+      return [];
+    case 'image':
+    case 'audio':
+    case 'video':
+    case 'document':
+      lost('media-output');
+      return [];
+  }
+}

@@ -1,0 +1,128 @@
+// A request of OpenAI's responses out of the neutral conversation. Nothing is kept at the vendor unless the client
+// asked for it: the other protocols keep nothing, and their clients expect that.
+
+import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
+import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import { effortOf } from '../translation/thinking-effort.ts';
+import { renderItems } from './render-items.ts';
+
+export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
+  const { dialect } = target;
+  loseUnknown(conversation, carriage);
+  if (conversation.choices !== undefined && conversation.choices > 1)
+    carriage.refuse('n', 'asks for several choices, and there is only ever one.');
+  if (conversation.stop !== undefined && conversation.stop.length > 0)
+    carriage.refuse('stop', 'sets stop sequences, which this protocol has not.');
+  if (conversation.modalities?.some((each) => each !== 'text') === true)
+    carriage.refuse('modalities', 'asks for more than text.');
+  const tools = conversation.tools.map((tool) => renderTool(tool, carriage));
+  const reasoning = renderReasoning(conversation, dialect, carriage);
+  const includes = [
+    ...(reasoning === undefined || reasoning['effort'] === 'none' ? [] : ['reasoning.encrypted_content']),
+    ...(conversation.logprobs === undefined ? [] : ['message.output_text.logprobs']),
+  ];
+  const text = renderText(conversation);
+  const { parallelToolCalls, logprobs } = conversation;
+  return JSON.stringify({
+    model: target.model,
+    input: renderItems(conversation.turns, carriage),
+    ...(target.stream ? { stream: true } : {}),
+    store: conversation.store ?? false,
+    ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation.toolChoice) } : {}),
+    ...(tools.length > 0 && parallelToolCalls !== undefined ? { parallel_tool_calls: parallelToolCalls } : {}),
+    max_output_tokens: conversation.outputLimit,
+    temperature: conversation.temperature,
+    top_p: conversation.topP,
+    ...(logprobs === undefined || logprobs === 0 ? {} : { top_logprobs: logprobs }),
+    text,
+    reasoning,
+    ...(includes.length > 0 ? { include: includes } : {}),
+    service_tier: conversation.serviceTier,
+    user: conversation.user,
+    metadata: conversation.metadata,
+    prompt_cache_key: conversation.cacheKey,
+  });
+}
+
+function loseUnknown(conversation: Conversation, carriage: Carriage): void {
+  if (conversation.topK !== undefined) carriage.lost('top-k');
+  if (conversation.minP !== undefined) carriage.lost('min-p');
+  if (conversation.seed !== undefined) carriage.lost('seed');
+  if (conversation.presencePenalty || conversation.frequencyPenalty) carriage.lost('penalties');
+  if (conversation.logitBias !== undefined) carriage.lost('logit-bias');
+}
+
+function renderTool(tool: Tool, carriage: Carriage): JsonValue {
+  if (tool.kind === 'function' && tool.cache !== undefined) carriage.lost('cache-control');
+  if (tool.kind === 'native' && tool.protocol !== 'openai-responses')
+    return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
+  return toolJson(tool);
+}
+
+/** Also what a reply repeats of its request. */
+export function toolJson(tool: Tool): JsonValue {
+  switch (tool.kind) {
+    case 'function': {
+      const { name, description, parameters, strict } = tool;
+      const schema = parameters ?? { type: 'object', properties: {} };
+      // Left out it would be taken for true, which demands more of a schema than other protocols do.
+      return { type: 'function', name, description, parameters: schema, strict: strict ?? false };
+    }
+    case 'custom':
+      return { type: 'custom', name: tool.name, description: tool.description, format: tool.format };
+    case 'native':
+      return tool.value;
+  }
+}
+
+export function renderToolChoice(choice: ToolChoice | undefined): JsonValue | undefined {
+  switch (choice?.kind) {
+    case undefined:
+      return undefined;
+    case 'tool':
+      return { type: 'function', name: choice.name };
+    case 'allowed': {
+      const tools = choice.names.map((name) => ({ type: 'function', name }));
+      return { type: 'allowed_tools', mode: choice.mode, tools };
+    }
+    case 'auto':
+    case 'none':
+    case 'required':
+      return choice.kind;
+  }
+}
+
+export function renderText({ outputForm, verbosity }: Conversation): JsonObject | undefined {
+  const format = renderFormat(outputForm);
+  if (format === undefined && verbosity === undefined) return undefined;
+  return { ...(format === undefined ? {} : { format }), ...(verbosity === undefined ? {} : { verbosity }) };
+}
+
+function renderFormat(form: Conversation['outputForm']): JsonObject | undefined {
+  switch (form?.kind) {
+    case undefined:
+      return undefined;
+    case 'text':
+      return { type: 'text' };
+    case 'json':
+      return { type: 'json_object' };
+    case 'schema': {
+      const { name, description, schema, strict } = form;
+      return { type: 'json_schema', name: name ?? 'answer', description, schema, strict: strict ?? false };
+    }
+  }
+}
+
+function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject | undefined {
+  if (thinking === undefined) return undefined;
+  if (dialect.thinking !== 'effort') {
+    carriage.lost('thinking-settings');
+    return undefined;
+  }
+  if (thinking.mode === 'off') return { effort: 'none' };
+  const { budgetTokens } = thinking;
+  const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
+  const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
+  if (effort === undefined && summary === undefined) return undefined;
+  return { effort: effort === 'max' ? 'xhigh' : effort, summary };
+}
