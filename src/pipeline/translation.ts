@@ -5,6 +5,7 @@ import type { Codec, ReplyContext } from '../plugin/codec.ts';
 import type { Conversation, JsonValue } from '../plugin/conversation.ts';
 import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
+import { asJsonArray } from '../protocols/json-array-tap.ts';
 import { dialectOf } from '../protocols/translation/dialects.ts';
 import {
   conversationOf,
@@ -61,7 +62,8 @@ export class Translation {
   }
 
   openTap(end: 'done' | 'finish-reason'): StreamTap {
-    return new TranslatedTap(this.#upstream, this.#client, this.#context, { hideUsage: false, end });
+    const tap = new TranslatedTap(this.#upstream, this.#client, this.#context, { hideUsage: false, end });
+    return this.#routed.facts.framing === 'json-array' ? asJsonArray(tap) : tap;
   }
 
   /** The whole reply for the client, with what it cannot be told; undefined where the upstream's is no JSON. */

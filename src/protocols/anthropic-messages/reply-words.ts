@@ -7,7 +7,6 @@ import { sealSignature } from '../translation/signature-envelope.ts';
 export function stopReason(stop: Stop): string {
   switch (stop.kind) {
     case 'end':
-    case 'error':
       return 'end_turn';
     case 'stop-sequence':
       return 'stop_sequence';
@@ -17,7 +16,8 @@ export function stopReason(stop: Stop): string {
       return 'model_context_window_exceeded';
     case 'tool-calls':
       return 'tool_use';
-    // Cut by a filter: what came is not to be taken for an answer.
+    // Cut by a filter, or spoilt: what came is not to be taken for an answer.
+    case 'error':
     case 'content-filter':
     case 'refusal':
       return 'refusal';

@@ -37,7 +37,7 @@ export function renderReply(
     if (part.kind === 'text') logprobs = [];
   }
   return JSON.stringify(
-    responseJson(responseId(reply.head.id, context), context, status, output, { stop, usage: usage ?? {} }),
+    responseJson(responseId(reply.head.id, context), context, status, output, { stop, usage }),
   );
 }
 
@@ -49,7 +49,7 @@ function itemsOf(
 ): readonly JsonValue[] {
   switch (part.kind) {
     case 'text': {
-      const annotations = (part.citations ?? []).flatMap((citation) => urlAnnotation(citation) ?? []);
+      const annotations = (part.citations ?? []).map(urlAnnotation).filter((each) => each !== undefined);
       if (annotations.length < (part.citations?.length ?? 0)) lost('citations');
       const content = [textPart(part.text, annotations, logprobs.map(logprobJson))];
       return [messageItem(`msg_${context.newId()}`, 'completed', content)];

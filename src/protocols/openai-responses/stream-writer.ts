@@ -137,7 +137,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   end(usage: UsageParts | undefined): string {
     const stop = this.#stop ?? { kind: 'end', native: '' };
     const status = incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
-    const response = responseJson(this.#id, this.#context, status, this.#output, { stop, usage: usage ?? {} });
+    const response = responseJson(this.#id, this.#context, status, this.#output, { stop, usage });
     return this.#event(`response.${status}`, { response });
   }
 

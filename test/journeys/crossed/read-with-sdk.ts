@@ -239,7 +239,7 @@ async function withGemini({ url, apiKey, model, stream }: Target): Promise<Reply
     ? await client.models.generateContentStream(request)
     : [await client.models.generateContent(request)];
   for await (const reply of replies) {
-    const [candidate] = reply.candidates ?? [];
+    const candidate = reply.candidates?.find(({ index }) => (index ?? 0) === 0);
     for (const part of candidate?.content?.parts ?? []) {
       if (part.functionCall !== undefined)
         read.tools.push({ name: part.functionCall.name ?? '', input: part.functionCall.args ?? {} });
