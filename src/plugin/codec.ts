@@ -97,6 +97,8 @@ export interface StreamWriter {
   error(code: ErrorCode, details: ErrorDetails, requestId: string): string;
   /** What the stream had and this protocol cannot say. Repeated names count once. */
   readonly losses: readonly string[];
+  /** Goes out where the upstream keeps its connection alive; empty where the protocol's clients cannot read any such thing. */
+  readonly keepAlive: string;
 }
 
 /** One chat protocol, both ways. All of it is pure but for the ids of `ReplyContext`. */

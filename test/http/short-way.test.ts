@@ -35,6 +35,7 @@ for (const path of [...fixedPaths.keys(), ...verbs, '/openai/deployments/sim%2Ff
       const headers = Object.fromEntries(response.headers);
       expect(headers['x-request-id']).toStartWith('req_');
       delete headers['x-request-id'];
+      delete headers['request-id'];
       return { status: response.status, headers, body: (await response.text()).replaceAll(/req_[0-9a-f]+/g, 'req_') };
     };
     expect(await shown(short)).toEqual(await shown(routed));

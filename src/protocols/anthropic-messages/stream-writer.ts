@@ -15,6 +15,7 @@ const event = (body: JsonObject): string => `event: ${String(body['type'])}\ndat
 type OpenKind = 'text' | 'thinking' | 'tool-call' | 'none';
 
 export class MessagesStreamWriter implements StreamWriter {
+  readonly keepAlive = 'event: ping\ndata: {"type":"ping"}\n\n';
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   #index = -1;

@@ -30,6 +30,8 @@ interface ChoiceState {
 }
 
 export class GeminiStreamWriter implements StreamWriter {
+  /** Google's older client takes nothing but data. */
+  readonly keepAlive = '';
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   readonly #choices: ChoiceState[] = [];

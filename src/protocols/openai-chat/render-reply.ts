@@ -21,6 +21,8 @@ export function renderReply(
     object: 'chat.completion',
     created: context.createdAt,
     model: context.request.model,
+    // Clients that check replies ask for one.
+    system_fingerprint: 'fp_tollgate',
     choices: reply.choices.map((choice, index) => renderChoice(choice, index, lost)),
     ...(usage === undefined ? {} : { usage: chatUsage(usage) }),
     ...(serviceTier === undefined ? {} : { service_tier: serviceTier }),

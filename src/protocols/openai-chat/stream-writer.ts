@@ -20,6 +20,7 @@ interface ChoiceState {
 }
 
 export class ChatStreamWriter implements StreamWriter {
+  readonly keepAlive = ':\n\n';
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   readonly #choices: ChoiceState[] = [];

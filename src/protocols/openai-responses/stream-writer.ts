@@ -36,6 +36,7 @@ interface OpenItem {
 }
 
 export class ResponsesStreamWriter implements StreamWriter {
+  readonly keepAlive = ':\n\n';
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   readonly #output: JsonValue[] = [];

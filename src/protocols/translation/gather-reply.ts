@@ -24,6 +24,7 @@ interface Gathered {
 /** A writer that writes nothing and remembers all. */
 export class ReplyGatherer implements StreamWriter {
   readonly losses: readonly string[] = [];
+  readonly keepAlive = '';
   #head: ReplyHead = {};
   readonly #choices: Gathered[] = [];
 

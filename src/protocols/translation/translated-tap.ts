@@ -13,8 +13,6 @@ import { usageTextOf } from './usage-text.ts';
 
 const encoder = new TextEncoder();
 const nothing = new Uint8Array();
-/** Keeps the connection alive, and no client reads it. */
-const keepAlive = ':\n\n';
 /** An event is read whole, so it is kept back up to what it may have. */
 const splitterBounds = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
 
@@ -88,7 +86,7 @@ export class TranslatedTap implements StreamTap, EventSink {
     if (this.complete || this.fault !== undefined) return;
     const { order } = this;
     if (!view.hasData || view.name === 'ping') {
-      order.output += keepAlive;
+      order.output += this.writer.keepAlive;
       return;
     }
     const before = order.contentPieces;

@@ -1,0 +1,82 @@
+// Unmodified clients against the gateway: each on an upstream of its own protocol and on one of every other, whole and
+// streamed, with two tools that are called at once.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineGateway, named, simulatorAddress } from '../../src/plugin/index.ts';
+import { simulator, tokenPrice, weighted } from '../../plugins/index.ts';
+import { field, simulatorModel, startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { greeting } from './client.ts';
+import { frameworkClients } from './framework-clients.ts';
+import { openAiClients } from './openai-clients.ts';
+import { anthropicClient, geminiClient } from './vendor-clients.ts';
+
+setDefaultTimeout(30_000);
+
+const upstreams = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
+
+const config = defineGateway({
+  providers: upstreams.map((protocol) => named(protocol, simulator({ protocols: [protocol] }))),
+  routing: [weighted()],
+  billing: [tokenPrice()],
+  policies: [],
+  upstreams: upstreams.map((name) => ({ name, provider: name, baseUrl: simulatorAddress, addresses: 'any' as const })),
+  models: upstreams.map((upstream) => simulatorModel(`to-${upstream}`, { offers: [{ upstream, model: 'sim/fast' }] })),
+});
+
+/** The version that is installed. */
+function versionOf(name: string): string {
+  const text = readFileSync(join(import.meta.dir, '../../node_modules', name, 'package.json'), 'utf8');
+  return String(field(JSON.parse(text), 'version'));
+}
+
+const versions = Object.fromEntries(
+  [
+    'ai',
+    '@ai-sdk/openai',
+    '@ai-sdk/anthropic',
+    '@ai-sdk/google',
+    '@ai-sdk/openai-compatible',
+    '@langchain/openai',
+    '@langchain/anthropic',
+    '@langchain/google-genai',
+    '@openrouter/sdk',
+  ].map((name) => [name, versionOf(name)]),
+);
+
+const clients = [
+  ...openAiClients(versionOf('openai'), versionOf('openai-6')),
+  anthropicClient(versionOf('@anthropic-ai/sdk')),
+  geminiClient(versionOf('@google/genai')),
+  ...frameworkClients(versions),
+];
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startTestGateway({ config });
+});
+afterAll(() => gateway.stop());
+
+for (const client of clients) {
+  describe(client.name, () => {
+    for (const upstream of upstreams) {
+      for (const stream of [false, true]) {
+        const how = `on ${upstream}, ${stream ? 'streamed' : 'whole'}`;
+        const target = () => ({ url: gateway.url, apiKey: gateway.apiKey, model: `to-${upstream}` });
+
+        test(`says and counts ${how}`, async () => {
+          const { text, inputTokens } = await client.say(target(), stream);
+          expect(text).toBe(greeting);
+          expect(inputTokens).toBe(Math.ceil(Buffer.byteLength(greeting) / 4));
+        });
+
+        test(`calls two tools at once and goes on ${how}`, async () => {
+          const { called, text } = await client.round(target(), stream);
+          expect(called).toEqual(['weather', 'clock']);
+          expect(text).toContain('noon');
+        });
+      }
+    }
+  });
+}
