@@ -97,7 +97,7 @@ export interface StreamWriter {
   error(code: ErrorCode, details: ErrorDetails, requestId: string): string;
   /** What the stream had and this protocol cannot say. Repeated names count once. */
   readonly losses: readonly string[];
-  /** Goes out where the upstream keeps its connection alive; empty where the protocol's clients cannot read any such thing. */
+  /** Goes out where the upstream keeps its connection alive; empty where the protocol has no such thing. */
   readonly keepAlive: string;
 }
 

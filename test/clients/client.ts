@@ -1,5 +1,5 @@
-// What every client under test can do: say something, whole or streamed, and run a turn with two tools that are called at
-// once and whose results it sends back.
+// What every client under test can do: say something, whole or streamed, and run a turn with two tools that are called
+// at once and whose results it sends back.
 
 export interface ClientTarget {
   /** Origin without a trailing slash. */
@@ -18,6 +18,12 @@ export interface ToolRound {
 export interface Client {
   /** With its version. */
   readonly name: string;
+  /**
+   * `at-start`: it reads the input's tokens where a stream begins, and only Anthropic itself knows them there.
+   * `unasked`: it never asks a stream for usage. Absent: it reads what a stream states in the end.
+   */
+  readonly streamedUsage?: 'at-start' | 'unasked' | undefined;
+  readonly refusesNullUsage?: boolean;
   say(
     target: ClientTarget,
     stream: boolean,

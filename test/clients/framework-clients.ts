@@ -61,7 +61,11 @@ interface ToolJson {
   readonly function: { readonly name: string; readonly description: string; readonly parameters: typeof toolSchema };
 }
 
-function langChain(name: string, modelOf: (target: ClientTarget) => Bindable): Client {
+function langChain(
+  name: string,
+  modelOf: (target: ClientTarget) => Bindable,
+  streamedUsage?: Client['streamedUsage'],
+): Client {
   const tools = toolNames.map((each) => ({
     type: 'function' as const,
     function: { name: each, description: `Tells the ${each}`, parameters: toolSchema },
@@ -75,6 +79,7 @@ function langChain(name: string, modelOf: (target: ClientTarget) => Bindable): C
   };
   return {
     name,
+    streamedUsage,
     async say(target, stream) {
       const reply = await ask(modelOf(target).bindTools([]), [new HumanMessage(greeting)], stream);
       return { text: reply.text, inputTokens: reply.usage_metadata?.input_tokens };
@@ -104,6 +109,7 @@ function openRouter(version: string): Client {
     const request = { model, messages, tools };
     if (!stream) {
       const reply = await client.chat.send({ chatRequest: { ...request, stream: false as const } });
+      if (!('choices' in reply)) throw new Error('a stream was not asked for');
       const message = reply.choices[0]?.message;
       const calls = message?.toolCalls ?? [];
       return { text: String(message?.content ?? ''), calls, inputTokens: reply.usage?.promptTokens };
@@ -114,6 +120,7 @@ function openRouter(version: string): Client {
     const running = await client.chat.send({
       chatRequest: { ...request, stream: true as const },
     });
+    if (!(Symbol.asyncIterator in running)) throw new Error('a stream was asked for');
     for await (const chunk of running) {
       const delta = chunk.choices[0]?.delta;
       text += delta?.content ?? '';
@@ -129,6 +136,9 @@ function openRouter(version: string): Client {
   };
   return {
     name: `@openrouter/sdk ${version}`,
+    streamedUsage: 'unasked',
+    // It refuses `usage: null`, which OpenAI sends on every event once usage is asked for; and for the charge it is.
+    refusesNullUsage: true,
     say: (target, stream) => ask(target, [{ role: 'user', content: greeting }], stream),
     async round(target, stream) {
       const messages: Message[] = [{ role: 'user', content: errand }];
@@ -165,6 +175,7 @@ export const frameworkClients = (versions: Readonly<Record<string, string>>): re
   langChain(
     `@langchain/anthropic ${versions['@langchain/anthropic']}`,
     ({ url, apiKey, model }) => new ChatAnthropic({ model, apiKey, maxRetries: 0, anthropicApiUrl: url }),
+    'at-start',
   ),
   langChain(
     `@langchain/google-genai ${versions['@langchain/google-genai']}`,

@@ -189,8 +189,8 @@ function assistantBlock(part: OutputPart, carriage: Carriage): JsonValue[] {
 }
 
 /**
- * Whether thinking may be asked for: where the last turn of the model called tools, its thinking must come back with it,
- * and another vendor's cannot.
+ * Whether thinking may be asked for: where the last turn of the model called tools, its thinking must come back with
+ * it, and another vendor's cannot.
  */
 export function mayThink(turns: readonly Turn[]): boolean {
   const last = turns.findLast((turn) => turn.role === 'assistant');

@@ -106,7 +106,8 @@ export class MessagesStreamWriter implements StreamWriter {
     this.#custom = '';
     const after = this.#pending;
     this.#pending = '';
-    return `${closing}${event({ type: 'content_block_stop', index: this.#index })}${after === '' ? '' : this.#signed(after)}`;
+    const closed = closing + event({ type: 'content_block_stop', index: this.#index });
+    return after === '' ? closed : closed + this.#signed(after);
   }
 
   stop(choice: number, stop: Stop): string {

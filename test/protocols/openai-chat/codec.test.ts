@@ -1,5 +1,5 @@
-// Chat completions in the neutral conversation and back: every recording and every recorded client, and the cases by which
-// translations are known to break.
+// Chat completions in the neutral conversation and back: every recording and every recorded client, and the cases by
+// which translations are known to break.
 
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
@@ -30,8 +30,10 @@ function rendered(body: JsonValue, dialect: Partial<Dialect> = {}): { body: Json
   return { body: parsed, losses: losses.names };
 }
 
-const chunk = (delta: JsonValue, finish: string | null = null, more: object = {}): string =>
-  `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta, finish_reason: finish }], ...more })}\n\n`;
+const chunk = (delta: JsonValue, finish: string | null = null, more: object = {}): string => {
+  const choices = [{ index: 0, delta, finish_reason: finish }];
+  return `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'm', choices, ...more })}\n\n`;
+};
 const done = 'data: [DONE]\n\n';
 
 const partsOf = (stream: string) => readStream(chatCodec, stream).reply.choices[0]?.parts;
