@@ -100,7 +100,8 @@ function readChatPrompt(fields: Fields): Prompted {
     }
     const text = contentText(message.content);
     bytes += Buffer.byteLength(text);
-    lastRole = message.role;
+    // What agents say to the model between turns does not answer anybody.
+    if (message.role !== 'system' && message.role !== 'developer') lastRole = message.role;
     if (message.role === 'user' || message.role === 'tool') last = text;
     if (message.role === 'user') lastUser = text;
   }

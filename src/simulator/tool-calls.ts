@@ -1,5 +1,5 @@
 // Tool calls on demand: if tools are given and the last user message says `call NAME`, the answer calls NAME,
-// once for each mention, with arguments made from the tool's schema.
+// once for each mention, with the arguments that stand behind it as JSON, or some made from the tool's schema.
 
 import { isFields, listOf } from './fields.ts';
 import type { Fields } from './fields.ts';
@@ -36,6 +36,20 @@ function sampleValue(schema: unknown, depth: number): unknown {
   }
 }
 
+interface Mention {
+  readonly name: string;
+  readonly given: string | undefined;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Functions on offer, by name, with the schema of their parameters. */
 function offeredTools(request: Fields): ReadonlyMap<string, unknown> {
   const offered = new Map<string, unknown>();
@@ -59,12 +73,18 @@ function demandedTool(request: Fields, offered: ReadonlyMap<string, unknown>): s
 export function toolCallsFor(request: Fields, lastUserText: string): readonly ToolCall[] {
   const offered = offeredTools(request);
   if (offered.size === 0 || request.tool_choice === 'none') return [];
-  const mentioned = [...lastUserText.matchAll(/\bcall ([A-Za-z0-9_-]{1,64})/g)].map(([, name = '']) => name);
+  const mentioned = [...lastUserText.matchAll(/\bcall ([A-Za-z0-9_-]{1,64})(?: (\{[^{}]{0,2000}\}))?/g)].map(
+    ([, name = '', given]): Mention => ({ name, given }),
+  );
   const demanded = demandedTool(request, offered);
-  const names = mentioned.filter((name) => offered.has(name));
-  if (names.length === 0 && demanded !== undefined && offered.has(demanded)) names.push(demanded);
-  const called = request.parallel_tool_calls === false ? names.slice(0, 1) : names.slice(0, 128);
-  return called.map((name) => {
+  const mentions = mentioned.filter(({ name }) => offered.has(name));
+  if (mentions.length === 0 && demanded !== undefined && offered.has(demanded))
+    mentions.push({ name: demanded, given: undefined });
+  const called = request.parallel_tool_calls === false ? mentions.slice(0, 1) : mentions.slice(0, 128);
+  return called.map(({ name, given }) => {
+    // Some agents quote what they were told, and escape the quotes in it.
+    const stated = given === undefined || isJson(given) ? given : given.replaceAll('\\"', '"');
+    if (stated !== undefined && isJson(stated)) return { name, arguments: stated };
     const schema = offered.get(name);
     return {
       name,

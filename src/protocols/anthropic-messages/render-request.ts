@@ -2,6 +2,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import { carriedTools } from '../translation/carriage.ts';
 import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
 import { cacheControl, mayThink, renderMessages, systemBlocks } from './render-messages.ts';
 
@@ -81,7 +82,8 @@ function renderTier(tier: string | undefined, carriage: Carriage): string | unde
 }
 
 function renderTools(conversation: Conversation, thinks: boolean, carriage: Carriage): JsonObject {
-  const tools = conversation.tools.map((tool) => renderTool(tool, carriage));
+  const carried = carriedTools(conversation, 'anthropic-messages', false, carriage);
+  const tools = carried.map((tool) => renderTool(tool, carriage));
   if (tools.length === 0) return {};
   const choice = renderToolChoice(conversation.toolChoice, conversation.parallelToolCalls, thinks, carriage);
   return { tools, ...(choice === undefined ? {} : { tool_choice: choice }) };

@@ -3,6 +3,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
+import { carriedTools } from '../translation/carriage.ts';
 import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
 import { renderContents } from './render-contents.ts';
 
@@ -82,7 +83,8 @@ function thinkingConfig({ thinking }: Conversation, dialect: Dialect, carriage: 
 function renderTools(conversation: Conversation, carriage: Carriage): JsonObject {
   const declarations: JsonValue[] = [];
   const native: JsonValue[] = [];
-  for (const tool of conversation.tools) renderTool(tool, declarations, native, carriage);
+  for (const tool of carriedTools(conversation, 'gemini-generate', false, carriage))
+    renderTool(tool, declarations, native, carriage);
   const tools = [...(declarations.length > 0 ? [{ functionDeclarations: declarations }] : []), ...native];
   const choice = declarations.length > 0 ? functionCalling(conversation.toolChoice) : undefined;
   return {

@@ -3,6 +3,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
+import { carriedTools } from '../translation/carriage.ts';
 import { effortOf } from '../translation/thinking-effort.ts';
 import { renderMessages } from './render-messages.ts';
 
@@ -11,7 +12,8 @@ const stopsMax = 4;
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
-  const { choices, stop, outputForm, toolChoice, tools } = conversation;
+  const { choices, stop, outputForm, toolChoice } = conversation;
+  const tools = carriedTools(conversation, 'openai-chat', true, carriage);
   if (conversation.topK !== undefined) carriage.lost('top-k');
   if (conversation.minP !== undefined) carriage.lost('min-p');
   if (stop !== undefined && stop.length > stopsMax)

@@ -99,7 +99,9 @@ export class ChatStreamWriter implements StreamWriter {
     switch (annotation.kind) {
       case 'signature':
         if (state.kind === 'tool-call') {
-          const signed = { index: state.calls - 1, extra_content: googleSigned(annotation.signature) };
+          // Clients that check chunks want a function in each piece of a call.
+          const piece = { index: state.calls - 1, function: { arguments: '' } };
+          const signed = { ...piece, extra_content: googleSigned(annotation.signature) };
           return this.#chunk(choice, { tool_calls: [signed] });
         }
         return this.#chunk(choice, { reasoning_details: [signedThinking('', annotation.signature)] });

@@ -3,6 +3,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import { carriedTools } from '../translation/carriage.ts';
 import { effortOf } from '../translation/thinking-effort.ts';
 import { renderItems } from './render-items.ts';
 
@@ -15,7 +16,9 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     carriage.refuse('stop', 'sets stop sequences, which this protocol has not.');
   if (conversation.modalities?.some((each) => each !== 'text') === true)
     carriage.refuse('modalities', 'asks for more than text.');
-  const tools = conversation.tools.map((tool) => renderTool(tool, carriage));
+  const tools = carriedTools(conversation, 'openai-responses', true, carriage).map((tool) =>
+    renderTool(tool, carriage),
+  );
   const reasoning = renderReasoning(conversation, dialect, carriage);
   const includes = [
     ...(reasoning === undefined || reasoning['effort'] === 'none' ? [] : ['reasoning.encrypted_content']),

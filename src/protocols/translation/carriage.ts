@@ -2,7 +2,7 @@
 
 import { TollgateError } from '../../core/errors.ts';
 import type { Carriage } from '../../plugin/codec.ts';
-import type { Conversation } from '../../plugin/conversation.ts';
+import type { Conversation, Tool } from '../../plugin/conversation.ts';
 import type { ProtocolName } from '../../plugin/operations.ts';
 
 /** Losses that are listed by name; a request with more has them, too, but the list ends here. */
@@ -41,4 +41,28 @@ export function carryUnmapped({ unmapped }: Conversation, carriage: Carriage): v
     if (weight === 'meaning') carriage.refuse(path, 'cannot be carried to another protocol; leave it out.');
     carriage.lost(`field:${path}`);
   }
+}
+
+/**
+ * The tools that a target of that protocol can be offered. What runs at another vendor, or takes free text where every
+ * input is an object, is left out and listed as long as the model has others to go by: agents offer such tools beside
+ * their own. A request that has none but these is about them, and is refused.
+ */
+export function carriedTools(
+  { tools }: Conversation,
+  target: ProtocolName,
+  takesCustom: boolean,
+  carriage: Carriage,
+): readonly Tool[] {
+  const carried = tools.filter(
+    (tool) => tool.kind === 'function' || (tool.kind === 'custom' ? takesCustom : tool.protocol === target),
+  );
+  for (const tool of tools) {
+    if (carried.includes(tool)) continue;
+    const name = tool.kind === 'native' ? tool.type : tool.name;
+    if (carried.length === 0)
+      carriage.refuse('tools', `has only "${name}", which cannot be carried; offer a function.`);
+    carriage.lost(`tool:${name}`);
+  }
+  return carried;
 }
