@@ -1,6 +1,7 @@
 // `npm run bench`: what Tollgate costs beside a bare pass-through of the same run. See README.md for the method.
 //   --quick  --slices N  --only max,r500,sse,ttft,memory,start,semantics  --peers  --silence SECONDS
 //   --executable FILE (built afresh if left out)  --no-tollgate (the yardsticks alone)
+//   --translated (also with upstreams of other protocols; for the part `sse`)
 //   --watched (also with metrics read, and with traces sent)  --before FILE (another executable, to compare with)
 
 import { existsSync } from 'node:fs';
@@ -24,6 +25,7 @@ import { measureLeaving, measureSilence, measureStalled } from './semantics.ts';
 import { COMPILING_SHARE_MAX, measureStart, runCrowd, runStudy, studies, untilServed, warmUp } from './studies.ts';
 import { directTarget, startBare, startMock, startNginx, startPortkey, type Target, type Upstream } from './targets.ts';
 import { startTollgate } from './tollgate-target.ts';
+import { startTranslated, translatedBars } from './translated-targets.ts';
 import { addedByWatching, startWatched, type Watched } from './watched-targets.ts';
 
 const project = resolve(import.meta.dir, '../..');
@@ -41,6 +43,7 @@ interface Options {
   readonly executable: string | undefined;
   readonly silenceMs: number;
   readonly watched: boolean;
+  readonly translated: boolean;
   readonly before: string | undefined;
 }
 
@@ -55,6 +58,7 @@ function readOptions(words: readonly string[]): Options {
       silence: { type: 'string', default: '60' },
       executable: { type: 'string' },
       watched: { type: 'boolean', default: false },
+      translated: { type: 'boolean', default: false },
       before: { type: 'string' },
       'no-tollgate': { type: 'boolean', default: false },
     },
@@ -72,6 +76,7 @@ function readOptions(words: readonly string[]): Options {
     tollgate: !values['no-tollgate'],
     executable: values.executable,
     watched: values.watched,
+    translated: values.translated,
     before: values.before,
     silenceMs: Math.max(1, Number(values.silence)) * 1000,
   };
@@ -106,6 +111,7 @@ async function startTargets(
   if (options.tollgate) {
     const executable = options.executable === undefined ? await buildExecutable() : resolve(options.executable);
     targets.push(await startTollgate(executable, upstream));
+    if (options.translated) targets.push(...(await startTranslated(executable, upstream)));
     if (options.watched) {
       watched = await startWatched(executable, options.before, upstream);
       targets.push(...watched.targets);
@@ -148,6 +154,7 @@ function addStudyBars(bench: Bench, part: Part, figures: readonly TargetFigures[
     atMost('p99 at 500/s above bare', tollgate.p99Ms - bare.p99Ms, 1.5, 'ms');
   } else if (part === 'sse') {
     atMost('CPU per chunk / bare', tollgate.cpuRatio, 1.5, 'x');
+    bench.bars.push(...translatedBars(figures));
   }
 }
 

@@ -1,7 +1,9 @@
 // A mock upstream on raw TCP, as cheap as Bun allows, so that the gateway is what is measured. Prints its port.
+//   POST /v1/messages   POST /v1/responses   POST /v1/models/{model}:{verb}
 //   POST /v1/chat/completions   POST /v1/embeddings   GET /v1/models   GET /stats
 
 import type { Socket } from 'bun';
+import { protocolAsked, replyIn, streamEventIn, type MockProtocol } from './mock-protocols.ts';
 import {
   chatReply,
   embeddingReply,
@@ -29,6 +31,7 @@ interface Stream {
   readonly script: Script;
   readonly model: string;
   readonly withUsage: boolean;
+  readonly protocol: MockProtocol | undefined;
   next: number;
 }
 
@@ -106,7 +109,10 @@ function continueStream(stream: Stream): void {
   const head = stream.next === 0 ? streamHead : '';
   let events = '';
   for (let count = 0; count < script.chunksPerWrite && stream.next <= script.chunks; count++, stream.next++) {
-    events += streamEvent(script, stream.model, stream.next, stream.withUsage);
+    events +=
+      stream.protocol === undefined
+        ? streamEvent(script, stream.model, stream.next, stream.withUsage)
+        : streamEventIn(stream.protocol, script, stream.next);
   }
   const ended = stream.next > script.chunks;
   send(client, `${head}${events.length.toString(16)}\r\n${events}\r\n${ended ? '0\r\n\r\n' : ''}`);
@@ -182,7 +188,9 @@ function answer(client: Client, head: string, body: string): void {
     return;
   }
   stats.requests++;
-  if (head.startsWith('POST /v1/chat/completions')) answerChat(client, body);
+  const protocol = protocolAsked(head);
+  if (protocol !== undefined) answerIn(protocol, client, head, body);
+  else if (head.startsWith('POST /v1/chat/completions')) answerChat(client, body);
   else if (head.startsWith('POST /v1/embeddings')) send(client, embeddingReply);
   else if (head.startsWith('GET /v1/models')) send(client, modelsReply);
   else send(client, jsonReply('404 Not Found', '{"error":{"message":"no such path","type":"invalid_request_error"}}'));
@@ -194,7 +202,7 @@ function answerChat(client: Client, body: string): void {
   if (script.errorStatus > 0) {
     send(client, jsonReply(`${script.errorStatus} Error`, `{"error":{"message":"mock error","type":"mock_error"}}`));
   } else if (/"stream"\s*:\s*true/.test(body)) {
-    openStream({ client, script, model, withUsage: body.includes('"include_usage"'), next: 0 });
+    openStream({ client, script, model, withUsage: body.includes('"include_usage"'), protocol: undefined, next: 0 });
   } else if (script.firstDelayMs > 0) {
     setTimeout(() => {
       if (!client.data.closed) send(client, chatReply(script, model));
@@ -202,6 +210,13 @@ function answerChat(client: Client, body: string): void {
   } else {
     send(client, chatReply(script, model));
   }
+}
+
+function answerIn(protocol: MockProtocol, client: Client, head: string, body: string): void {
+  const script = readScript(body);
+  const streamed = protocol === 'gemini' ? head.includes(':streamGenerateContent') : /"stream"\s*:\s*true/.test(body);
+  if (streamed) openStream({ client, script, model: 'mock', withUsage: true, protocol, next: 0 });
+  else send(client, replyIn(protocol, script));
 }
 
 const server = Bun.listen<Connection>({

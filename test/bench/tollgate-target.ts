@@ -89,6 +89,8 @@ async function createKey(origin: string, operatorKey: string): Promise<string> {
 export interface Variant {
   readonly name: string;
   readonly argv?: readonly string[];
+  /** False: a config of its own, which has none. */
+  readonly preset?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -107,7 +109,7 @@ export async function startTollgate(
   const dataFolder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
   process.on('exit', () => rmSync(dataFolder, { recursive: true, force: true }));
   const operatorKey = generateKey('operator-key', systemRandomBytes);
-  const always = ['--data', dataFolder, '--preset', 'personal'];
+  const always = ['--data', dataFolder, ...(variant.preset === false ? [] : ['--preset', 'personal'])];
   const start = (name: string): { readonly origin: string; readonly child: ReturnType<typeof startChild> } => {
     const port = freePort();
     const child = startChild({
