@@ -55,10 +55,11 @@ function names(body: Uint8Array, span: Span, ending: Buffer): boolean {
   return false;
 }
 
-function hasEscaped(body: Uint8Array, span: Span): boolean {
+/** `least`: the digit behind `\u00` from which on letters count; capitals begin at 4. */
+export function hasEscaped(body: Uint8Array, span: Span, least = 0x35): boolean {
   for (let at = indexWithin(body, span, escaped, span.start); at >= 0; at = indexWithin(body, span, escaped, at + 1)) {
     const digit = body[at + escaped.length] ?? 0;
-    if (digit >= 0x35 && digit <= 0x37) return true;
+    if (digit >= least && digit <= 0x37) return true;
   }
   return false;
 }

@@ -1,80 +1,106 @@
-// A stream for clients that asked for it as one JSON array (Gemini without `alt=sse`): the events of any other tap,
-// each an element. What ends the stream closes the array, so that a stream that was cut is no JSON.
+// `streamGenerateContent` without `alt=sse` answers with one JSON array, an element for each event. Whatever a tap lets
+// through as server-sent events goes out so, element by element; the array is closed only by what ends the stream.
 
+import { bounds } from '../core/bounds.ts';
+import { textBetween } from '../core/byte-text.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { EventSplitter } from '../core/sse.ts';
-import type { EventView } from '../core/sse.ts';
+import type { EventSink, EventView } from '../core/sse.ts';
 import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
+import { isObject, parsedJson } from './json-fields.ts';
 
-const comma = Buffer.from(',\r\n');
-const opening = Buffer.from('[');
-const closing = Buffer.from(']');
+const encoder = new TextEncoder();
+const nothing = new Uint8Array();
+const wholeEvents = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
 
-export function asJsonArray(tap: StreamTap): StreamTap {
-  return new JsonArrayTap(tap);
+export const asJsonArray = (tap: StreamTap): StreamTap => new JsonArrayTap(tap);
+
+/** Events as elements of an array. Comments, and what is no object, are left out. */
+class Elements implements EventSink {
+  output = '';
+  private begun: boolean;
+
+  constructor(begun: boolean) {
+    this.begun = begun;
+  }
+
+  get hasBegun(): boolean {
+    return this.begun;
+  }
+
+  event(view: EventView): void {
+    if (!view.hasData) return;
+    const data = textBetween(view.data, view.dataStart, view.dataEnd);
+    if (!isObject(parsedJson(data))) return;
+    this.output += (this.begun ? '\n,\r\n' : '[') + data;
+    this.begun = true;
+  }
+
+  /** Never called: events are kept back up to their bound. */
+  part(): void {}
+
+  taken(): Uint8Array | undefined {
+    if (this.output === '') return undefined;
+    const bytes = encoder.encode(this.output);
+    this.output = '';
+    return bytes;
+  }
 }
 
 class JsonArrayTap implements StreamTap {
-  readonly #inner: StreamTap;
-  #elements = 0;
+  private readonly inner: StreamTap;
+  private readonly elements = new Elements(false);
+  private readonly splitter = new EventSplitter(this.elements, wholeEvents);
 
   constructor(inner: StreamTap) {
-    this.#inner = inner;
+    this.inner = inner;
   }
 
   get complete(): boolean {
-    return this.#inner.complete;
+    return this.inner.complete;
   }
 
   get fault(): StreamTap['fault'] {
-    return this.#inner.fault;
+    return this.inner.fault ?? (this.splitter.oversized ? 'oversized-event' : undefined);
   }
 
   push(chunk: Uint8Array): Uint8Array | undefined {
-    return this.#elementsOf(this.#inner.push(chunk));
+    return this.converted(this.inner.push(chunk));
   }
 
   end(): Uint8Array | undefined {
-    return this.#elementsOf(this.#inner.end());
+    return this.converted(this.inner.end());
   }
 
+  /** Closes the array, also behind an error of the upstream's that has gone out. */
   held(): Uint8Array {
-    return this.#closed(this.#inner.held());
+    return this.inner.complete || this.inner.fault !== undefined ? this.closing(this.inner.held()) : nothing;
   }
 
   reading(): ReplyReading {
-    return this.#inner.reading();
+    return this.inner.reading();
   }
 
   errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {
-    return this.#closed(this.#inner.errorEvent(code, details, requestId));
+    return this.closing(this.inner.errorEvent(code, details, requestId));
   }
 
   shortEnd(): Uint8Array {
-    return this.#closed(this.#inner.shortEnd());
+    return this.closing(this.inner.shortEnd());
   }
 
-  #closed(events: Uint8Array): Uint8Array {
-    const before = this.#elements;
-    const elements = this.#elementsOf(events);
-    // Asked twice it says the same twice.
-    this.#elements = before;
-    return Buffer.concat([elements ?? (before === 0 ? opening : new Uint8Array()), closing]);
+  private converted(bytes: Uint8Array | undefined): Uint8Array | undefined {
+    if (bytes === undefined) return undefined;
+    this.splitter.push(bytes);
+    return this.elements.taken();
   }
 
-  /** Taps hand out whole events. */
-  #elementsOf(events: Uint8Array | undefined): Uint8Array | undefined {
-    if (events === undefined || events.length === 0) return undefined;
-    const pieces: Uint8Array[] = [];
-    const splitter = new EventSplitter({
-      event: ({ hasData, data, dataStart, dataEnd }: EventView) => {
-        if (!hasData) return;
-        pieces.push(this.#elements++ === 0 ? opening : comma, new Uint8Array(data.subarray(dataStart, dataEnd)));
-      },
-      part: (bytes, start, end) => void pieces.push(new Uint8Array(bytes.subarray(start, end))),
-    });
-    splitter.push(events);
+  /** Whole events that end the stream, and the end of the array. What the stream has sent so far is not changed. */
+  private closing(bytes: Uint8Array): Uint8Array {
+    const last = new Elements(this.elements.hasBegun);
+    const splitter = new EventSplitter(last, wholeEvents);
+    splitter.push(bytes);
     splitter.end();
-    return pieces.length === 0 ? undefined : Buffer.concat(pieces);
+    return encoder.encode(`${last.output}${last.hasBegun ? '\n]' : '[]'}`);
   }
 }

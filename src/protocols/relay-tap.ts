@@ -3,7 +3,7 @@
 
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf, EventSplitter } from '../core/sse.ts';
-import type { EventSink, EventView } from '../core/sse.ts';
+import type { EventSink, EventView, SplitterBounds } from '../core/sse.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
 
 const nothing = new Uint8Array();
@@ -24,7 +24,7 @@ export abstract class RelayTap implements StreamTap, EventSink {
   protected ending = false;
   protected contentBytes = 0;
   protected contentEvents = 0;
-  private readonly splitter: EventSplitter = new EventSplitter(this);
+  private readonly splitter: EventSplitter;
   /** False until a byte was seen that tells an event stream from a page or a JSON body. */
   private begun = false;
   /**
@@ -38,8 +38,10 @@ export abstract class RelayTap implements StreamTap, EventSink {
   private heldBytes: Uint8Array = nothing;
   private holding = false;
 
-  constructor(options: StreamOptions) {
+  /** `bounds` where events must be read whole that are larger than what others are kept back up to. */
+  constructor(options: StreamOptions, bounds?: SplitterBounds) {
     this.options = options;
+    this.splitter = new EventSplitter(this, bounds);
   }
 
   /** Looks at a complete event that has data. While `ending`, one that is torn is dropped. */

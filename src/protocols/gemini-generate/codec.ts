@@ -1,10 +1,9 @@
 // Gemini's generateContent to and from the neutral conversation.
 
 import type { Codec } from '../../plugin/codec.ts';
-import { objectOf } from '../json-fields.ts';
-import { renderRefusal } from './error-body.ts';
+import { readError, renderRefusal } from './error-body.ts';
 import { parseRequest } from './parse-request.ts';
-import { GeminiReplyReader, readError } from './read-reply.ts';
+import { readReply } from './read-reply.ts';
 import { renderReply } from './render-reply.ts';
 import { renderRequest } from './render-request.ts';
 import { GeminiStreamReader } from './stream-reader.ts';
@@ -13,7 +12,7 @@ import { GeminiStreamWriter } from './stream-writer.ts';
 export const geminiCodec: Codec = {
   parseRequest,
   renderRequest,
-  readReply: (body, sink) => new GeminiReplyReader(sink).read(objectOf(body)),
+  readReply,
   openReader: (sink) => new GeminiStreamReader(sink),
   renderReply,
   openWriter: (context) => new GeminiStreamWriter(context),

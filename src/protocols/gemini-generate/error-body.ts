@@ -1,29 +1,47 @@
-// Errors of ours as Gemini's clients expect them: a status word of google.rpc beside the number, and what is ours in an
-// ErrorInfo. Source: google.rpc.Code, google.rpc.ErrorInfo.
+// Errors as Gemini's clients expect them: Google's status words, and details by which they decide on a retry. Source:
+// Google, "Errors" (AIP-193) and google.rpc.Code.
 
 import { errorTable } from '../../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
+import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
 import type { UpstreamErrorText } from '../../plugin/conversation-reply.ts';
 import type { RenderedError } from '../../plugin/protocol.ts';
+import { isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
 
-function word(status: number): string {
+/** Gemini's clients know no `x-should-retry`. They give up at once where they are told to wait this long. */
+const waitForMoneySeconds = 86_400;
+
+function statusWord(status: number): string {
   switch (status) {
+    case 400:
+    case 413:
+    case 415:
+    case 421:
+    case 422:
+      return 'INVALID_ARGUMENT';
     case 401:
       return 'UNAUTHENTICATED';
     case 402:
     case 403:
-    case 428:
     case 451:
       return 'PERMISSION_DENIED';
     case 404:
       return 'NOT_FOUND';
+    case 405:
+      return 'UNIMPLEMENTED';
     case 409:
       return 'ABORTED';
+    case 426:
+    case 428:
+    case 508:
+      return 'FAILED_PRECONDITION';
     case 429:
       return 'RESOURCE_EXHAUSTED';
     case 499:
       return 'CANCELLED';
+    case 502:
     case 503:
+    case 529:
       return 'UNAVAILABLE';
     case 504:
       return 'DEADLINE_EXCEEDED';
@@ -35,10 +53,47 @@ function word(status: number): string {
 /** `detail` stays out: it is for the log. */
 export function errorJson(code: ErrorCode, details: ErrorDetails, requestId: string): string {
   const { status } = errorTable[code];
-  const { message, field, clause, link } = details;
-  const metadata = { code, field, clause, link, requestId: requestId === '' ? undefined : requestId };
-  const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: code.toUpperCase(), metadata };
-  return JSON.stringify({ error: { code: status, message, status: word(status), details: [info] } });
+  return JSON.stringify({
+    error: {
+      code: status,
+      message: details.message,
+      status: statusWord(status),
+      details: detailsOf(code, details, requestId),
+    },
+  });
+}
+
+function detailsOf(code: ErrorCode, details: ErrorDetails, requestId: string): readonly JsonObject[] {
+  const { field, clause, link, message } = details;
+  const list: JsonObject[] = [
+    {
+      '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+      reason: code.toUpperCase(),
+      domain: 'tollgate',
+      metadata: { code, field, clause, link },
+    },
+  ];
+  if (requestId !== '') list.push({ '@type': 'type.googleapis.com/google.rpc.RequestInfo', requestId });
+  if (field !== undefined)
+    list.push({
+      '@type': 'type.googleapis.com/google.rpc.BadRequest',
+      fieldViolations: [{ field, description: message }],
+    });
+  if (link !== undefined)
+    list.push({
+      '@type': 'type.googleapis.com/google.rpc.Help',
+      links: [{ description: clause === undefined ? 'Read on' : `Clause ${clause}`, url: link }],
+    });
+  const seconds = waitOf(code, details);
+  if (seconds !== undefined)
+    list.push({ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${seconds}s` });
+  return list;
+}
+
+function waitOf(code: ErrorCode, { retryAfterSeconds }: ErrorDetails): number | undefined {
+  const { status, retry } = errorTable[code];
+  if (!retry) return status === 429 ? waitForMoneySeconds : undefined;
+  return retryAfterSeconds === undefined ? undefined : Math.max(0, Math.ceil(retryAfterSeconds));
 }
 
 export function renderError(code: ErrorCode, details: ErrorDetails, requestId: string): RenderedError {
@@ -52,7 +107,43 @@ export function renderError(code: ErrorCode, details: ErrorDetails, requestId: s
   return { status, headers, body: errorJson(code, details, requestId) };
 }
 
-export const renderRefusal = (status: number, { message, type }: UpstreamErrorText): string =>
-  JSON.stringify({
-    error: { code: status, message, status: type !== undefined && /^[A-Z_]+$/.test(type) ? type : word(status) },
+export const errorEvent = (code: ErrorCode, details: ErrorDetails, requestId: string): string =>
+  `data: ${errorJson(code, details, requestId)}\n\n`;
+
+/** The words of an upstream of another protocol. */
+export function renderRefusal(status: number, { message, type, code, param }: UpstreamErrorText): string {
+  const metadata = { type, code, field: param };
+  const said = Object.values(metadata).some((each) => each !== undefined);
+  const info = {
+    '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+    reason: 'UPSTREAM_REFUSED',
+    domain: 'tollgate',
+    metadata,
+  };
+  return JSON.stringify({
+    error: { code: status, message, status: statusWord(status), details: said ? [info] : [] },
   });
+}
+
+export function errorWords(value: JsonValue | undefined): UpstreamErrorText {
+  if (typeof value === 'string') return { message: value };
+  const error = objectOf(value);
+  const code = numberOf(error['code']);
+  const violation = listOf(error['details'])
+    .flatMap((detail) => listOf(objectOf(detail)['fieldViolations']))
+    .find(isObject);
+  return {
+    message: stringOf(error['message']) ?? 'The upstream gave no reason.',
+    type: stringOf(error['status']),
+    code: code === undefined ? stringOf(error['code']) : String(code),
+    param: stringOf(violation?.['field']),
+  };
+}
+
+/** The words of an error body, which is a list of one where a stream was asked for. */
+export function readError(body: JsonValue): UpstreamErrorText | undefined {
+  const [first] = Array.isArray(body) ? body : [body];
+  const error = objectOf(first)['error'];
+  if (typeof error === 'string' && error !== '') return { message: error };
+  return isObject(error) && stringOf(error['message']) !== undefined ? errorWords(error) : undefined;
+}

@@ -1,35 +1,33 @@
 // Gemini's generateContent and streamGenerateContent: `POST /v1beta/models/{model}:{verb}`.
 
 import { textBetween } from '../../core/byte-text.ts';
+import type { JsonObject } from '../../plugin/conversation.ts';
 import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { asJsonArray } from '../json-array-tap.ts';
-import { isObject, parsedJson } from '../json-fields.ts';
+import { isList, objectOf, parsedJson } from '../json-fields.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
 import { geminiCodec } from './codec.ts';
+import { laterUsage, producedIn } from './content-scan.ts';
 import { renderError } from './error-body.ts';
 import { readRequest } from './read-request.ts';
-import { GeminiTap, producedBytes } from './tap.ts';
+import { GeminiTap } from './tap.ts';
 
-const unreadable: ReplyReading = {
-  usage: undefined,
-  usageText: undefined,
-  contentBytes: 0,
-  contentEvents: 0,
-  failed: false,
-};
-
+/** One reply, or the list that a stream without `alt=sse` is. */
 function readReply(body: Uint8Array): ReplyReading {
-  const reply = parsedJson(textBetween(body, 0, body.length));
-  if (!isObject(reply)) return unreadable;
-  const usage = isObject(reply['usageMetadata']) ? reply['usageMetadata'] : undefined;
-  const contentBytes = producedBytes(reply);
-  return {
-    usage,
-    usageText: usage === undefined ? undefined : usageTextOf(usage),
-    contentBytes,
-    contentEvents: contentBytes > 0 ? 1 : 0,
-    failed: isObject(reply['error']) && reply['candidates'] === undefined,
-  };
+  const parsed = parsedJson(textBetween(body, 0, body.length)) ?? null;
+  let usage: JsonObject | undefined;
+  let contentBytes = 0;
+  let contentEvents = 0;
+  let error = false;
+  for (const each of isList(parsed) ? parsed : [parsed]) {
+    const produced = producedIn(objectOf(each));
+    usage = laterUsage(usage, produced.usage);
+    contentBytes += produced.bytes;
+    contentEvents += produced.candidates;
+    error ||= produced.error;
+  }
+  const usageText = usage === undefined ? undefined : usageTextOf(usage);
+  return { usage, usageText, contentBytes, contentEvents, failed: error && contentEvents === 0 };
 }
 
 export const geminiGenerate: Protocol = {

@@ -1,5 +1,4 @@
-// A request of Gemini's generateContent, read into the neutral conversation. Clients spell members in camelCase and in
-// snake_case: both are read. Source: Gemini API reference, "Generating content".
+// A Gemini request, read into the neutral conversation.
 
 import { invalid } from '../../core/json-scan.ts';
 import type {
@@ -7,176 +6,220 @@ import type {
   JsonObject,
   JsonValue,
   OutputForm,
-  SystemTurn,
   ThinkingSettings,
   Tool,
   ToolChoice,
+  Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
 import type { RequestLine } from '../../plugin/protocol.ts';
 import { booleanOf, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { isEmpty } from '../openai-chat/parse-request.ts';
-import { parseContents } from './parse-contents.ts';
-import { camelCased } from './spelling.ts';
+import { jsonSchemaOf } from './json-schema.ts';
+import { ContentsReader, systemParts } from './parse-contents.ts';
+import { camelOf, isNothing, joined, manyOf, memberOf } from './spelling.ts';
 
-const mapped: ReadonlySet<string> = new Set([
+const configPath = 'generationConfig';
+
+const mappedFields: ReadonlySet<string> = new Set([
   'model',
   'contents',
   'systemInstruction',
+  'generationConfig',
   'tools',
   'toolConfig',
-  'generationConfig',
+  'serviceTier',
+  'store',
 ]);
-
-/** Without these the answer would be another one. */
-const meaningful: ReadonlySet<string> = new Set(['cachedContent', 'speechConfig', 'imageConfig', 'mediaResolution']);
-
 const mappedConfig: ReadonlySet<string> = new Set([
-  'stopSequences',
-  'responseMimeType',
-  'responseSchema',
-  'responseJsonSchema',
-  'candidateCount',
-  'maxOutputTokens',
   'temperature',
   'topP',
   'topK',
-  'seed',
-  'presencePenalty',
-  'frequencyPenalty',
+  'candidateCount',
+  'maxOutputTokens',
+  'stopSequences',
   'responseLogprobs',
   'logprobs',
-  'thinkingConfig',
+  'presencePenalty',
+  'frequencyPenalty',
+  'seed',
+  'responseMimeType',
+  'responseSchema',
+  'responseJsonSchema',
+  '_responseJsonSchema',
   'responseModalities',
+  'thinkingConfig',
+]);
+const mappedThinking: ReadonlySet<string> = new Set(['includeThoughts', 'thinkingBudget', 'thinkingLevel']);
+const mappedCalling: ReadonlySet<string> = new Set(['mode', 'allowedFunctionNames']);
+const mappedDeclaration: ReadonlySet<string> = new Set(['name', 'description', 'parameters', 'parametersJsonSchema']);
+
+/** Without these the answer would be another one. */
+const meaningful: ReadonlySet<string> = new Set([
+  'cachedContent',
+  'continuationToken',
+  'modelArmorConfig',
+  'generationConfig.speechConfig',
+  'generationConfig.imageConfig',
+  'generationConfig.audioTranscriptionConfig',
+  'generationConfig.translationConfig',
+  'generationConfig.responseFormat',
+  'generationConfig.routingConfig',
+  'generationConfig.modelSelectionConfig',
 ]);
 
+function noteOthers(object: JsonObject, known: ReadonlySet<string>, path: string, unmapped: Unmapped[]): void {
+  for (const [key, value] of Object.entries(object)) {
+    const name = camelOf(key);
+    if (known.has(name) || isNothing(value)) continue;
+    const own = joined(path, name);
+    unmapped.push({ path: own, weight: meaningful.has(own) ? 'meaning' : 'hint' });
+  }
+}
+
 export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
-  const fields = camelCased(objectOf(body), '');
+  const fields = objectOf(body);
   const unmapped: Unmapped[] = [];
-  noteRest(fields, mapped, '', unmapped);
-  const config = camelCased(objectOf(fields['generationConfig']), 'generationConfig');
-  noteRest(config, mappedConfig, 'generationConfig.', unmapped);
-  const stop = listOf(config['stopSequences']).flatMap((each) => stringOf(each) ?? []);
-  const modalities = listOf(config['responseModalities']).flatMap((each) => stringOf(each)?.toLowerCase() ?? []);
+  noteOthers(fields, mappedFields, '', unmapped);
+  const config = objectOf(memberOf(fields, configPath, ''));
+  noteOthers(config, mappedConfig, configPath, unmapped);
+  const setting = (name: string) => memberOf(config, name, configPath);
+  const system = systemParts(memberOf(fields, 'systemInstruction', ''));
+  const first: readonly Turn[] = system.length === 0 ? [] : [{ role: 'system', authority: 'system', parts: system }];
+  const turns = [...first, ...new ContentsReader(unmapped).read(memberOf(fields, 'contents', ''))];
+  const tools = manyOf(memberOf(fields, 'tools', '')).flatMap((tool, index) =>
+    parseTool(objectOf(tool), `tools[${index}]`, unmapped),
+  );
+  const stop = listOf(setting('stopSequences')).flatMap((each) => stringOf(each) ?? []);
+  const modalities = listOf(setting('responseModalities')).flatMap((each) => stringOf(each)?.toLowerCase() ?? []);
+  const logprobs = booleanOf(setting('responseLogprobs')) === true ? (numberOf(setting('logprobs')) ?? 0) : undefined;
   return {
     model: line.model ?? stringOf(fields['model']) ?? '',
     stream: line.stream === true,
-    turns: [...systemTurns(fields['systemInstruction']), ...parseContents(fields['contents'])],
-    tools: listOf(fields['tools']).flatMap(parseTools),
-    toolChoice: parseToolConfig(objectOf(fields['toolConfig'])),
-    outputLimit: numberOf(config['maxOutputTokens']),
-    choices: numberOf(config['candidateCount']),
-    temperature: numberOf(config['temperature']),
-    topP: numberOf(config['topP']),
-    topK: numberOf(config['topK']),
-    seed: numberOf(config['seed']),
-    presencePenalty: numberOf(config['presencePenalty']),
-    frequencyPenalty: numberOf(config['frequencyPenalty']),
+    turns,
+    tools,
+    toolChoice: parseToolChoice(objectOf(memberOf(fields, 'toolConfig', '')), unmapped),
+    outputLimit: numberOf(setting('maxOutputTokens')),
+    choices: numberOf(setting('candidateCount')),
+    temperature: numberOf(setting('temperature')),
+    topP: numberOf(setting('topP')),
+    topK: numberOf(setting('topK')),
+    seed: numberOf(setting('seed')),
+    presencePenalty: numberOf(setting('presencePenalty')),
+    frequencyPenalty: numberOf(setting('frequencyPenalty')),
     stop: stop.length === 0 ? undefined : stop,
-    outputForm: parseOutputForm(config),
-    thinking: parseThinking(objectOf(config['thinkingConfig'])),
-    logprobs: booleanOf(config['responseLogprobs']) === true ? (numberOf(config['logprobs']) ?? 0) : undefined,
+    outputForm: parseOutputForm(config, unmapped),
+    thinking: parseThinking(setting('thinkingConfig'), unmapped),
+    logprobs,
+    serviceTier: tierOf(stringOf(memberOf(fields, 'serviceTier', ''))),
+    store: booleanOf(fields['store']),
     modalities: modalities.length === 0 ? undefined : modalities,
     unmapped,
   };
 }
 
-function noteRest(fields: JsonObject, known: ReadonlySet<string>, path: string, unmapped: Unmapped[]): void {
-  for (const [name, value] of Object.entries(fields)) {
-    if (known.has(name) || value === null || value === undefined || isEmpty(value)) continue;
-    unmapped.push({ path: `${path}${name}`, weight: meaningful.has(name) ? 'meaning' : 'hint' });
-  }
+function tierOf(word: string | undefined): string | undefined {
+  const tier = word?.toLowerCase().replace(/^service_tier_/, '');
+  if (tier === 'standard') return 'default';
+  return tier === 'unspecified' ? undefined : tier;
 }
 
-function systemTurns(value: JsonValue | undefined): readonly SystemTurn[] {
-  if (value === undefined || value === null) return [];
-  const texts =
-    typeof value === 'string'
-      ? [value]
-      : listOf(objectOf(value)['parts']).flatMap((part) => stringOf(objectOf(part)['text']) ?? []);
-  const parts = texts.filter((text) => text !== '').map((text) => ({ kind: 'text', text }) as const);
-  return parts.length === 0 ? [] : [{ role: 'system', authority: 'system', parts }];
-}
-
-function parseTools(value: JsonValue, index: number): readonly Tool[] {
-  const tool = camelCased(objectOf(value), `tools[${index}]`);
-  return Object.entries(tool).flatMap(([type, inner]): readonly Tool[] => {
-    if (inner === null || inner === undefined) return [];
-    if (type !== 'functionDeclarations') {
-      return [{ kind: 'native', protocol: 'gemini-generate', type, value: { [type]: inner } }];
-    }
-    return listOf(inner).map((each, at) => declared(each, `tools[${index}].functionDeclarations[${at}]`));
+function parseTool(tool: JsonObject, path: string, unmapped: Unmapped[]): readonly Tool[] {
+  const declarations = manyOf(memberOf(tool, 'functionDeclarations', path)).map((each, index) =>
+    parseFunction(objectOf(each), `${path}.functionDeclarations[${index}]`, unmapped),
+  );
+  const others = Object.entries(tool).flatMap(([key, value]): Tool[] => {
+    const type = camelOf(key);
+    if (type === 'functionDeclarations' || value === null || value === undefined) return [];
+    return [{ kind: 'native', protocol: 'gemini-generate', type, value: { [key]: value } }];
   });
+  return [...declarations, ...others];
 }
 
-function declared(value: JsonValue, path: string): Tool {
-  const fields = camelCased(objectOf(value), path);
+function parseFunction(fields: JsonObject, path: string, unmapped: Unmapped[]): Tool {
   const name = stringOf(fields['name']);
   if (name === undefined || name === '') throw invalid(`${path}.name`, 'is missing; name the function');
-  const schema = fields['parametersJsonSchema'];
-  const older = fields['parameters'];
+  noteOthers(fields, mappedDeclaration, path, unmapped);
+  const google = memberOf(fields, 'parameters', path);
+  const json = memberOf(fields, 'parametersJsonSchema', path);
+  if (google !== undefined && json !== undefined)
+    throw invalid(`${path}.parameters`, 'is also sent as parametersJsonSchema; send one of the two');
+  const schema = json ?? google;
   return {
     kind: 'function',
     name,
     description: stringOf(fields['description']),
-    parameters: isObject(schema) ? schema : isObject(older) ? jsonSchemaOf(older) : undefined,
+    parameters: isObject(schema) ? jsonSchemaOf(schema, json === undefined) : undefined,
   };
 }
 
-/** Gemini's older schemas are JSON Schema with types in capitals and `nullable`. */
-export function jsonSchemaOf(schema: JsonObject): JsonObject {
-  const written: Record<string, JsonValue | undefined> = {};
-  for (const [name, value] of Object.entries(schema)) {
-    if (name === 'type' && typeof value === 'string') {
-      const type = value.toLowerCase();
-      written['type'] = schema['nullable'] === true ? [type, 'null'] : type;
-    } else if (name === 'nullable' || name === 'propertyOrdering') continue;
-    else if ((name === 'properties' || name === '$defs') && isObject(value)) {
-      written[name] = Object.fromEntries(
-        Object.entries(value).map(([key, inner]) => [key, isObject(inner) ? jsonSchemaOf(inner) : inner]),
-      );
-    } else if (name === 'items' && isObject(value)) written[name] = jsonSchemaOf(value);
-    else if (name === 'anyOf')
-      written[name] = listOf(value).map((inner) => (isObject(inner) ? jsonSchemaOf(inner) : inner));
-    else written[name] = value;
-  }
-  return written;
-}
-
-function parseToolConfig(config: JsonObject): ToolChoice | undefined {
-  const calling = camelCased(objectOf(camelCased(config, 'toolConfig')['functionCallingConfig']), 'toolConfig');
-  const names = listOf(calling['allowedFunctionNames']).flatMap((each) => stringOf(each) ?? []);
-  const [only] = names;
-  switch (calling['mode']) {
+function parseToolChoice(config: JsonObject, unmapped: Unmapped[]): ToolChoice | undefined {
+  const path = 'toolConfig.functionCallingConfig';
+  noteOthers(config, new Set(['functionCallingConfig']), 'toolConfig', unmapped);
+  const calling = memberOf(config, 'functionCallingConfig', 'toolConfig');
+  if (!isObject(calling)) return undefined;
+  noteOthers(calling, mappedCalling, path, unmapped);
+  const names = listOf(memberOf(calling, 'allowedFunctionNames', path)).flatMap((each) => stringOf(each) ?? []);
+  const [only, ...more] = names;
+  const mode = stringOf(calling['mode'])?.toUpperCase();
+  switch (mode) {
+    case undefined:
+    case '':
+    case 'MODE_UNSPECIFIED':
+      return undefined;
+    case 'AUTO':
+      return { kind: 'auto' };
     case 'NONE':
       return { kind: 'none' };
     case 'ANY':
-      if (names.length === 1 && only !== undefined) return { kind: 'tool', name: only };
-      return names.length > 0 ? { kind: 'allowed', mode: 'required', names } : { kind: 'required' };
-    case 'AUTO':
+      if (only === undefined) return { kind: 'required' };
+      return more.length === 0 ? { kind: 'tool', name: only } : { kind: 'allowed', mode: 'required', names };
     case 'VALIDATED':
-      return names.length > 0 ? { kind: 'allowed', mode: 'auto', names } : { kind: 'auto' };
+      if (only !== undefined) return { kind: 'allowed', mode: 'auto', names };
+      unmapped.push({ path: `${path}.mode`, weight: 'hint' });
+      return { kind: 'auto' };
     default:
-      return undefined;
+      throw invalid(`${path}.mode`, 'must be AUTO, ANY, NONE or VALIDATED');
   }
 }
 
-function parseOutputForm(config: JsonObject): OutputForm | undefined {
-  const schema = config['responseJsonSchema'];
-  const older = config['responseSchema'];
-  if (isObject(schema)) return { kind: 'schema', schema };
-  if (isObject(older)) return { kind: 'schema', schema: jsonSchemaOf(older) };
-  return config['responseMimeType'] === 'application/json' ? { kind: 'json' } : undefined;
+function parseOutputForm(config: JsonObject, unmapped: Unmapped[]): OutputForm | undefined {
+  const google = memberOf(config, 'responseSchema', configPath);
+  const json = memberOf(config, 'responseJsonSchema', configPath) ?? config['_responseJsonSchema'] ?? undefined;
+  if (google !== undefined && json !== undefined)
+    throw invalid(`${configPath}.responseSchema`, 'is also sent as responseJsonSchema; send one of the two');
+  const type = stringOf(memberOf(config, 'responseMimeType', configPath));
+  if (type !== undefined && type !== '' && type !== 'application/json' && type !== 'text/plain')
+    unmapped.push({ path: `${configPath}.responseMimeType`, weight: 'meaning' });
+  const schema = json ?? google;
+  if (isObject(schema)) return { kind: 'schema', schema: jsonSchemaOf(schema, json === undefined) };
+  if (type === 'application/json') return { kind: 'json' };
+  return type === 'text/plain' ? { kind: 'text' } : undefined;
 }
 
-function parseThinking(value: JsonObject): ThinkingSettings | undefined {
-  const config = camelCased(value, 'generationConfig.thinkingConfig');
-  const budget = numberOf(config['thinkingBudget']);
-  const level = stringOf(config['thinkingLevel'])?.toLowerCase();
-  const shown = booleanOf(config['includeThoughts']);
-  if (budget === 0) return { mode: 'off' };
-  const effort = level === 'minimal' || level === 'low' || level === 'medium' || level === 'high' ? level : undefined;
-  if (budget === -1) return { mode: 'adaptive', shown };
+function parseThinking(value: JsonValue | undefined, unmapped: Unmapped[]): ThinkingSettings | undefined {
+  if (!isObject(value) || isNothing(value)) return undefined;
+  const path = `${configPath}.thinkingConfig`;
+  noteOthers(value, mappedThinking, path, unmapped);
+  const shown = booleanOf(memberOf(value, 'includeThoughts', path));
+  const budget = numberOf(memberOf(value, 'thinkingBudget', path));
+  const effort = effortOfLevel(stringOf(memberOf(value, 'thinkingLevel', path)));
+  if (budget === 0) return { mode: 'off', shown };
+  if (budget === -1) return { mode: 'adaptive', shown, effort };
   if (budget === undefined && effort === undefined) return shown === undefined ? undefined : { shown };
-  return { mode: 'on', budgetTokens: budget, effort, shown };
+  return { mode: 'on', effort, budgetTokens: budget, shown };
+}
+
+function effortOfLevel(level: string | undefined): ThinkingSettings['effort'] {
+  switch (level?.toUpperCase()) {
+    case 'MINIMAL':
+      return 'minimal';
+    case 'LOW':
+      return 'low';
+    case 'MEDIUM':
+      return 'medium';
+    case 'HIGH':
+      return 'high';
+    default:
+      return undefined;
+  }
 }

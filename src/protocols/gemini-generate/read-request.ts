@@ -1,93 +1,126 @@
-// What the gateway must know of a request of Gemini's, from its bytes. The model and whether it streams stand in the
-// path.
+// What the pipeline needs of a Gemini request: the path has said the model and whether to stream, the body says the
+// rest.
 
 import { bounds } from '../../core/bounds.ts';
+import { JsonCursor } from '../../core/json-cursor.ts';
 import { fieldSet, invalid, isNull, readInteger, scanBody, scanObject } from '../../core/json-scan.ts';
+import type { FieldSpans } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
-import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { hasEscaped, templateTokensMax } from '../input-bound.ts';
 
-/** Both spellings, of which a request uses one. */
-const fields = fieldSet(
-  'contents',
-  'systemInstruction',
-  'system_instruction',
+// The last spelling of each is known to no vendor: where it stands, a lenient one may read it all the same.
+const bodyFields = fieldSet(
+  'model',
   'tools',
   'cachedContent',
   'cached_content',
+  'cachedcontent',
   'generationConfig',
   'generation_config',
+  'generationconfig',
 );
-const configFields = fieldSet('maxOutputTokens', 'max_output_tokens', 'candidateCount', 'candidate_count');
+const configFields = fieldSet(
+  'candidateCount',
+  'candidate_count',
+  'candidatecount',
+  'maxOutputTokens',
+  'max_output_tokens',
+  'maxoutputtokens',
+);
+const toolFields = fieldSet('functionDeclarations', 'function_declarations');
 
 const tokensMax = 2 ** 31 - 1;
+/** Choices of one request; no vendor serves more. */
 const choicesMax = 128;
-/** Pictures and files are named in camelCase, which the shared look for references does not know. */
-const media = ['inlineData"', 'inline_data"', 'fileData"', 'file_data"'].map((name) => Buffer.from(name));
+
+/** Members that stand for content that is not text: their quotes would be escaped inside one. */
+const outside = ['inlineData"', 'inline_data"', 'fileData"', 'file_data"', 'fileUri"', 'file_uri"'].map((text) =>
+  Buffer.from(text),
+);
+const { indexOf } = Buffer.prototype;
+const cursor = new JsonCursor({ depth: bounds.requestDepth, keys: bounds.requestKeys });
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
-  const { model = '' } = line;
-  if (model === '') throw invalid('model', 'is missing; name it in the path');
+  const { spans } = scanBody(body, bodyFields);
+  const { model } = line;
+  if (model === undefined || model === '') throw invalid('model', 'is missing; name the model in the path');
   if (model.length > bounds.modelNameLength)
-    throw invalid('model', `is longer than ${bounds.modelNameLength} characters`);
-  const { spans } = scanBody(body, fields);
-  const either = <F extends Parameters<typeof spans.get>[0]>(camel: F, snake: F): Span | undefined => {
-    const [one, other] = [spans.get(camel), spans.get(snake)];
-    if (one !== undefined && other !== undefined) {
-      throw invalid(snake, `is there twice, as ${snake} and as ${camel}; send one of them`);
-    }
-    return one ?? other;
-  };
-  const config = either('generationConfig', 'generation_config');
-  const cached = either('cachedContent', 'cached_content');
-  const system = either('systemInstruction', 'system_instruction');
-  const limits = config === undefined || isNull(body, config) ? {} : limitsIn(body, config);
-  const contents = spans.get('contents');
-  const tools = spans.get('tools');
-  const outside =
-    (cached !== undefined && !isNull(body, cached)) ||
-    [contents, system].some((span) => span !== undefined && holdsMedia(body, span)) ||
-    (tools !== undefined && hasServerTool(body, tools));
-  return {
+    throw invalid('model', `must have at most ${bounds.modelNameLength} characters`);
+  const config = oneOf(body, spans, 'generationConfig', 'generation_config', 'generationconfig');
+  const limits = config === undefined ? undefined : scanObject(body, config, configFields, 'generationConfig').spans;
+  const facts = {
     model,
-    modelSpan: undefined,
+    // The path's name counts. Where the body has one, too, it must say the same to the upstream.
+    modelSpan: spans.get('model'),
     stream: line.stream === true,
-    framing: line.framing,
-    outputLimit: limits.output,
-    choices: limits.choices ?? 1,
-    inputBound: outside ? undefined : body.length + templateTokensMax,
+    outputLimit: limits && readInteger(body, limitOf(body, limits), 'generationConfig.maxOutputTokens', 1, tokensMax),
+    choices:
+      (limits && readInteger(body, choicesOf(body, limits), 'generationConfig.candidateCount', 1, choicesMax)) ?? 1,
+    inputBound: refersOutside(body, spans) ? undefined : body.length + templateTokensMax,
     wantsUsage: true,
     forceUsage: undefined,
   };
+  return line.framing === 'sse' ? facts : { ...facts, framing: line.framing };
 }
 
-function limitsIn(body: Uint8Array, config: Span): { output?: number | undefined; choices?: number | undefined } {
-  const { spans } = scanObject(body, config, configFields, 'generationConfig');
-  const read = (
-    camel: 'maxOutputTokens' | 'candidateCount',
-    snake: 'max_output_tokens' | 'candidate_count',
-    max: number,
-  ) => {
-    const [one, other] = [spans.get(camel), spans.get(snake)];
-    if (one !== undefined && other !== undefined) {
-      throw invalid(`generationConfig.${snake}`, `is there twice, as ${snake} and as ${camel}; send one of them`);
-    }
-    return readInteger(body, one ?? other, `generationConfig.${camel}`, 1, max);
-  };
-  return {
-    output: read('maxOutputTokens', 'max_output_tokens', tokensMax),
-    choices: read('candidateCount', 'candidate_count', choicesMax),
-  };
+const limitOf = (body: Uint8Array, spans: FieldSpans<(typeof configFields.names)[number]>) =>
+  oneOf(body, spans, 'maxOutputTokens', 'max_output_tokens', 'maxoutputtokens', 'generationConfig');
+
+const choicesOf = (body: Uint8Array, spans: FieldSpans<(typeof configFields.names)[number]>) =>
+  oneOf(body, spans, 'candidateCount', 'candidate_count', 'candidatecount', 'generationConfig');
+
+/** A field in either spelling, not in both; `null` is as good as absent. */
+function oneOf<F extends string>(
+  body: Uint8Array,
+  spans: FieldSpans<F>,
+  camel: F,
+  snake: F,
+  folded: F,
+  path?: string,
+): Span | undefined {
+  const shown = path === undefined ? camel : `${path}.${camel}`;
+  if (spans.get(folded) !== undefined)
+    throw invalid(shown, 'is written in another letter case; field names are case-sensitive');
+  const first = spans.get(camel);
+  const second = spans.get(snake);
+  if (first !== undefined && second !== undefined)
+    throw invalid(shown, `is also sent as ${snake}; send one of the two`);
+  const span = first ?? second;
+  return span === undefined || isNull(body, span) ? undefined : span;
 }
 
-function holdsMedia(body: Uint8Array, span: Span): boolean {
-  const bytes = Buffer.from(body.buffer, body.byteOffset + span.start, span.end - span.start);
-  return media.some((name) => bytes.includes(name)) || refersOutside(body, span, '[');
+function refersOutside(body: Uint8Array, spans: FieldSpans<(typeof bodyFields.names)[number]>): boolean {
+  if (oneOf(body, spans, 'cachedContent', 'cached_content', 'cachedcontent') !== undefined) return true;
+  const tools = spans.get('tools');
+  if (tools !== undefined && bringsText(body, tools)) return true;
+  for (const name of outside) if (indexOf.call(body, name) >= 0) return true;
+  return hasEscaped(body, { start: 0, end: body.length }, 0x34);
 }
 
-/** `googleSearch`, `urlContext` and the like put what they find into the prompt. */
-function hasServerTool(body: Uint8Array, span: Span): boolean {
-  const text = Buffer.from(body.buffer, body.byteOffset + span.start, span.end - span.start).toString('latin1');
-  return /"(?:google_?[sS]earch\w*|url_?[cC]ontext|code_?[eE]xecution|file_?[sS]earch|google_?[mM]aps|computer_?[uU]se|retrieval|mcp_?[sS]ervers)"\s*:/.test(
-    text,
-  );
+/** A search, an address that is read, code that is run: what such tools find is billed as input. */
+function bringsText(body: Uint8Array, tools: Span): boolean {
+  if (isNull(body, tools)) return false;
+  for (const [index, tool] of elementsOf(body, tools).entries()) {
+    const { spans, keys } = scanObject(body, tool, toolFields, `tools[${index}]`);
+    const declares =
+      spans.get('functionDeclarations') !== undefined || spans.get('function_declarations') !== undefined;
+    if (keys > (declares ? 1 : 0)) return true;
+  }
+  return false;
+}
+
+/** The values of a list; Google reads a lone object as a list of one. */
+function elementsOf(body: Uint8Array, list: Span): readonly Span[] {
+  if (body[list.start] === 0x7b) return [list];
+  if (body[list.start] !== 0x5b) throw invalid('tools', 'must be a list of tools');
+  const elements: Span[] = [];
+  cursor.reset(body, list.start + 1, list.end);
+  while (cursor.next() !== 0x5d) {
+    const start = cursor.position;
+    if (!cursor.value()) break;
+    elements.push({ start, end: cursor.position });
+    if (cursor.next() !== 0x2c) break;
+    cursor.position++;
+  }
+  return elements;
 }

@@ -1,183 +1,253 @@
-// Turns as Gemini's contents. Results name the function that was called, which is found by the call's id.
+// Turns as Gemini's contents. Results of tools are a content of their own, right behind the calls; a call needs the
+// signature of the thinking before it, or the word by which Google does without.
 
-import type { Carriage } from '../../plugin/codec.ts';
+import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type {
   AssistantTurn,
   InputPart,
   JsonObject,
   JsonValue,
   MediaPart,
+  OutputPart,
+  ToolCallPart,
   ToolResultPart,
   Turn,
+  UserTurn,
 } from '../../plugin/conversation.ts';
-import { objectOf, parsedJson } from '../json-fields.ts';
-import { noSignature } from './parse-contents.ts';
-
-const own = 'gemini-generate';
+import { isObject, parsedJson } from '../json-fields.ts';
+import { typeByName } from './parse-contents.ts';
+import { noSignature, signedPart } from './reply-words.ts';
 
 interface Content {
   readonly role: 'user' | 'model';
   readonly parts: JsonValue[];
+  /** Nothing but results of tools. */
+  readonly results: boolean;
 }
 
-export function renderContents(turns: readonly Turn[], carriage: Carriage): readonly JsonValue[] {
-  const names = new Map<string, string>();
-  const contents: Content[] = [];
-  for (const turn of turns) {
-    if (turn.role === 'system') continue;
-    if (turn.name !== undefined) carriage.lost('name');
-    const parts = turn.role === 'user' ? userParts(turn.parts, names, carriage) : modelParts(turn, names, carriage);
-    if (parts.length === 0) continue;
-    const role = turn.role === 'user' ? 'user' : 'model';
-    const last = contents.at(-1);
-    if (last?.role === role) last.parts.push(...parts);
-    else contents.push({ role, parts });
+export interface RenderedTurns {
+  readonly systemInstruction: JsonObject | undefined;
+  readonly contents: readonly JsonValue[];
+}
+
+export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): RenderedTurns {
+  const writer = new ContentsWriter(dialect, carriage);
+  const system = systemTexts(turns, carriage);
+  const current = currentTurnStart(turns);
+  for (const [index, turn] of turns.entries()) {
+    if (turn.role === 'user') writer.user(turn);
+    else if (turn.role === 'assistant') writer.assistant(turn, index >= current);
   }
-  return contents.map(({ role, parts }) => ({ role, parts }));
-}
-
-function userParts(
-  parts: readonly (InputPart | ToolResultPart)[],
-  names: ReadonlyMap<string, string>,
-  carriage: Carriage,
-): JsonValue[] {
-  return parts.flatMap((part) =>
-    part.kind === 'tool-result' ? [resultPart(part, names, carriage)] : inputParts(part, carriage),
-  );
-}
-
-function resultPart(part: ToolResultPart, names: ReadonlyMap<string, string>, carriage: Carriage): JsonValue {
-  if (part.cache !== undefined) carriage.lost('cache-control');
-  const name = names.get(part.callId) ?? part.name;
-  if (name === undefined) carriage.refuse('messages', 'has a result whose call is not among the messages before it.');
-  const texts = part.parts.flatMap((each) => (each.kind === 'text' ? [each.text] : []));
-  const media = part.parts.flatMap((each) => (each.kind === 'text' ? [] : inputParts(each, carriage)));
-  const text = texts.join('\n');
-  const response = part.json ?? (part.failed === true ? { error: text } : { output: text });
+  writer.endStep();
+  const contents = writer.contents.map(({ role, parts }) => ({ role, parts }));
   return {
-    functionResponse: { id: part.callId, name, response, ...(media.length > 0 ? { parts: media } : {}) },
+    systemInstruction: system.length === 0 ? undefined : { parts: system.map((text) => ({ text })) },
+    // Without any the request is refused, though the instruction alone may say all.
+    contents: contents.length === 0 ? [{ role: 'user', parts: [{ text: '' }] }] : contents,
   };
 }
 
-function inputParts(part: InputPart, carriage: Carriage): JsonValue[] {
-  switch (part.kind) {
-    case 'text':
-      if (part.cache !== undefined) carriage.lost('cache-control');
-      return part.text === '' ? [] : [{ text: part.text }];
-    case 'native':
-      if (part.protocol === own) return [part.value];
-      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
-    case 'image':
-    case 'audio':
-    case 'video':
-    case 'document':
-      if (part.cache !== undefined) carriage.lost('cache-control');
-      if (part.detail !== undefined && part.detail !== 'auto') carriage.lost('detail');
-      return mediaParts(part, carriage);
-  }
-}
-
-/** By the name's end, for addresses whose type nobody states. */
-const types: Readonly<Record<string, string>> = {
-  png: 'image/png',
-  jpg: 'image/jpeg',
-  jpeg: 'image/jpeg',
-  webp: 'image/webp',
-  gif: 'image/gif',
-  heic: 'image/heic',
-  pdf: 'application/pdf',
-  txt: 'text/plain',
-  mp3: 'audio/mpeg',
-  wav: 'audio/wav',
-  mp4: 'video/mp4',
-};
-const usual = { image: 'image/jpeg', audio: 'audio/mpeg', video: 'video/mp4', document: 'application/pdf' } as const;
-
-function typeOfUrl(url: string, kind: MediaPart['kind']): string {
-  const ending = /\.([a-z0-9]{2,4})(?:[?#]|$)/i.exec(url)?.[1]?.toLowerCase() ?? '';
-  return (Object.hasOwn(types, ending) ? types[ending] : undefined) ?? usual[kind];
-}
-
-function mediaParts(part: MediaPart, carriage: Carriage): JsonValue[] {
-  const { source, kind } = part;
-  switch (source.from) {
-    case 'base64':
-      return [{ inlineData: { mimeType: source.mediaType, data: source.data } }];
-    case 'text': {
-      const title = part.title ?? part.fileName;
-      return [{ text: title === undefined ? source.text : `${title}\n\n${source.text}` }];
+function systemTexts(turns: readonly Turn[], carriage: Carriage): readonly string[] {
+  const authorities = new Set<string>();
+  let begun = false;
+  const texts = turns.flatMap((turn) => {
+    if (turn.role !== 'system') {
+      begun = true;
+      return [];
     }
-    case 'url':
-      return [{ fileData: { mimeType: source.mediaType ?? typeOfUrl(source.url, kind), fileUri: source.url } }];
-    case 'stored':
-      if (source.protocol !== own)
-        return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
-      return [
-        { fileData: { ...(source.mediaType === undefined ? {} : { mimeType: source.mediaType }), fileUri: source.id } },
-      ];
-  }
+    if (begun) carriage.lost('system-position');
+    if (turn.parts.some(({ cache }) => cache !== undefined)) carriage.lost('cache-control');
+    authorities.add(turn.authority);
+    return turn.parts.map(({ text }) => text).filter((text) => text !== '');
+  });
+  if (authorities.size > 1) carriage.lost('developer-role');
+  return texts;
 }
 
-function modelParts(turn: AssistantTurn, names: Map<string, string>, carriage: Carriage): JsonValue[] {
-  const parts: JsonValue[] = [];
-  /** The last call, and the first one, as they stand in `parts`. */
-  let lastCall: Record<string, JsonValue | undefined> | undefined;
-  let signed = false;
-  let firstCall: Record<string, JsonValue | undefined> | undefined;
-  for (const part of turn.parts) {
+/** Behind the last that a person said. Signatures are asked for from there on. */
+function currentTurnStart(turns: readonly Turn[]): number {
+  return turns.findLastIndex(({ role, parts }) => role === 'user' && !parts.some(({ kind }) => kind === 'tool-result'));
+}
+
+/** A call as it stands in a content: its signature may come behind it. */
+type WrittenCall = { readonly functionCall: JsonObject; thoughtSignature: string | undefined };
+
+class ContentsWriter {
+  readonly contents: Content[] = [];
+  readonly #dialect: Dialect;
+  readonly #carriage: Carriage;
+  readonly #names = new Map<string, string>();
+  /** The first call of the step, where its signature will be looked for; and the last part, if it is a call. */
+  #first: WrittenCall | undefined;
+  #last: WrittenCall | undefined;
+
+  constructor(dialect: Dialect, carriage: Carriage) {
+    this.#dialect = dialect;
+    this.#carriage = carriage;
+  }
+
+  user(turn: UserTurn): void {
+    this.endStep();
+    if (turn.name !== undefined) this.#carriage.lost('name');
+    const results: JsonValue[] = [];
+    const parts: JsonValue[] = [];
+    for (const part of turn.parts) {
+      if (part.kind === 'tool-result') results.push(this.#result(part, parts));
+      else if (part.kind !== 'text' || part.text !== '') parts.push(...this.#input(part));
+      else if (turn.parts.length === 1) parts.push({ text: '' });
+    }
+    const last = this.contents.at(-1);
+    if (results.length > 0) {
+      // All results of parallel calls stand in one content.
+      if (last?.results === true) last.parts.push(...results);
+      else this.contents.push({ role: 'user', parts: results, results: true });
+    }
+    if (parts.length > 0) this.contents.push({ role: 'user', parts, results: false });
+  }
+
+  /** Turns that follow each other are one step: their calls are answered together. */
+  assistant(turn: AssistantTurn, current: boolean): void {
+    if (turn.name !== undefined) this.#carriage.lost('name');
+    const parts: JsonValue[] = [];
+    for (const part of turn.parts) {
+      if (part.kind === 'tool-call') {
+        const call = this.#call(part);
+        if (current) this.#first ??= call;
+        this.#last = call;
+        parts.push(call);
+      } else if (!this.#signs(part)) {
+        this.#last = undefined;
+        parts.push(...this.#output(part));
+      }
+    }
+    if (parts.length === 0) return;
+    const last = this.contents.at(-1);
+    if (last?.role === 'model') last.parts.push(...parts);
+    else this.contents.push({ role: 'model', parts, results: false });
+  }
+
+  /** The model's step is over: what has no signature by now has none. Only models that are told a level look for it. */
+  endStep(): void {
+    if (this.#dialect.thinking === 'level' && this.#first !== undefined) this.#first.thoughtSignature ??= noSignature;
+    this.#first = this.#last = undefined;
+  }
+
+  #call(part: ToolCallPart): WrittenCall {
+    const { id, name, signature } = part;
+    this.#names.set(id, name);
+    if (part.cache !== undefined) this.#carriage.lost('cache-control');
+    const own = signature?.protocol === 'gemini-generate' ? signature.value : undefined;
+    if (signature !== undefined && own === undefined) this.#carriage.lost('signature');
+    return { functionCall: { id, name, args: this.#arguments(part) }, thoughtSignature: own };
+  }
+
+  /**
+   * A thought without words right behind a call: clients of the other protocols have no other place for its signature.
+   */
+  #signs(part: OutputPart): boolean {
+    if (part.kind !== 'thinking' || part.text !== '' || part.signature?.protocol !== 'gemini-generate') return false;
+    if (this.#last === undefined || this.#last.thoughtSignature !== undefined) return false;
+    this.#last.thoughtSignature = part.signature.value;
+    return true;
+  }
+
+  /** What is no object was never run, or is the free text of a custom tool: it is shown as it is. */
+  #arguments(part: ToolCallPart): JsonObject {
+    const value = part.custom === true ? undefined : parsedJson(part.arguments);
+    if (isObject(value)) return value;
+    if (part.custom !== true) this.#carriage.lost('tool-arguments');
+    return { input: part.arguments };
+  }
+
+  #output(part: Exclude<OutputPart, ToolCallPart>): readonly JsonValue[] {
     switch (part.kind) {
       case 'text':
-        if (part.cache !== undefined) carriage.lost('cache-control');
-        if (part.citations !== undefined) carriage.lost('citations');
-        if (part.text !== '') parts.push({ text: part.text });
-        break;
-      case 'refusal':
-        if (part.text !== '') parts.push({ text: part.text });
-        break;
+        if (part.cache !== undefined) this.#carriage.lost('cache-control');
+        if (part.citations !== undefined) this.#carriage.lost('citations');
+        return part.text === '' ? [] : [{ text: part.text }];
       case 'thinking': {
-        const { signature } = part;
-        if (signature?.protocol !== own) {
-          carriage.lost('thinking-history');
-          break;
+        const { text, signature } = part;
+        if (signature?.protocol !== 'gemini-generate') {
+          this.#carriage.lost('thinking-history');
+          return [];
         }
-        // Another protocol's client had no place for a call's signature, and brought it in thinking of its own.
-        if (part.text === '' && lastCall !== undefined && lastCall['thoughtSignature'] === undefined) {
-          lastCall['thoughtSignature'] = signature.value;
-          signed = true;
-        } else parts.push({ text: part.text, thought: true, thoughtSignature: signature.value });
-        break;
+        return text === '' ? [signedPart(signature)] : [{ text, thought: true, thoughtSignature: signature.value }];
       }
-      case 'tool-call': {
-        names.set(part.id, part.name);
-        const call: Record<string, JsonValue | undefined> = {
-          functionCall: { id: part.id, name: part.name, args: argumentsOf(part.arguments, part.custom === true) },
-        };
-        const { signature } = part;
-        if (signature?.protocol === own) {
-          call['thoughtSignature'] = signature.value;
-          signed = true;
-        } else if (signature !== undefined) carriage.lost('signature');
-        firstCall ??= call;
-        lastCall = call;
-        parts.push(call);
-        break;
-      }
-      case 'native':
-        if (part.protocol === own) parts.push(part.value);
-        else carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
-        break;
+      case 'refusal':
+        this.#carriage.lost('refusal');
+        return part.text === '' ? [] : [{ text: part.text }];
       case 'image':
       case 'audio':
       case 'video':
       case 'document':
-        parts.push(...mediaParts(part, carriage));
-        break;
+      case 'native':
+        return this.#input(part);
     }
   }
-  // Only the first call of a step is signed, and history without it is refused by later models.
-  if (firstCall !== undefined && !signed) firstCall['thoughtSignature'] = noSignature;
-  return parts;
+
+  #input(part: InputPart): readonly JsonValue[] {
+    if (part.kind === 'native') {
+      if (part.protocol === 'gemini-generate') return [part.value];
+      return this.#carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+    }
+    if (part.cache !== undefined) this.#carriage.lost('cache-control');
+    return part.kind === 'text' ? [{ text: part.text }] : this.#media(part);
+  }
+
+  #media(part: MediaPart): readonly JsonValue[] {
+    const { detail, context, source } = part;
+    if (detail !== undefined && detail !== 'auto') this.#carriage.lost('detail');
+    if (part.fileName !== undefined || part.title !== undefined) this.#carriage.lost('name');
+    if (part.citable === true) this.#carriage.lost('citations');
+    const before = context === undefined || context === '' ? [] : [{ text: context }];
+    switch (source.from) {
+      case 'base64':
+        return [...before, { inlineData: { mimeType: source.mediaType, data: source.data } }];
+      case 'text':
+        return [
+          ...before,
+          { inlineData: { mimeType: source.mediaType, data: Buffer.from(source.text).toString('base64') } },
+        ];
+      case 'url': {
+        if (!/^https?:/i.test(source.url))
+          return this.#carriage.refuse('messages', 'refers to an address that is no http(s) one; send the bytes.');
+        const mimeType = source.mediaType ?? typeByName(source.url) ?? commonTypes[part.kind];
+        return [...before, { fileData: { mimeType, fileUri: source.url } }];
+      }
+      case 'stored':
+        if (source.protocol !== 'gemini-generate')
+          return this.#carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+        return [...before, { fileData: { mimeType: source.mediaType, fileUri: source.id } }];
+    }
+  }
+
+  /** `moved` takes media that the result itself cannot hold. */
+  #result(part: ToolResultPart, moved: JsonValue[]): JsonValue {
+    if (part.cache !== undefined) this.#carriage.lost('cache-control');
+    const name = part.name ?? this.#names.get(part.callId);
+    if (name === undefined)
+      return this.#carriage.refuse('messages', `has a result of "${part.callId}", which no call before it has.`);
+    const texts: string[] = [];
+    const held: JsonValue[] = [];
+    for (const each of part.parts) {
+      if (each.kind === 'text') texts.push(each.text);
+      else if (each.kind !== 'native' && each.source.from === 'text') texts.push(each.source.text);
+      else if (each.kind !== 'native' && each.source.from === 'base64' && this.#dialect.thinking === 'level')
+        held.push(...this.#media(each));
+      else {
+        this.#carriage.lost('tool-result-media-moved');
+        moved.push(...this.#input(each));
+      }
+    }
+    const response = part.json ?? { [part.failed === true ? 'error' : 'output']: texts.join('\n') };
+    return { functionResponse: { id: part.callId, name, response, ...(held.length > 0 ? { parts: held } : {}) } };
+  }
 }
 
-const argumentsOf = (text: string, custom: boolean): JsonObject =>
-  custom ? { input: text } : objectOf(parsedJson(text));
+/** What a medium most often is, where nothing tells. */
+const commonTypes: Readonly<Record<MediaPart['kind'], string>> = {
+  image: 'image/jpeg',
+  audio: 'audio/mpeg',
+  video: 'video/mp4',
+  document: 'application/pdf',
+};

@@ -1,120 +1,115 @@
-// A request of Gemini's generateContent out of the neutral conversation. The model stands in the path.
+// A Gemini request out of the neutral conversation. Schemas go as JSON Schema, which needs no cleaning.
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
-import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
-import { isObject } from '../json-fields.ts';
+import type { Conversation, JsonObject, JsonValue, OutputForm, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
 import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
-import { renderContents } from './render-contents.ts';
+import { renderTurns } from './render-contents.ts';
+
+/** Google takes no more stop sequences. */
+const stopsMax = 5;
+/** The most that every model takes to think. A number of the client's own goes as it is. */
+const budgetMax = 24_576;
+const int32 = 2 ** 31;
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
-  loseUnknown(conversation, carriage);
-  const { turns } = conversation;
-  const system = turns.flatMap((turn) => (turn.role === 'system' ? turn.parts : [])).filter(({ text }) => text !== '');
-  if (system.some(({ cache }) => cache !== undefined)) carriage.lost('cache-control');
-  const first = turns.findIndex(({ role }) => role !== 'system');
-  if (first >= 0 && turns.slice(first).some(({ role }) => role === 'system')) carriage.lost('system-position');
+  const { systemInstruction, contents } = renderTurns(conversation.turns, target.dialect, carriage);
+  const tools = renderTools(carriedTools(conversation, 'gemini-generate', false, carriage), carriage);
+  const functions = conversation.tools.some(({ kind }) => kind === 'function');
+  noteLosses(conversation, carriage);
   const config = generationConfig(conversation, target.dialect, carriage);
   return JSON.stringify({
-    contents: renderContents(turns, carriage),
-    ...(system.length > 0 ? { systemInstruction: { parts: system.map(({ text }) => ({ text })) } } : {}),
-    ...renderTools(conversation, carriage),
-    ...(Object.keys(config).length > 0 ? { generationConfig: config } : {}),
+    contents,
+    systemInstruction,
+    ...(tools.length > 0 ? { tools } : {}),
+    // Without functions the choice says nothing.
+    toolConfig: functions ? renderToolChoice(conversation.toolChoice) : undefined,
+    ...(Object.values(config).some((value) => value !== undefined) ? { generationConfig: config } : {}),
+    serviceTier: renderTier(conversation.serviceTier, carriage),
   });
 }
 
-function loseUnknown(conversation: Conversation, carriage: Carriage): void {
+function noteLosses(conversation: Conversation, carriage: Carriage): void {
   if (conversation.minP !== undefined) carriage.lost('min-p');
   if (conversation.logitBias !== undefined) carriage.lost('logit-bias');
   if (conversation.verbosity !== undefined) carriage.lost('verbosity');
-  if (conversation.serviceTier !== undefined && conversation.serviceTier !== 'auto') carriage.lost('service-tier');
   if (conversation.user !== undefined) carriage.lost('user');
   if (conversation.metadata !== undefined) carriage.lost('metadata');
   if (conversation.cacheKey !== undefined) carriage.lost('cache-key');
   if (conversation.store === true) carriage.lost('store');
-  if (conversation.parallelToolCalls === false) carriage.lost('parallel-tool-calls');
-  if (conversation.audio !== undefined) carriage.refuse('audio', 'asks for a voice, which cannot be carried.');
+  if (conversation.parallelToolCalls === false && conversation.tools.length > 0) carriage.lost('parallel-tool-calls');
 }
 
 function generationConfig(conversation: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
-  const { outputForm, logprobs, stop, modalities } = conversation;
-  const members: Record<string, JsonValue | undefined> = {
+  const { choices, stop, logprobs } = conversation;
+  if (stop !== undefined && stop.length > stopsMax)
+    carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${stopsMax} at most.`);
+  return {
     maxOutputTokens: conversation.outputLimit,
-    candidateCount: conversation.choices,
+    candidateCount: choices === undefined || choices === 1 ? undefined : choices,
     temperature: conversation.temperature,
     topP: conversation.topP,
     topK: conversation.topK,
-    seed: conversation.seed,
+    seed: renderSeed(conversation.seed, carriage),
     presencePenalty: conversation.presencePenalty,
     frequencyPenalty: conversation.frequencyPenalty,
     stopSequences: stop === undefined || stop.length === 0 ? undefined : stop,
-    responseMimeType: outputForm === undefined || outputForm.kind === 'text' ? undefined : 'application/json',
-    responseJsonSchema: outputForm?.kind === 'schema' ? outputForm.schema : undefined,
-    responseLogprobs: logprobs === undefined ? undefined : true,
-    logprobs: logprobs === undefined || logprobs === 0 ? undefined : logprobs,
-    thinkingConfig: thinkingConfig(conversation, dialect, carriage),
-    responseModalities: modalities?.map((each) => each.toUpperCase()),
+    ...(logprobs === undefined ? {} : { responseLogprobs: true, logprobs: logprobs === 0 ? undefined : logprobs }),
+    ...renderOutputForm(conversation.outputForm),
+    responseModalities: renderModalities(conversation, carriage),
+    thinkingConfig: renderThinking(conversation, dialect, carriage),
   };
-  for (const name of Object.keys(members)) if (members[name] === undefined) delete members[name];
-  return members;
 }
 
-function thinkingConfig({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject | undefined {
-  if (thinking === undefined) return undefined;
-  if (dialect.thinking !== 'budget' && dialect.thinking !== 'level') {
-    carriage.lost('thinking-settings');
-    return undefined;
-  }
-  const shown = thinking.shown === undefined ? {} : { includeThoughts: thinking.shown };
-  const { effort, budgetTokens, mode } = thinking;
-  if (dialect.thinking === 'budget') {
-    if (mode === 'off') return { thinkingBudget: 0 };
-    if (budgetTokens !== undefined) return { thinkingBudget: budgetTokens, ...shown };
-    if (effort !== undefined) return { thinkingBudget: budgetOf(effort), ...shown };
-    return mode === 'adaptive' ? { thinkingBudget: -1, ...shown } : thinking.shown === undefined ? undefined : shown;
-  }
-  // A model with levels cannot be kept from thinking: the least is asked for.
-  if (mode === 'off') return { thinkingLevel: 'minimal' };
-  const level = effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
-  if (level === undefined) return thinking.shown === undefined ? undefined : shown;
-  return { thinkingLevel: level === 'max' ? 'high' : level, ...shown };
+function renderSeed(seed: number | undefined, carriage: Carriage): number | undefined {
+  if (seed === undefined || (Number.isInteger(seed) && seed >= -int32 && seed < int32)) return seed;
+  carriage.lost('seed');
+  return undefined;
 }
 
-function renderTools(conversation: Conversation, carriage: Carriage): JsonObject {
+function renderTier(tier: string | undefined, carriage: Carriage): string | undefined {
+  switch (tier) {
+    case undefined:
+    case 'auto':
+    case 'default':
+      return undefined;
+    case 'flex':
+    case 'priority':
+      return tier;
+    default:
+      carriage.lost('service-tier');
+      return undefined;
+  }
+}
+
+function renderModalities({ modalities, audio }: Conversation, carriage: Carriage): readonly string[] | undefined {
+  if (audio !== undefined || modalities?.includes('audio') === true)
+    carriage.refuse('modalities', 'asks for spoken output, whose voices are other ones there; ask for text.');
+  return modalities === undefined || modalities.length === 0
+    ? undefined
+    : modalities.map((modality) => modality.toUpperCase());
+}
+
+function renderTools(tools: readonly Tool[], carriage: Carriage): readonly JsonValue[] {
   const declarations: JsonValue[] = [];
-  const native: JsonValue[] = [];
-  for (const tool of carriedTools(conversation, 'gemini-generate', false, carriage))
-    renderTool(tool, declarations, native, carriage);
-  const tools = [...(declarations.length > 0 ? [{ functionDeclarations: declarations }] : []), ...native];
-  const choice = declarations.length > 0 ? functionCalling(conversation.toolChoice) : undefined;
-  return {
-    ...(tools.length > 0 ? { tools } : {}),
-    ...(choice === undefined ? {} : { toolConfig: { functionCallingConfig: choice } }),
-  };
-}
-
-function renderTool(tool: Tool, declarations: JsonValue[], native: JsonValue[], carriage: Carriage): void {
-  switch (tool.kind) {
-    case 'function': {
+  const natives: JsonValue[] = [];
+  for (const tool of tools) {
+    if (tool.kind === 'native') natives.push(tool.value);
+    else if (tool.kind === 'function') {
       if (tool.cache !== undefined) carriage.lost('cache-control');
       if (tool.strict === true) carriage.lost('strict');
-      const { name, description, parameters } = tool;
-      // The older `parameters` refuse much of JSON Schema; this member takes it as it is.
-      const schema = parameters === undefined ? {} : { parametersJsonSchema: parameters };
-      declarations.push({ name, ...(description === undefined ? {} : { description }), ...schema });
-      return;
+      declarations.push({ name: tool.name, description: tool.description, parametersJsonSchema: tool.parameters });
     }
-    case 'custom':
-      carriage.refuse('tools', `has the custom tool "${tool.name}", whose input is free text.`);
-      return;
-    case 'native':
-      if (tool.protocol !== 'gemini-generate' || !isObject(tool.value))
-        carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
-      native.push(tool.value);
   }
+  return declarations.length === 0 ? natives : [{ functionDeclarations: declarations }, ...natives];
 }
 
-function functionCalling(choice: ToolChoice | undefined): JsonObject | undefined {
+function renderToolChoice(choice: ToolChoice | undefined): JsonObject | undefined {
+  const calling = callingConfig(choice);
+  return calling === undefined ? undefined : { functionCallingConfig: calling };
+}
+
+function callingConfig(choice: ToolChoice | undefined): JsonObject | undefined {
   switch (choice?.kind) {
     case undefined:
       return undefined;
@@ -129,4 +124,56 @@ function functionCalling(choice: ToolChoice | undefined): JsonObject | undefined
     case 'allowed':
       return { mode: choice.mode === 'required' ? 'ANY' : 'VALIDATED', allowedFunctionNames: choice.names };
   }
+}
+
+function renderOutputForm(form: OutputForm | undefined): JsonObject {
+  switch (form?.kind) {
+    case undefined:
+      return {};
+    case 'text':
+      return { responseMimeType: 'text/plain' };
+    case 'json':
+      return { responseMimeType: 'application/json' };
+    case 'schema': {
+      const { schema, description } = form;
+      const described = description === undefined || schema['description'] !== undefined;
+      return {
+        responseMimeType: 'application/json',
+        responseJsonSchema: described ? schema : { description, ...schema },
+      };
+    }
+  }
+}
+
+function renderThinking({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject | undefined {
+  if (thinking === undefined) return undefined;
+  const { mode, effort, budgetTokens, shown } = thinking;
+  // Whoever asks for thinking wants to see it, unless they say otherwise.
+  const wanted = shown ?? (thinking.summary !== undefined || mode === 'on' || mode === 'adaptive' ? true : undefined);
+  const asked = effort !== undefined || budgetTokens !== undefined;
+  switch (dialect.thinking) {
+    case 'none':
+      if (mode !== 'off') carriage.lost('thinking-settings');
+      return undefined;
+    case 'budget': {
+      const budget = budgetTokens ?? (effort === undefined ? undefined : Math.min(budgetOf(effort), budgetMax));
+      if (mode === 'off') return { thinkingBudget: 0, includeThoughts: shown };
+      return { thinkingBudget: budget ?? (mode === 'adaptive' ? -1 : undefined), includeThoughts: wanted };
+    }
+    case 'level':
+    case 'effort':
+      if (mode === 'off') {
+        // Such models always think: the least is as near as it gets.
+        carriage.lost('thinking-settings');
+        return { thinkingLevel: 'LOW' };
+      }
+      return {
+        thinkingLevel: asked ? levelOf(effort ?? effortOf(budgetTokens ?? 0)) : undefined,
+        includeThoughts: wanted,
+      };
+  }
+}
+
+function levelOf(effort: NonNullable<Conversation['thinking']>['effort'] & string): string {
+  return effort === 'max' ? 'HIGH' : effort.toUpperCase();
 }

@@ -1,15 +1,18 @@
-// A stream of Gemini's, read event by event. It has no terminal event: a finish reason and a clean end are its end.
+// A Gemini stream, read event by event. Nothing ends it but the end of the body, once every candidate had its reason.
 
 import type { StreamReader } from '../../plugin/codec.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
+import { errorWords } from './error-body.ts';
 import { GeminiReplyReader } from './read-reply.ts';
 
 export class GeminiStreamReader implements StreamReader {
   complete = false;
+  readonly #sink: ReplySink;
   readonly #reader: GeminiReplyReader;
 
   constructor(sink: ReplySink) {
+    this.#sink = sink;
     this.#reader = new GeminiReplyReader(sink);
   }
 
@@ -17,9 +20,10 @@ export class GeminiStreamReader implements StreamReader {
     return this.#reader.finished;
   }
 
-  event(_name: string, data: string): void {
+  event(name: string, data: string): void {
     const body = parsedJson(data);
-    if (isObject(body)) this.#reader.read(body);
+    if (isObject(body)) this.#reader.read(name === 'error' && body['error'] === undefined ? { error: body } : body);
+    else if (name === 'error') this.#sink.failed(errorWords(body));
   }
 
   end(): void {

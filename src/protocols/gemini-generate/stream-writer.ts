@@ -1,31 +1,29 @@
-// A stream of Gemini's, written. Text goes out as it comes; a call goes out whole, because Gemini's are, so that its
-// arguments are kept until they are.
+// A Gemini stream, written. A call goes out whole, when its arguments are; reasons, usage and what is cited go out with
+// the last event. Nothing else ends the stream.
 
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
-import type { Citation, JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
-import type { Annotation, BlockHead, ReplyHead, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
+import type { Citation, JsonObject, Signature } from '../../plugin/conversation.ts';
+import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
-import { errorJson } from './error-body.ts';
-import {
-  callPart,
-  finishReason,
-  groundingOf,
-  logprobsResult,
-  mediaJson,
-  signatureText,
-  usageMetadata,
-} from './reply-words.ts';
+import { errorEvent } from './error-body.ts';
+import { callPart, contentOf, mediaPart } from './reply-parts.ts';
+import { finishReason, groundingOf, isPlain, logprobsResult, signedPart } from './reply-words.ts';
+import { geminiUsage } from './usage-block.ts';
 
 interface ChoiceState {
-  call: { readonly id: string; readonly name: string; readonly custom: boolean; readonly texts: string[] } | undefined;
-  signature: Signature | undefined;
-  thinking: boolean;
-  /** What a delta of text or thinking has around the JSON of its text. */
+  head: BlockHead | undefined;
+  /** All around the JSON of a delta's text. */
   before: string;
   behind: string;
+  /** Arguments so far, of an open call. */
+  text: string;
+  empty: boolean;
+  signature: Signature | undefined;
   readonly citations: Citation[];
-  readonly logprobs: TokenLogprob[];
+  plain: boolean;
+  /** A call was left out, because its arguments were cut. */
+  cut: boolean;
   stop: Stop | undefined;
 }
 
@@ -35,8 +33,8 @@ export class GeminiStreamWriter implements StreamWriter {
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   readonly #choices: ChoiceState[] = [];
-  /** Members behind the candidates of every event, without the closing brace. */
-  #tail = '';
+  /** The members that every event ends with. */
+  #closing = '';
 
   constructor(context: ReplyContext) {
     this.#context = context;
@@ -46,116 +44,145 @@ export class GeminiStreamWriter implements StreamWriter {
     return [...this.#losses];
   }
 
-  /** There is no event for it: the first that says something says this, too. */
   head(head: ReplyHead): string {
     const { request } = this.#context;
-    const id = head.id ?? this.#context.newId();
-    this.#tail = `,"modelVersion":${JSON.stringify(request.model)},"responseId":${JSON.stringify(id)}`;
+    const members = { modelVersion: request.model, responseId: head.id ?? this.#context.newId() };
+    this.#closing = `${JSON.stringify(members).slice(1)}\n\n`;
     return '';
   }
 
   blockStart(choice: number, head: BlockHead): string {
     const state = this.#state(choice);
+    state.head = head;
+    state.text = '';
+    state.empty = true;
     state.signature = undefined;
-    state.call = undefined;
     switch (head.kind) {
-      case 'text':
       case 'refusal':
-      case 'thinking': {
-        state.thinking = head.kind === 'thinking';
-        state.before = 'data: {"candidates":[{"content":{"parts":[{"text":';
-        state.behind = `${state.thinking ? ',"thought":true' : ''}}],"role":"model"},"index":${choice}}]${this.#tail}}\n\n`;
+        this.#losses.add('refusal');
+        this.#frame(state, choice, '');
         return '';
-      }
+      case 'text':
+        this.#frame(state, choice, '');
+        return '';
+      case 'thinking':
+        this.#frame(state, choice, ',"thought":true');
+        return '';
       case 'tool-call':
-        state.call = { id: head.id ?? '', name: head.name, custom: head.custom === true, texts: [] };
         return '';
       case 'media': {
-        const part = mediaJson(head.part);
-        return part === undefined ? this.#lose('media-output') : this.#parts(choice, [part]);
+        const part = mediaPart(head.part);
+        if (part !== undefined) return this.#event(choice, { content: contentOf([part]) });
+        this.#losses.add('media-output');
+        return '';
       }
       case 'native':
-        return this.#lose('native-block');
+        if (head.part.protocol === 'gemini-generate')
+          return this.#event(choice, { content: contentOf([head.part.value]) });
+        this.#losses.add('native-block');
+        return '';
     }
   }
 
   delta(choice: number, text: string): string {
     const state = this.#state(choice);
-    if (state.call === undefined) return state.before + JSON.stringify(text) + state.behind;
-    state.call.texts.push(text);
-    return '';
+    const kind = state.head?.kind;
+    if (kind === 'tool-call') {
+      state.text += text;
+      return '';
+    }
+    state.empty = false;
+    if (kind === 'text' && state.plain) state.plain = isPlain(text);
+    return state.before + JSON.stringify(text) + state.behind;
   }
 
   annotate(choice: number, annotation: Annotation): string {
     const state = this.#state(choice);
     switch (annotation.kind) {
-      case 'signature':
-        state.signature = annotation.signature;
-        break;
+      case 'signature': {
+        const { signature } = annotation;
+        if (state.head?.kind === 'tool-call') {
+          state.signature = signature;
+          return '';
+        }
+        const part = signedPart(signature);
+        return this.#event(choice, { content: contentOf([state.empty ? part : { ...part, thought: true }]) });
+      }
       case 'citation':
-        if (annotation.citation.url === undefined) this.#lose('citations');
-        else state.citations.push(annotation.citation);
-        break;
+        state.citations.push(annotation.citation);
+        return '';
       case 'logprobs':
-        state.logprobs.push(...annotation.tokens);
-        break;
+        return this.#event(choice, {
+          content: contentOf([{ text: '' }]),
+          logprobsResult: logprobsResult(annotation.tokens),
+        });
     }
-    return '';
   }
 
   blockEnd(choice: number): string {
-    const { call, signature, thinking } = this.#state(choice);
-    if (call !== undefined) {
-      const part = callPart(call.id, call.name, call.texts.join(''), call.custom, signature);
-      this.#state(choice).call = undefined;
-      return this.#parts(choice, [part]);
+    const state = this.#state(choice);
+    const { head } = state;
+    state.head = undefined;
+    if (head?.kind !== 'tool-call') return '';
+    const part = callPart(head, state.text, state.signature);
+    state.text = '';
+    if (part === undefined) {
+      state.cut = true;
+      this.#losses.add('tool-arguments');
+      return '';
     }
-    if (signature === undefined || !thinking) return '';
-    this.#state(choice).signature = undefined;
-    return this.#parts(choice, [{ text: '', thought: true, thoughtSignature: signatureText(signature) }]);
+    return `${opening(choice)}{"content":{"parts":[${part}],"role":"model"},"index":${choice}}],${this.#closing}`;
   }
 
   stop(choice: number, stop: Stop): string {
     this.#state(choice).stop = stop;
+    if (stop.sequence !== undefined) this.#losses.add('stop-sequences');
     return '';
   }
 
   end(usage: UsageParts | undefined): string {
-    const candidates = this.#choices.map(({ stop, citations, logprobs }, index): JsonObject => {
-      const grounding = groundingOf(citations);
-      return {
-        content: { parts: [{ text: '' }], role: 'model' },
-        finishReason: finishReason(stop ?? { kind: 'end', native: '' }),
-        index,
-        ...(grounding === undefined ? {} : { groundingMetadata: grounding }),
-        ...(logprobs.length === 0 ? {} : { logprobsResult: logprobsResult(logprobs) }),
-      };
-    });
-    const counted = usage === undefined ? '' : `,"usageMetadata":${JSON.stringify(usageMetadata(usage))}`;
-    return `data: {"candidates":${JSON.stringify(candidates)}${counted}${this.#tail}}\n\n`;
+    const candidates = this.#choices.map((state, index) => ({
+      content: contentOf([{ text: '' }]),
+      finishReason: reasonOf(state),
+      index,
+      ...(state.citations.length > 0 ? { groundingMetadata: groundingOf(state.citations, state.plain) } : {}),
+    }));
+    const counted = usage === undefined ? {} : { usageMetadata: geminiUsage(usage) };
+    return `data: ${JSON.stringify({ candidates, ...counted }).slice(0, -1)},${this.#closing}`;
   }
 
   error(code: ErrorCode, details: ErrorDetails, requestId: string): string {
-    return `data: ${errorJson(code, details, requestId)}\n\n`;
+    return errorEvent(code, details, requestId);
   }
 
   #state(choice: number): ChoiceState {
     let state = this.#choices[choice];
     if (state === undefined) {
-      const none = { call: undefined, signature: undefined, stop: undefined };
-      state = { ...none, thinking: false, before: '', behind: '', citations: [], logprobs: [] };
+      const none = { head: undefined, signature: undefined, stop: undefined };
+      state = { before: '', behind: '', text: '', empty: true, citations: [], plain: true, cut: false, ...none };
       this.#choices[choice] = state;
     }
     return state;
   }
 
-  #parts(choice: number, parts: readonly JsonValue[]): string {
-    const candidate = JSON.stringify({ content: { parts, role: 'model' }, index: choice });
-    return `data: {"candidates":[${candidate}]${this.#tail}}\n\n`;
+  /** A delta costs one concatenation: all around its text is made once a block. */
+  #frame(state: ChoiceState, choice: number, thought: string): void {
+    state.before = `${opening(choice)}{"content":{"parts":[{"text":`;
+    state.behind = `${thought}}],"role":"model"},"index":${choice}}],${this.#closing}`;
   }
 
-  #lose(loss: string): string {
-    this.#losses.add(loss);
-    return '';
+  #event(choice: number, said: JsonObject): string {
+    return `${opening(choice)}${JSON.stringify({ ...said, index: choice })}],${this.#closing}`;
   }
 }
+
+/** Clients read candidates by their place as well as by their index: those before one say nothing. */
+function opening(choice: number): string {
+  let text = 'data: {"candidates":[';
+  for (let i = 0; i < choice; i++) text += `{"content":{"parts":[{"text":""}],"role":"model"},"index":${i}},`;
+  return text;
+}
+
+/** A call that was cut must not look like an answer without one. */
+export const reasonOf = ({ stop, cut }: { readonly stop: Stop | undefined; readonly cut: boolean }): string =>
+  cut && stop?.kind === 'tool-calls' ? 'MALFORMED_FUNCTION_CALL' : finishReason(stop ?? { kind: 'end', native: '' });

@@ -1,23 +1,38 @@
-// Reads a stream of Gemini's beside its relay. Nothing says that it is over but a finish reason and the body's end: the
-// first event with a finish reason is kept back, and all after it.
+// Reads a Gemini stream beside its relay. It has no terminal event: the first with a reason to finish, and all behind
+// it, are kept back, and the end of the body completes the stream. Usage comes with every event, cumulative.
 
-import { textBetween } from '../../core/byte-text.ts';
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
+import { bounds } from '../../core/bounds.ts';
+import { textBetween } from '../../core/byte-text.ts';
+import { stringEnd } from '../../core/json-cursor.ts';
 import type { EventView } from '../../core/sse.ts';
 import type { JsonObject } from '../../plugin/conversation.ts';
-import type { ReplyReading } from '../../plugin/protocol.ts';
-import { isObject, listOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
+import type { ReplyReading, StreamOptions } from '../../plugin/protocol.ts';
+import { EventShape } from '../event-shape.ts';
+import { isObject, parsedJson } from '../json-fields.ts';
 import { RelayTap } from '../relay-tap.ts';
 import type { Verdict } from '../relay-tap.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
-import { errorJson } from './error-body.ts';
+import { laterUsage, producedIn } from './content-scan.ts';
+import { errorEvent } from './error-body.ts';
 
 const encoder = new TextEncoder();
+const { indexOf } = Buffer.prototype;
+/** Inside a text the quotes would be escaped. */
+const textKey = Buffer.from('"text"');
+/** An event may bring a picture together with the reason to finish: it is kept back whole, to be read. */
+const wholeEvents = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
+
+const shortEnd =
+  'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"MAX_TOKENS","index":0}]}\n\n';
 
 export class GeminiTap extends RelayTap {
+  private readonly shape = new EventShape();
   private usage: JsonObject | undefined;
-  /** Names of the stream's first event, for an end of ours. */
-  private names: JsonObject = {};
+
+  constructor(options: StreamOptions) {
+    super(options, wholeEvents);
+  }
 
   reading(): ReplyReading {
     const { contentBytes, contentEvents, usage } = this;
@@ -31,52 +46,45 @@ export class GeminiTap extends RelayTap {
   }
 
   errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {
-    return encoder.encode(`data: ${errorJson(code, details, requestId)}\n\n`);
+    return encoder.encode(errorEvent(code, details, requestId));
   }
 
   shortEnd(): Uint8Array {
-    const candidates = [{ content: { parts: [{ text: '' }], role: 'model' }, finishReason: 'MAX_TOKENS', index: 0 }];
-    return encoder.encode(`data: ${JSON.stringify({ candidates, ...this.names })}\n\n`);
+    return encoder.encode(shortEnd);
   }
 
-  /** Where a finish reason came, all from there on was held, and the end completes it. */
   protected completeAtEnd(): boolean {
     return false;
   }
 
   protected judge(view: EventView): Verdict {
-    const body = parsedJson(textBetween(view.data, view.dataStart, view.dataEnd));
-    if (!isObject(body)) return this.ending ? 'drop' : 'relay';
-    if (isObject(body['error'])) {
-      this.failWith();
+    const { shape } = this;
+    const textBytes = view.name === '' ? shape.textBytes(view.data, view.dataStart, view.dataEnd) : -1;
+    if (textBytes >= 0) {
+      this.count(textBytes);
       return 'relay';
     }
-    if (this.names['responseId'] === undefined) {
-      this.names = { modelVersion: body['modelVersion'], responseId: body['responseId'] };
+    const body = parsedJson(textBetween(view.data, view.dataStart, view.dataEnd));
+    if (!isObject(body)) {
+      if (view.name === 'error') this.failWith();
+      // At the end of the body it may be torn.
+      return this.ending ? 'drop' : 'relay';
     }
-    const usage = body['usageMetadata'];
-    if (isObject(usage) && usage['promptTokenCount'] !== undefined) this.usage = usage;
-    this.count(producedBytes(body));
-    return hasFinished(body) ? 'hold' : 'relay';
+    const produced = producedIn(body);
+    if (produced.error || view.name === 'error') this.failWith();
+    this.usage = laterUsage(this.usage, produced.usage);
+    if (produced.bytes > 0) this.count(produced.bytes);
+    else if (produced.candidates > 0) this.contentEvents++;
+    if (produced.single) this.learn(view);
+    return produced.finished ? 'hold' : 'relay';
   }
-}
 
-function hasFinished(body: JsonObject): boolean {
-  if (objectOf(body['promptFeedback'])['blockReason'] !== undefined) return true;
-  return listOf(body['candidates']).some((each) => stringOf(objectOf(each)['finishReason']) !== undefined);
-}
-
-/** Bytes of text, thinking, names and arguments. */
-export function producedBytes(body: JsonObject): number {
-  let bytes = 0;
-  for (const candidate of listOf(body['candidates'])) {
-    for (const each of listOf(objectOf(objectOf(candidate)['content'])['parts'])) {
-      const part = objectOf(each);
-      bytes += Buffer.byteLength(stringOf(part['text']) ?? '');
-      const call = part['functionCall'] ?? part['executableCode'];
-      if (isObject(call)) bytes += Buffer.byteLength(JSON.stringify(call['args'] ?? call['code'] ?? {}));
-      if (isObject(part['functionCall'])) bytes += Buffer.byteLength(stringOf(part['functionCall']['name']) ?? '');
-    }
+  private learn(view: EventView): void {
+    const key = indexOf.call(view.data, textKey, view.dataStart);
+    if (key < 0 || key >= view.dataEnd) return;
+    const quote = indexOf.call(view.data, 0x22, key + textKey.length);
+    if (quote < 0 || quote >= view.dataEnd) return;
+    const end = stringEnd(view.data, quote + 1, view.dataEnd);
+    if (end >= 0) this.shape.learn(view.data, view.dataStart, view.dataEnd, quote + 1, end);
   }
-  return bytes;
 }

@@ -86,7 +86,8 @@ export class TranslatedTap implements StreamTap, EventSink {
     if (this.complete || this.fault !== undefined) return;
     const { order } = this;
     if (!view.hasData || view.name === 'ping') {
-      order.output += this.writer.keepAlive;
+      // The line feed of a CRLF that was torn by a chunk's end is no sign of life.
+      if (view.end - view.start > 1) order.output += this.writer.keepAlive;
       return;
     }
     const before = order.contentPieces;
