@@ -127,9 +127,9 @@ function producedItems(part: OutputPart, carriage: Carriage): readonly JsonValue
       if (part.cache !== undefined) carriage.lost('cache-control');
       if (part.citations !== undefined) carriage.lost('citations');
       if (part.text === '') return [];
-      return [assistantMessage({ type: 'output_text', text: part.text, annotations: [] })];
+      return [assistantMessage(part.text)];
     case 'refusal':
-      return [assistantMessage({ type: 'refusal', refusal: part.text })];
+      return [assistantMessage(part.text)];
     case 'thinking': {
       const { signature } = part;
       if (signature === undefined || signature.protocol !== own) {
@@ -157,8 +157,5 @@ function producedItems(part: OutputPart, carriage: Carriage): readonly JsonValue
   }
 }
 
-const assistantMessage = (content: JsonObject): JsonObject => ({
-  type: 'message',
-  role: 'assistant',
-  content: [content],
-});
+/** Parts of an output need an id and a status that only the vendor gives; its plain form needs neither. */
+const assistantMessage = (content: string): JsonObject => ({ type: 'message', role: 'assistant', content });
