@@ -209,9 +209,17 @@ export type Tool =
       /** Arguments must match the schema exactly. */
       readonly strict?: boolean;
       readonly cache?: CacheMark;
+      /** OpenAI's responses: the namespace that it stands in, with which `name` begins: `crm__find`. */
+      readonly namespace?: string;
     }
   /** OpenAI's `custom`: input is free text, or a grammar. */
-  | { readonly kind: 'custom'; readonly name: string; readonly description?: string; readonly format?: JsonObject }
+  | {
+      readonly kind: 'custom';
+      readonly name: string;
+      readonly description?: string;
+      readonly format?: JsonObject;
+      readonly namespace?: string;
+    }
   /** Runs at the vendor: `web_search_20250305`, `code_interpreter`, `googleSearch`. */
   | { readonly kind: 'native'; readonly protocol: ProtocolName; readonly type: string; readonly value: JsonValue };
 

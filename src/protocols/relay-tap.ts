@@ -1,6 +1,7 @@
 // What the taps of all protocols have in common: bytes go on event by event, untouched; what ends the stream is kept
 // back until the charge is settled, and nothing that comes after it is relayed. A protocol only judges each event.
 
+import { bounds } from '../core/bounds.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf, EventSplitter } from '../core/sse.ts';
 import type { EventSink, EventView, SplitterBounds } from '../core/sse.ts';
@@ -38,10 +39,10 @@ export abstract class RelayTap implements StreamTap, EventSink {
   private heldBytes: Uint8Array = nothing;
   private holding = false;
 
-  /** `bounds` where events must be read whole that are larger than what others are kept back up to. */
-  constructor(options: StreamOptions, bounds?: SplitterBounds) {
+  /** `splitterBounds`: for a protocol whose terminal event may be larger than others'. */
+  constructor(options: StreamOptions, splitterBounds: SplitterBounds = bounds) {
     this.options = options;
-    this.splitter = new EventSplitter(this, bounds);
+    this.splitter = new EventSplitter(this, splitterBounds);
   }
 
   /** Looks at a complete event that has data. While `ending`, one that is torn is dropped. */

@@ -7,7 +7,8 @@ import { renderOpenAiError } from '../openai-error-body.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
 import { responsesCodec } from './codec.ts';
 import { readRequest } from './read-request.ts';
-import { producedBytes, ResponsesTap } from './tap.ts';
+import { producedBytes } from './produced-bytes.ts';
+import { ResponsesTap } from './tap.ts';
 
 const unreadable: ReplyReading = {
   usage: undefined,

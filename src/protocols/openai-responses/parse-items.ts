@@ -1,96 +1,127 @@
 // Items of a response's input, read into turns. What the model produced in a row is one turn of its; results of its
-// calls are the user's.
+// calls in a row are one of the user's.
 
 import { invalid } from '../../core/json-scan.ts';
-import type {
-  InputPart,
-  JsonObject,
-  JsonValue,
-  MediaPart,
-  OutputPart,
-  TextPart,
-  ToolResultPart,
-  Turn,
-  Unmapped,
-} from '../../plugin/conversation.ts';
-import { isList, listOf, objectOf, stringOf } from '../json-fields.ts';
-import { sourceOfUrl } from '../openai-chat/parse-messages.ts';
+import type { JsonObject, JsonValue, OutputPart, ToolResultPart, Turn, Unmapped } from '../../plugin/conversation.ts';
+import { isList, isObject, listOf, objectOf, stringOf } from '../json-fields.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
+import { joinedName } from './namespaces.ts';
+import { inputParts, outputParts, textParts } from './parse-content.ts';
 
 const own = 'openai-responses';
+
+/** Members of items that are read, or that say nothing to anyone but the vendor that made them. */
+const known: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'role',
+  'status',
+  'content',
+  'summary',
+  'encrypted_content',
+  'call_id',
+  'name',
+  'namespace',
+  'arguments',
+  'input',
+  'output',
+]);
 
 /** Turns that grow while items of one side follow each other. */
 class Turns {
   readonly turns: Turn[] = [];
-  #parts: OutputPart[] | undefined;
+  readonly #unmapped: Unmapped[];
+  readonly #noted = new Set<string>();
+  #calls: OutputPart[] | undefined;
+  #results: ToolResultPart[] | undefined;
+
+  constructor(unmapped: Unmapped[]) {
+    this.#unmapped = unmapped;
+  }
 
   produced(...parts: readonly OutputPart[]): void {
-    if (this.#parts === undefined) {
-      this.#parts = [];
-      this.turns.push({ role: 'assistant', parts: this.#parts });
+    if (this.#calls === undefined) {
+      const mine: OutputPart[] = [];
+      this.said({ role: 'assistant', parts: mine });
+      this.#calls = mine;
     }
-    this.#parts.push(...parts);
+    this.#calls.push(...parts);
+  }
+
+  resulted(part: ToolResultPart): void {
+    if (this.#results === undefined) {
+      const mine: ToolResultPart[] = [];
+      this.said({ role: 'user', parts: mine });
+      this.#results = mine;
+    }
+    this.#results.push(part);
   }
 
   said(turn: Turn): void {
-    this.#parts = undefined;
+    this.#calls = this.#results = undefined;
     this.turns.push(turn);
+  }
+
+  /** Listed once, however many items have them: a long history would fill the list with one name. */
+  noteMembers(item: JsonObject, root: string): void {
+    for (const [name, value] of Object.entries(item)) {
+      if (known.has(name) || value === null || value === false || this.#noted.has(name)) continue;
+      this.#noted.add(name);
+      this.#unmapped.push({ path: `${root}[].${name}`, weight: 'hint' });
+    }
+  }
+
+  /** Thinking that only its vendor has: the answer is as good without it. */
+  dropped(path: string): void {
+    this.#unmapped.push({ path, weight: 'hint' });
   }
 }
 
-export function parseItems(value: JsonValue | undefined, unmapped: Unmapped[]): readonly Turn[] {
+/** `root` is the field's name: `input`. */
+export function parseItems(value: JsonValue | undefined, root: string, unmapped: Unmapped[]): readonly Turn[] {
   if (typeof value === 'string') return [{ role: 'user', parts: [{ kind: 'text', text: value }] }];
   // A stored prompt, or a stored response, may say all that there is.
   if (value === undefined || value === null) return [];
-  if (!isList(value)) throw invalid('input', 'must be a text or a list of items');
-  const turns = new Turns();
-  for (const [index, item] of value.entries()) parseItem(item, `input[${index}]`, turns, unmapped);
+  if (!isList(value)) throw invalid(root, 'must be a text or a list of items');
+  const turns = new Turns(unmapped);
+  for (const [index, item] of value.entries()) {
+    const path = `${root}[${index}]`;
+    if (!isObject(item)) throw invalid(path, 'must be an item, which is an object');
+    if (parseItem(item, path, turns)) turns.noteMembers(item, root);
+  }
   return turns.turns;
 }
 
-function parseItem(value: JsonValue, path: string, turns: Turns, unmapped: Unmapped[]): void {
-  const item = objectOf(value);
+/** False for an item that is taken as it is. */
+function parseItem(item: JsonObject, path: string, turns: Turns): boolean {
   const type = stringOf(item['type']) ?? (item['role'] === undefined ? undefined : 'message');
   switch (type) {
     case 'message':
       messageItem(item, path, turns);
-      return;
+      return true;
     case 'reasoning':
       turns.produced(reasoningPart(item));
-      return;
+      return true;
     case 'function_call':
-      turns.produced({
-        kind: 'tool-call',
-        id: required(item, 'call_id', path),
-        name: required(item, 'name', path),
-        arguments: stringOf(item['arguments']) || '{}',
-        itemId: stringOf(item['id']),
-      });
-      return;
+      turns.produced(callPart(item, path, stringOf(item['arguments']) || '{}'));
+      return true;
     case 'custom_tool_call':
-      turns.produced({
-        kind: 'tool-call',
-        custom: true,
-        id: required(item, 'call_id', path),
-        name: required(item, 'name', path),
-        arguments: stringOf(item['input']) ?? '',
-        itemId: stringOf(item['id']),
-      });
-      return;
+      turns.produced({ ...callPart(item, path, stringOf(item['input']) ?? ''), custom: true });
+      return true;
     case 'function_call_output':
     case 'custom_tool_call_output':
-      turns.said({ role: 'user', parts: [resultPart(item, path)] });
-      return;
-    case 'item_reference': {
-      const id = stringOf(item['id']) ?? '';
-      // Thinking that only its vendor has: the answer is as good without it. Anything else would be missing.
-      unmapped.push({ path, weight: id.startsWith('rs_') ? 'hint' : 'meaning' });
-      return;
-    }
+      turns.resulted(resultPart(item, path));
+      return true;
+    case 'item_reference':
+      if (stringOf(item['id'])?.startsWith('rs_') === true) turns.dropped(path);
+      // Anything else would be missing: writers for others refuse it by its name.
+      else turns.produced({ kind: 'native', protocol: own, type, value: item, path });
+      return false;
     case undefined:
       throw invalid(`${path}.type`, 'is missing');
     default:
-      turns.produced({ kind: 'native', protocol: own, type, value, path });
+      turns.produced({ kind: 'native', protocol: own, type, value: item, path });
+      return false;
   }
 }
 
@@ -118,89 +149,35 @@ function messageItem(item: JsonObject, path: string, turns: Turns): void {
   }
 }
 
-function textParts(value: JsonValue | undefined, path: string): readonly TextPart[] {
-  if (typeof value === 'string') return [{ kind: 'text', text: value }];
-  return listOf(value).map((each, index) => textPart(objectOf(each), `${path}[${index}]`));
-}
-
-function textPart(part: JsonObject, path: string): TextPart {
-  const text = stringOf(part['text']);
-  if (text === undefined) throw invalid(`${path}.type`, 'is not known here, or its text is missing');
-  return { kind: 'text', text };
-}
-
-function inputParts(value: JsonValue | undefined, path: string): readonly InputPart[] {
-  if (typeof value === 'string') return [{ kind: 'text', text: value }];
-  return listOf(value).map((each, index) => inputPart(objectOf(each), `${path}[${index}]`));
-}
-
-function inputPart(part: JsonObject, path: string): InputPart {
-  switch (part['type']) {
-    case 'input_image': {
-      const url = stringOf(part['image_url']);
-      const id = stringOf(part['file_id']);
-      const detail = stringOf(part['detail']);
-      if (url !== undefined) return { kind: 'image', source: sourceOfUrl(url), detail };
-      if (id === undefined) throw invalid(`${path}.image_url`, 'is missing');
-      return { kind: 'image', source: { from: 'stored', protocol: own, id }, detail };
-    }
-    case 'input_file':
-      return filePart(part, path);
-    case 'input_audio': {
-      const audio = objectOf(part['input_audio']);
-      const format = stringOf(audio['format']) ?? 'wav';
-      const mediaType = format === 'mp3' ? 'audio/mpeg' : `audio/${format}`;
-      return { kind: 'audio', source: { from: 'base64', mediaType, data: stringOf(audio['data']) ?? '' } };
-    }
-    default:
-      return textPart(part, path);
-  }
-}
-
-function filePart(part: JsonObject, path: string): MediaPart {
-  const fileName = stringOf(part['filename']);
-  const data = stringOf(part['file_data']);
-  const url = stringOf(part['file_url']);
-  const id = stringOf(part['file_id']);
-  if (data !== undefined) {
-    const source = data.startsWith('data:') ? sourceOfUrl(data) : undefined;
-    return { kind: 'document', fileName, source: source ?? { from: 'base64', mediaType: 'application/pdf', data } };
-  }
-  if (url !== undefined) return { kind: 'document', fileName, source: { from: 'url', url } };
-  if (id === undefined) throw invalid(`${path}.file_data`, 'is missing');
-  return { kind: 'document', fileName, source: { from: 'stored', protocol: own, id } };
-}
-
-function outputParts(value: JsonValue | undefined, path: string): readonly OutputPart[] {
-  if (typeof value === 'string') return [{ kind: 'text', text: value }];
-  return listOf(value).map((each, index): OutputPart => {
-    const part = objectOf(each);
-    if (part['type'] === 'refusal') return { kind: 'refusal', text: stringOf(part['refusal']) ?? '' };
-    return textPart(part, `${path}[${index}]`);
-  });
-}
-
-export function reasoningPart(item: JsonObject): OutputPart {
-  const summary = listOf(item['summary']).map((each) => stringOf(objectOf(each)['text']) ?? '');
-  const content = listOf(item['content']).map((each) => stringOf(objectOf(each)['text']) ?? '');
-  const text = content.join('') || summary.join('\n\n');
-  const sealed = stringOf(item['encrypted_content']);
-  if (sealed === undefined || sealed === '') return { kind: 'thinking', text, summary: content.length === 0 };
-  const signature = openSignature(sealed) ?? {
-    protocol: own,
-    form: 'encrypted',
-    value: sealed,
-    id: stringOf(item['id']),
-  };
-  return { kind: 'thinking', text, summary: content.length === 0, signature };
+function callPart(item: JsonObject, path: string, text: string) {
+  return {
+    kind: 'tool-call',
+    id: required(item, 'call_id', path),
+    name: joinedName(stringOf(item['namespace']), required(item, 'name', path)),
+    arguments: text,
+    itemId: stringOf(item['id']),
+  } as const;
 }
 
 function resultPart(item: JsonObject, path: string): ToolResultPart {
-  const { output } = item;
   return {
     kind: 'tool-result',
     callId: required(item, 'call_id', path),
-    parts: inputParts(output ?? '', `${path}.output`),
+    parts: inputParts(item['output'] ?? '', `${path}.output`),
     failed: item['status'] === 'incomplete' ? true : undefined,
   };
+}
+
+const textsOf = (value: JsonValue | undefined): readonly string[] =>
+  listOf(value).map((each) => stringOf(objectOf(each)['text']) ?? '');
+
+/** Parts of a summary are paragraphs. */
+export function reasoningPart(item: JsonObject): OutputPart & { readonly kind: 'thinking' } {
+  const content = textsOf(item['content']);
+  const text = content.join('') || textsOf(item['summary']).join('\n\n');
+  const sealed = stringOf(item['encrypted_content']);
+  const plain = { kind: 'thinking', text, summary: content.length === 0 } as const;
+  if (sealed === undefined || sealed === '') return plain;
+  const mine = { protocol: own, form: 'encrypted', value: sealed, id: stringOf(item['id']) } as const;
+  return { ...plain, signature: openSignature(sealed) ?? mine };
 }

@@ -7,14 +7,13 @@ import type {
   JsonValue,
   OutputForm,
   ThinkingSettings,
-  Tool,
-  ToolChoice,
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
 import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
 import { effortOfWord, isEmpty } from '../openai-chat/parse-request.ts';
 import { parseItems } from './parse-items.ts';
+import { parseToolChoice, parseTools } from './parse-tools.ts';
 
 const mapped: ReadonlySet<string> = new Set([
   'model',
@@ -41,42 +40,39 @@ const mapped: ReadonlySet<string> = new Set([
 ]);
 
 /** Without these the answer would be another one. */
-const meaningful: ReadonlySet<string> = new Set([
-  'previous_response_id',
-  'conversation',
-  'prompt',
-  'background',
-  'max_tool_calls',
-]);
+const meaningful: ReadonlySet<string> = new Set(['previous_response_id', 'conversation', 'prompt', 'background']);
+
+const tokenProbabilities = 'message.output_text.logprobs';
+/** What a reply always has here, or has where there is any. */
+const included: ReadonlySet<JsonValue> = new Set([tokenProbabilities, 'reasoning.encrypted_content']);
 
 export function parseRequest(body: JsonValue): Conversation {
   const fields = objectOf(body);
   const unmapped: Unmapped[] = [];
-  for (const [name, value] of Object.entries(fields)) {
-    if (mapped.has(name) || value === null || value === false || isEmpty(value)) continue;
-    unmapped.push({ path: name, weight: meaningful.has(name) ? 'meaning' : 'hint' });
-  }
+  noteFields(fields, unmapped);
   const text = objectOf(fields['text']);
   const verbosity = stringOf(text['verbosity']);
-  const includes = listOf(fields['include']);
-  const top = numberOf(fields['top_logprobs']);
-  const logprobs = includes.includes('message.output_text.logprobs') ? (top ?? 0) : top;
+  const user = stringOf(fields['user']);
+  const safety = stringOf(fields['safety_identifier']);
+  if (user !== undefined && safety !== undefined) unmapped.push({ path: 'safety_identifier', weight: 'hint' });
   return {
     model: stringOf(fields['model']) ?? '',
     stream: booleanOf(fields['stream']) === true,
-    turns: [...instructionTurns(fields['instructions']), ...parseItems(fields['input'], unmapped)],
-    tools: listOf(fields['tools']).map(parseTool),
-    toolChoice: parseToolChoice(fields['tool_choice']),
+    turns: [...instructionTurns(fields['instructions'], unmapped), ...parseItems(fields['input'], 'input', unmapped)],
+    tools: parseTools(fields['tools'], unmapped),
+    toolChoice: parseToolChoice(fields['tool_choice'], unmapped),
     parallelToolCalls: booleanOf(fields['parallel_tool_calls']),
-    outputLimit: numberOf(fields['max_output_tokens']),
-    temperature: numberOf(fields['temperature']),
-    topP: numberOf(fields['top_p']),
+    outputLimit: numberIn(fields, 'max_output_tokens'),
+    temperature: numberIn(fields, 'temperature'),
+    topP: numberIn(fields, 'top_p'),
     outputForm: parseOutputForm(text['format']),
     thinking: parseThinking(objectOf(fields['reasoning'])),
     verbosity: verbosity === 'low' || verbosity === 'medium' || verbosity === 'high' ? verbosity : undefined,
-    logprobs: logprobs === 0 && !includes.includes('message.output_text.logprobs') ? undefined : logprobs,
+    logprobs: listOf(fields['include']).includes(tokenProbabilities)
+      ? (numberIn(fields, 'top_logprobs') ?? 0)
+      : numberIn(fields, 'top_logprobs') || undefined,
     serviceTier: stringOf(fields['service_tier']),
-    user: stringOf(fields['user']) ?? stringOf(fields['safety_identifier']),
+    user: user ?? safety,
     metadata: isObject(fields['metadata']) && !isEmpty(fields['metadata']) ? fields['metadata'] : undefined,
     cacheKey: stringOf(fields['prompt_cache_key']),
     store: booleanOf(fields['store']),
@@ -84,39 +80,41 @@ export function parseRequest(body: JsonValue): Conversation {
   };
 }
 
-function instructionTurns(value: JsonValue | undefined): readonly Turn[] {
-  if (typeof value === 'string')
-    return value === '' ? [] : [{ role: 'system', authority: 'system', parts: [{ kind: 'text', text: value }] }];
-  return isList(value) ? parseItems(value, []) : [];
-}
+/** What says nothing is no loss: `null`, `false`, nothing in a list, and the default of a setting. */
+const says = (value: JsonValue | undefined): value is JsonValue =>
+  value !== undefined && value !== null && value !== false && !isEmpty(value);
 
-function parseTool(value: JsonValue, index: number): Tool {
-  const tool = objectOf(value);
-  const type = stringOf(tool['type']);
-  const path = `tools[${index}]`;
-  if (type === undefined) throw invalid(`${path}.type`, 'is missing');
-  if (type !== 'function' && type !== 'custom') return { kind: 'native', protocol: 'openai-responses', type, value };
-  const name = stringOf(tool['name']);
-  if (name === undefined || name === '') throw invalid(`${path}.name`, 'is missing; name the function');
-  const description = stringOf(tool['description']);
-  if (type === 'custom') {
-    return { kind: 'custom', name, description, format: isObject(tool['format']) ? tool['format'] : undefined };
+function noteFields(fields: JsonObject, unmapped: Unmapped[]): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (mapped.has(name) || !says(value) || (name === 'truncation' && value === 'disabled')) continue;
+    unmapped.push({ path: name, weight: meaningful.has(name) ? 'meaning' : 'hint' });
   }
-  const parameters = isObject(tool['parameters']) ? tool['parameters'] : undefined;
-  return { kind: 'function', name, description, parameters, strict: booleanOf(tool['strict']) };
+  noteOthers(fields, 'text', ['format', 'verbosity'], unmapped);
+  noteOthers(fields, 'reasoning', ['effort', 'summary', 'generate_summary'], unmapped);
+  noteOthers(fields, 'stream_options', [], unmapped);
+  for (const [index, value] of listOf(fields['include']).entries())
+    if (!included.has(value)) unmapped.push({ path: `include[${index}]`, weight: 'hint' });
 }
 
-function parseToolChoice(value: JsonValue | undefined): ToolChoice | undefined {
+function noteOthers(fields: JsonObject, field: string, known: readonly string[], unmapped: Unmapped[]): void {
+  for (const [name, value] of Object.entries(objectOf(fields[field])))
+    if (!known.includes(name) && says(value)) unmapped.push({ path: `${field}.${name}`, weight: 'hint' });
+}
+
+function numberIn(fields: JsonObject, field: string): number | undefined {
+  const value = fields[field];
   if (value === undefined || value === null) return undefined;
-  if (value === 'auto' || value === 'none' || value === 'required') return { kind: value };
-  const choice = objectOf(value);
-  const name = stringOf(choice['name']);
-  if (choice['type'] === 'allowed_tools') {
-    const names = listOf(choice['tools']).flatMap((tool) => stringOf(objectOf(tool)['name']) ?? []);
-    return { kind: 'allowed', mode: choice['mode'] === 'required' ? 'required' : 'auto', names };
-  }
-  if (name === undefined) throw invalid('tool_choice', 'must be "auto", "none", "required", or name a function');
-  return { kind: 'tool', name };
+  const number = numberOf(value);
+  if (number === undefined) throw invalid(field, 'must be a number');
+  return number;
+}
+
+function instructionTurns(value: JsonValue | undefined, unmapped: Unmapped[]): readonly Turn[] {
+  if (value === undefined || value === null || value === '') return [];
+  if (typeof value === 'string')
+    return [{ role: 'system', authority: 'system', parts: [{ kind: 'text', text: value }] }];
+  if (!isList(value)) throw invalid('instructions', 'must be a text or a list of items');
+  return parseItems(value, 'instructions', unmapped);
 }
 
 function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
@@ -129,7 +127,7 @@ function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
     case 'json_object':
       return { kind: 'json' };
     case 'json_schema':
-      if (!isObject(format['schema'])) throw invalid('text.format.schema', 'is missing');
+      if (!isObject(format['schema'])) throw invalid('text.format.schema', 'must be a JSON Schema object');
       return {
         kind: 'schema',
         name: stringOf(format['name']),
@@ -147,6 +145,8 @@ function parseThinking(reasoning: JsonObject): ThinkingSettings | undefined {
   const summary = stringOf(reasoning['summary']) ?? stringOf(reasoning['generate_summary']);
   if (word === 'none') return { mode: 'off' };
   const effort = effortOfWord(word);
+  if (word !== undefined && effort === undefined)
+    throw invalid('reasoning.effort', 'must be "none", "minimal", "low", "medium", "high", "xhigh" or "max"');
   if (effort === undefined && summary === undefined) return undefined;
   return {
     mode: effort === undefined ? undefined : 'on',

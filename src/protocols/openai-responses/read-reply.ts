@@ -9,9 +9,8 @@ import { reasoningPart } from './parse-items.ts';
 
 export function readReply(body: JsonValue, sink: ReplySink): void {
   const response = objectOf(body);
-  const { error } = response;
-  if (isObject(error)) {
-    sink.failed(errorWords(error));
+  if (isObject(response['error']) || response['status'] === 'failed') {
+    readFailure(response, sink);
     return;
   }
   readHead(response, sink);
@@ -25,6 +24,12 @@ export function readHead(response: JsonObject, sink: ReplySink): void {
     model: stringOf(response['model']),
     serviceTier: stringOf(response['service_tier']),
   });
+}
+
+/** A response that failed has used what it says all the same. */
+export function readFailure(response: JsonObject, sink: ReplySink): void {
+  if (isObject(response['usage'])) sink.usage(response['usage']);
+  sink.failed(errorWords(objectOf(response['error'])));
 }
 
 /** How it ended, and what it used. */
@@ -68,7 +73,7 @@ export class ItemReader {
     const sink = this.#sink;
     switch (item['type']) {
       case 'message':
-        for (const part of listOf(item['content'])) this.#part(objectOf(part));
+        for (const part of listOf(item['content'])) this.readPart(objectOf(part));
         return;
       case 'reasoning': {
         const part = reasoningPart(item);
@@ -103,7 +108,7 @@ export class ItemReader {
     this.#sink.blockEnd(0, block);
   }
 
-  #part(part: JsonObject): void {
+  readPart(part: JsonObject): void {
     const sink = this.#sink;
     const refusal = part['type'] === 'refusal';
     const block = this.nextBlock();
@@ -140,17 +145,14 @@ export function sealedOf(item: JsonObject) {
   );
 }
 
+/** Of files there is no address: their own protocol's clients get them back as they were, others not at all. */
 export function citationOf(value: JsonValue): Citation | undefined {
   const fields = objectOf(value);
-  const url = stringOf(fields['url']);
-  if (fields['type'] !== 'url_citation' || url === undefined) return undefined;
-  return {
-    url,
-    title: stringOf(fields['title']),
-    start: numberOf(fields['start_index']),
-    end: numberOf(fields['end_index']),
-    native: { protocol: 'openai-responses', value },
-  };
+  if (stringOf(fields['type']) === undefined) return undefined;
+  const native = { protocol: 'openai-responses', value } as const;
+  const title = stringOf(fields['title']) ?? stringOf(fields['filename']);
+  const [start, end] = [numberOf(fields['start_index']), numberOf(fields['end_index'])];
+  return { url: stringOf(fields['url']), title, start, end, native };
 }
 
 export function logprobsOf(value: JsonValue | undefined): readonly TokenLogprob[] {
@@ -171,9 +173,11 @@ function oneLogprob(value: JsonValue): Omit<TokenLogprob, 'top'> | undefined {
 }
 
 export function errorWords(error: JsonObject): UpstreamErrorText {
+  const type = stringOf(error['type']);
   return {
     message: stringOf(error['message']) ?? 'The upstream gave no reason.',
-    type: stringOf(error['type']),
+    // The event's own type is no word of the error.
+    type: type === 'error' ? undefined : type,
     code: stringOf(error['code']),
     param: stringOf(error['param']),
   };

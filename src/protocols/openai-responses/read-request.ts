@@ -2,7 +2,7 @@
 
 import { bounds } from '../../core/bounds.ts';
 import { fieldSet, invalid, isNull, readBoolean, readInteger, readString, scanBody } from '../../core/json-scan.ts';
-import type { RequestFacts, RequestLine } from '../../plugin/protocol.ts';
+import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
@@ -39,7 +39,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
       : readString(body, previous, 'previous_response_id', bounds.modelNameLength);
   const input = spans.get('input');
   let outside = input !== undefined && refersOutside(body, input, '[');
-  outside ||= input !== undefined && references(body, input.start, input.end);
+  outside ||= input !== undefined && refers(body, input);
   for (const field of outsideFields) {
     const span = spans.get(field);
     outside ||= span !== undefined && !isNull(body, span);
@@ -49,7 +49,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
     throw invalid('conversation', 'is not served here; send the turns, or previous_response_id');
   }
   const tools = spans.get('tools');
-  outside ||= tools !== undefined && hasServerTool(body, tools.start, tools.end);
+  outside ||= tools !== undefined && hasServerTool(body, tools);
   return {
     ...named,
     stream,
@@ -63,18 +63,37 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   };
 }
 
-const textOf = (body: Uint8Array, start: number, end: number): string =>
-  Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('latin1');
+/**
+ * Items and parts that stand for what only the upstream has, in words that `refersOutside` does not look for. Within a
+ * text their quotes would be escaped.
+ */
+const references = [
+  '"item_reference"',
+  '"image_generation_call"',
+  '"additional_tools"',
+  'file_id"',
+  'screenshot"',
+  'container_id"',
+].map((word) => Buffer.from(word));
+/** `\u0074` and the like: letters written as escapes, which no honest encoder does. */
+const escapedLetter = /\\u00[4-7]/;
 
-/** An item that stands for another, which only the upstream has. */
-const references = (body: Uint8Array, start: number, end: number): boolean =>
-  textOf(body, start, end).includes('"item_reference"');
+const { indexOf } = Buffer.prototype;
 
-const toolType = /"type"\s*:\s*"([a-z0-9_]+)"/g;
+function refers(body: Uint8Array, { start, end }: Span): boolean {
+  for (const word of references) {
+    const at = indexOf.call(body, word, start);
+    if (at >= 0 && at < end) return true;
+  }
+  return false;
+}
+
+const toolType = /"type"\s*:\s*"([^"]*)"/g;
 /** Types that stand in a tool which the client runs itself: its own, and those of its schema. */
 const harmless: ReadonlySet<string> = new Set([
   'function',
   'custom',
+  'namespace',
   'object',
   'string',
   'number',
@@ -87,7 +106,8 @@ const harmless: ReadonlySet<string> = new Set([
 ]);
 
 /** A tool that runs at the vendor puts what it finds into the prompt. */
-function hasServerTool(body: Uint8Array, start: number, end: number): boolean {
-  for (const [, type = ''] of textOf(body, start, end).matchAll(toolType)) if (!harmless.has(type)) return true;
-  return false;
+function hasServerTool(body: Uint8Array, { start, end }: Span): boolean {
+  const text = Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('latin1');
+  for (const [, type = ''] of text.matchAll(toolType)) if (!harmless.has(type)) return true;
+  return escapedLetter.test(text);
 }

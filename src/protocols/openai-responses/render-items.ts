@@ -1,20 +1,21 @@
 // Turns as items of a response's input.
 
 import type { Carriage } from '../../plugin/codec.ts';
-import type {
-  InputPart,
-  JsonObject,
-  JsonValue,
-  MediaPart,
-  MediaSource,
-  OutputPart,
-  ToolResultPart,
-  Turn,
-} from '../../plugin/conversation.ts';
+import type { InputPart, JsonObject, JsonValue, OutputPart, ToolResultPart, Turn } from '../../plugin/conversation.ts';
+import { mappedCallId } from '../translation/call-ids.ts';
+import { inputContent } from './render-content.ts';
 
 const own = 'openai-responses';
 
+/** What items need to know of those before them. */
+interface Written {
+  /** Calls of custom tools, whose results are items of another type. */
+  readonly customCalls: Set<string>;
+  refusals: number;
+}
+
 export function renderItems(turns: readonly Turn[], carriage: Carriage): readonly JsonValue[] {
+  const written: Written = { customCalls: new Set(), refusals: 0 };
   return turns.flatMap((turn): readonly JsonValue[] => {
     switch (turn.role) {
       case 'system': {
@@ -24,127 +25,61 @@ export function renderItems(turns: readonly Turn[], carriage: Carriage): readonl
       }
       case 'user':
         if (turn.name !== undefined) carriage.lost('name');
-        return userItems(turn.parts, carriage);
+        return userItems(turn.parts, written, carriage);
       case 'assistant':
         if (turn.name !== undefined) carriage.lost('name');
-        return turn.parts.flatMap((part) => producedItems(part, carriage));
+        return turn.parts.flatMap((part) => producedItems(part, written, carriage));
     }
   });
 }
 
-function userItems(parts: readonly (InputPart | ToolResultPart)[], carriage: Carriage): readonly JsonValue[] {
+/** Results stand first, behind the calls that they answer. */
+function userItems(
+  parts: readonly (InputPart | ToolResultPart)[],
+  written: Written,
+  carriage: Carriage,
+): readonly JsonValue[] {
   const items: JsonValue[] = [];
   const content: JsonValue[] = [];
   for (const part of parts) {
-    if (part.kind === 'tool-result') items.push(resultItem(part, carriage));
+    if (part.kind === 'tool-result') items.push(resultItem(part, written, carriage));
     else content.push(...inputContent(part, carriage));
   }
   if (content.length > 0) items.push({ type: 'message', role: 'user', content });
   return items;
 }
 
-function resultItem(part: ToolResultPart, carriage: Carriage): JsonValue {
+function resultItem(part: ToolResultPart, { customCalls }: Written, carriage: Carriage): JsonValue {
   if (part.cache !== undefined) carriage.lost('cache-control');
   if (part.failed === true) carriage.lost('tool-result-failed');
   const content = part.parts.flatMap((each) => inputContent(each, carriage));
   if (part.json !== undefined) content.push({ type: 'input_text', text: JSON.stringify(part.json) });
   const texts = content.flatMap((each) => (each['type'] === 'input_text' ? [String(each['text'])] : []));
   const output = texts.length === content.length ? texts.join('\n') : content;
-  return { type: 'function_call_output', call_id: part.callId, output };
+  const type = customCalls.has(part.callId) ? 'custom_tool_call_output' : 'function_call_output';
+  return { type, call_id: mappedCallId(part.callId, 'plain'), output };
 }
 
-function inputContent(part: InputPart, carriage: Carriage): JsonObject[] {
-  switch (part.kind) {
-    case 'text':
-      if (part.cache !== undefined) carriage.lost('cache-control');
-      return part.text === '' ? [] : [{ type: 'input_text', text: part.text }];
-    case 'native':
-      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
-    case 'image':
-      if (part.cache !== undefined) carriage.lost('cache-control');
-      return [imagePart(part, carriage)];
-    case 'document':
-      if (part.cache !== undefined) carriage.lost('cache-control');
-      return [documentPart(part, carriage)];
-    case 'audio':
-      if (part.source.from !== 'base64')
-        return carriage.refuse('messages', 'refers to a sound by address; send its bytes.');
-      return [
-        {
-          type: 'input_audio',
-          input_audio: {
-            data: part.source.data,
-            format: part.source.mediaType.replace(/^audio\/(?:x-)?/, '').replace('mpeg', 'mp3'),
-          },
-        },
-      ];
-    case 'video':
-      return carriage.refuse('messages', 'holds video, which this protocol has no place for.');
-  }
-}
-
-function storedId(source: MediaSource, carriage: Carriage): string | undefined {
-  if (source.from !== 'stored') return undefined;
-  if (source.protocol === own || source.protocol === 'openai-chat') return source.id;
-  return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
-}
-
-function imagePart(part: MediaPart, carriage: Carriage): JsonObject {
-  const { source, detail = 'auto' } = part;
-  const id = storedId(source, carriage);
-  if (id !== undefined) return { type: 'input_image', file_id: id, detail };
-  if (source.from === 'url') return { type: 'input_image', image_url: source.url, detail };
-  if (source.from === 'base64')
-    return { type: 'input_image', image_url: `data:${source.mediaType};base64,${source.data}`, detail };
-  return carriage.refuse('messages', 'has a picture made of text.');
-}
-
-function documentPart(part: MediaPart, carriage: Carriage): JsonObject {
-  const { source } = part;
-  const id = storedId(source, carriage);
-  if (id !== undefined) return { type: 'input_file', file_id: id };
-  const name = part.fileName ?? part.title;
-  switch (source.from) {
-    case 'url':
-      return { type: 'input_file', file_url: source.url };
-    case 'base64':
-      return {
-        type: 'input_file',
-        filename: name ?? 'document.pdf',
-        file_data: `data:${source.mediaType};base64,${source.data}`,
-      };
-    default:
-      return {
-        type: 'input_text',
-        text: source.from === 'text' ? (name === undefined ? source.text : `${name}\n\n${source.text}`) : '',
-      };
-  }
-}
-
-function producedItems(part: OutputPart, carriage: Carriage): readonly JsonValue[] {
+function producedItems(part: OutputPart, written: Written, carriage: Carriage): readonly JsonValue[] {
   switch (part.kind) {
     case 'text':
       if (part.cache !== undefined) carriage.lost('cache-control');
       if (part.citations !== undefined) carriage.lost('citations');
-      if (part.text === '') return [];
-      return [assistantMessage(part.text)];
+      // As one text: a list would make it an item of the vendor's own, with an id that nobody has.
+      return part.text === '' ? [] : [{ type: 'message', role: 'assistant', content: part.text }];
     case 'refusal':
-      return [assistantMessage(part.text)];
-    case 'thinking': {
-      const { signature } = part;
-      if (signature === undefined || signature.protocol !== own) {
-        carriage.lost('thinking-history');
-        return [];
-      }
-      const summary = part.text === '' ? [] : [{ type: 'summary_text', text: part.text }];
-      const { id, value } = signature;
-      return [{ type: 'reasoning', ...(id === undefined ? {} : { id }), summary, encrypted_content: value }];
-    }
-    case 'tool-call':
+      return [refusalItem(part.text, written)];
+    case 'thinking':
+      return thinkingItems(part, carriage);
+    case 'tool-call': {
       if (part.signature !== undefined) carriage.lost('signature');
-      return part.custom === true
-        ? [{ type: 'custom_tool_call', call_id: part.id, name: part.name, input: part.arguments }]
-        : [{ type: 'function_call', call_id: part.id, name: part.name, arguments: part.arguments }];
+      if (part.cache !== undefined) carriage.lost('cache-control');
+      const callId = mappedCallId(part.id, 'plain');
+      if (part.custom !== true)
+        return [{ type: 'function_call', call_id: callId, name: part.name, arguments: part.arguments }];
+      written.customCalls.add(part.id);
+      return [{ type: 'custom_tool_call', call_id: callId, name: part.name, input: part.arguments }];
+    }
     case 'native':
       if (part.protocol === own) return [part.value];
       return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
@@ -157,5 +92,19 @@ function producedItems(part: OutputPart, carriage: Carriage): readonly JsonValue
   }
 }
 
-/** Parts of an output need an id and a status that only the vendor gives; its plain form needs neither. */
-const assistantMessage = (content: string): JsonObject => ({ type: 'message', role: 'assistant', content });
+/** A refusal has no form but the vendor's own, in which an id and a status are demanded. */
+function refusalItem(refusal: string, written: Written): JsonObject {
+  const id = `msg_refusal${written.refusals++}`;
+  return { type: 'message', id, status: 'completed', role: 'assistant', content: [{ type: 'refusal', refusal }] };
+}
+
+function thinkingItems(part: OutputPart & { readonly kind: 'thinking' }, carriage: Carriage): readonly JsonValue[] {
+  const { signature } = part;
+  if (signature === undefined || signature.protocol !== own) {
+    carriage.lost('thinking-history');
+    return [];
+  }
+  const summary = part.text === '' ? [] : [{ type: 'summary_text', text: part.text }];
+  const { id, value } = signature;
+  return [{ type: 'reasoning', ...(id === undefined ? {} : { id }), summary, encrypted_content: value }];
+}

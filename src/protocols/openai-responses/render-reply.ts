@@ -4,10 +4,10 @@ import type { ReplyContext } from '../../plugin/codec.ts';
 import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
 import type { ConversationReply, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
-import { logprobJson } from '../openai-chat/reply-words.ts';
 import {
   callItem,
   incompleteReason,
+  logprobJson,
   messageItem,
   reasoningItem,
   responseId,
@@ -36,9 +36,8 @@ export function renderReply(
     // They are of the text, of which there is one part wherever they are asked for.
     if (part.kind === 'text') logprobs = [];
   }
-  return JSON.stringify(
-    responseJson(responseId(reply.head.id, context), context, status, output, { stop, usage }),
-  );
+  const head = { ...reply.head, id: responseId(reply.head.id, context) };
+  return JSON.stringify(responseJson(head, context, status, output, { stop, usage }));
 }
 
 function itemsOf(
@@ -59,12 +58,14 @@ function itemsOf(
     case 'thinking': {
       const { signature } = part;
       const sealed = signature === undefined ? undefined : sealedText(signature);
-      return [reasoningItem(`rs_${context.newId()}`, part.text, sealed)];
+      // What is sealed is bound to its item's id.
+      const own = signature?.protocol === 'openai-responses' ? signature.id : undefined;
+      return [reasoningItem(own ?? `rs_${context.newId()}`, part.text, sealed)];
     }
     case 'tool-call': {
       const custom = part.custom === true;
       const id = `${custom ? 'ctc' : 'fc'}_${context.newId()}`;
-      const call = callItem(id, part.id, part.name, part.arguments, custom, 'completed');
+      const call = callItem({ id, callId: part.id, name: part.name, custom }, part.arguments, false, context);
       if (part.signature === undefined) return [call];
       return [call, reasoningItem(`rs_${context.newId()}`, '', sealedText(part.signature))];
     }

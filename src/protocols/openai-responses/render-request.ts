@@ -2,7 +2,7 @@
 // asked for it: the other protocols keep nothing, and their clients expect that.
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
-import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
 import { effortOf } from '../translation/thinking-effort.ts';
 import { renderItems } from './render-items.ts';
@@ -11,33 +11,33 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   const { dialect } = target;
   loseUnknown(conversation, carriage);
   if (conversation.choices !== undefined && conversation.choices > 1)
-    carriage.refuse('n', 'asks for several choices, and there is only ever one.');
+    carriage.refuse('n', 'asks for several choices, and there is only ever one here; ask for one.');
   if (conversation.stop !== undefined && conversation.stop.length > 0)
-    carriage.refuse('stop', 'sets stop sequences, which this protocol has not.');
+    carriage.refuse('stop', 'sets stop sequences, which this protocol has not; leave them out.');
   if (conversation.modalities?.some((each) => each !== 'text') === true)
-    carriage.refuse('modalities', 'asks for more than text.');
-  const tools = carriedTools(conversation, 'openai-responses', true, carriage).map((tool) =>
-    renderTool(tool, carriage),
-  );
+    carriage.refuse('modalities', 'asks for more than text; ask for text alone.');
+  const carried = carriedTools(conversation, 'openai-responses', true, carriage);
+  const tools = carried.map((tool) => renderTool(tool, dialect, carriage));
   const reasoning = renderReasoning(conversation, dialect, carriage);
+  const thinks = reasoning !== undefined && reasoning['effort'] !== 'none';
   const includes = [
-    ...(reasoning === undefined || reasoning['effort'] === 'none' ? [] : ['reasoning.encrypted_content']),
+    // Models that do not think refuse to be asked for it.
+    ...(thinks || hasOwnThinking(conversation) ? ['reasoning.encrypted_content'] : []),
     ...(conversation.logprobs === undefined ? [] : ['message.output_text.logprobs']),
   ];
-  const text = renderText(conversation);
-  const { parallelToolCalls, logprobs } = conversation;
+  const { logprobs } = conversation;
   return JSON.stringify({
     model: target.model,
     input: renderItems(conversation.turns, carriage),
     ...(target.stream ? { stream: true } : {}),
     store: conversation.store ?? false,
-    ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation.toolChoice) } : {}),
-    ...(tools.length > 0 && parallelToolCalls !== undefined ? { parallel_tool_calls: parallelToolCalls } : {}),
+    ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation) } : {}),
+    ...(tools.length > 0 ? { parallel_tool_calls: parallel(conversation, dialect, carriage) } : {}),
     max_output_tokens: conversation.outputLimit,
     temperature: conversation.temperature,
     top_p: conversation.topP,
     ...(logprobs === undefined || logprobs === 0 ? {} : { top_logprobs: logprobs }),
-    text,
+    text: renderText(withStrictness(conversation, dialect, carriage)),
     reasoning,
     ...(includes.length > 0 ? { include: includes } : {}),
     service_tier: conversation.serviceTier,
@@ -55,10 +55,37 @@ function loseUnknown(conversation: Conversation, carriage: Carriage): void {
   if (conversation.logitBias !== undefined) carriage.lost('logit-bias');
 }
 
-function renderTool(tool: Tool, carriage: Carriage): JsonValue {
+const hasOwnThinking = ({ turns }: Conversation): boolean =>
+  turns.some(
+    (turn) =>
+      turn.role === 'assistant' &&
+      turn.parts.some((part) => part.kind === 'thinking' && part.signature?.protocol === 'openai-responses'),
+  );
+
+function parallel(
+  { parallelToolCalls }: Conversation,
+  dialect: Dialect,
+  carriage: Carriage,
+): boolean | undefined {
+  if (parallelToolCalls === undefined || dialect.parallelToolCalls) return parallelToolCalls;
+  carriage.lost('parallel-tool-calls');
+  return undefined;
+}
+
+/** Some servers know the schema, and refuse the demand that it be kept to. */
+function withStrictness(conversation: Conversation, dialect: Dialect, carriage: Carriage): Conversation {
+  const { outputForm } = conversation;
+  if (dialect.strictSchemas || outputForm?.kind !== 'schema' || outputForm.strict !== true) return conversation;
+  carriage.lost('schema-strictness');
+  return { ...conversation, outputForm: { ...outputForm, strict: false } };
+}
+
+function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue {
   if (tool.kind === 'function' && tool.cache !== undefined) carriage.lost('cache-control');
-  if (tool.kind === 'native' && tool.protocol !== 'openai-responses')
-    return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
+  if (tool.kind === 'function' && tool.strict === true && !dialect.strictSchemas) {
+    carriage.lost('strict');
+    return toolJson({ ...tool, strict: false });
+  }
   return toolJson(tool);
 }
 
@@ -78,20 +105,28 @@ export function toolJson(tool: Tool): JsonValue {
   }
 }
 
-export function renderToolChoice(choice: ToolChoice | undefined): JsonValue | undefined {
-  switch (choice?.kind) {
+/** A custom tool is named as what it is. */
+const named = (name: string, tools: readonly Tool[]): JsonObject => ({
+  type: tools.some((tool) => tool.kind === 'custom' && tool.name === name) ? 'custom' : 'function',
+  name,
+});
+
+export function renderToolChoice({ toolChoice, tools }: Conversation): JsonValue | undefined {
+  switch (toolChoice?.kind) {
     case undefined:
       return undefined;
     case 'tool':
-      return { type: 'function', name: choice.name };
-    case 'allowed': {
-      const tools = choice.names.map((name) => ({ type: 'function', name }));
-      return { type: 'allowed_tools', mode: choice.mode, tools };
-    }
+      return named(toolChoice.name, tools);
+    case 'allowed':
+      return {
+        type: 'allowed_tools',
+        mode: toolChoice.mode,
+        tools: toolChoice.names.map((name) => named(name, tools)),
+      };
     case 'auto':
     case 'none':
     case 'required':
-      return choice.kind;
+      return toolChoice.kind;
   }
 }
 

@@ -1,32 +1,41 @@
 // The object of a response, whole or at a stage of its stream: what it repeats of the request, and its items.
 
 import type { ReplyContext } from '../../plugin/codec.ts';
-import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
-import type { Stop } from '../../plugin/conversation-reply.ts';
+import type { Citation, JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
+import type { ReplyHead, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { isObject, parsedJson } from '../json-fields.ts';
 import { sealSignature } from '../translation/signature-envelope.ts';
+import { calledName } from './namespaces.ts';
 import { renderText, renderToolChoice, toolJson } from './render-request.ts';
 import { responseUsage } from './usage-block.ts';
 
-export type ResponseStatus = 'in_progress' | 'completed' | 'incomplete';
+export type ResponseStatus = 'in_progress' | 'completed' | 'incomplete' | 'failed';
 
+interface ResponseMore {
+  readonly stop?: Stop;
+  readonly usage?: UsageParts | undefined;
+  readonly error?: JsonObject;
+}
+
+/** `head` says what the upstream said of itself; its id is `responseId`'s. */
 export function responseJson(
-  id: string,
+  head: ReplyHead & { readonly id: string },
   context: ReplyContext,
   status: ResponseStatus,
   output: readonly JsonValue[],
-  more: { readonly stop?: Stop; readonly usage?: UsageParts | undefined } = {},
+  { stop, usage, error }: ResponseMore = {},
 ): JsonObject {
   const { request } = context;
-  const reason = incompleteReason(more.stop);
+  const reason = incompleteReason(stop);
   const { thinking } = request;
   return {
-    id,
+    id: head.id,
     object: 'response',
     created_at: context.createdAt,
     status,
     background: false,
-    error: null,
+    error: error ?? null,
     incomplete_details: status === 'incomplete' && reason !== undefined ? { reason } : null,
     instructions: null,
     max_output_tokens: request.outputLimit ?? null,
@@ -35,18 +44,35 @@ export function responseJson(
     output,
     parallel_tool_calls: request.parallelToolCalls ?? true,
     previous_response_id: null,
-    reasoning: { effort: thinking?.effort ?? null, summary: thinking?.summary ?? null },
-    service_tier: 'default',
+    reasoning: {
+      effort: thinking?.mode === 'off' ? 'none' : (thinking?.effort ?? null),
+      summary: thinking?.summary ?? null,
+    },
+    service_tier: serviceTier(head.serviceTier),
     store: false,
     temperature: request.temperature ?? 1,
     text: renderText(request) ?? { format: { type: 'text' } },
-    tool_choice: renderToolChoice(request.toolChoice) ?? 'auto',
+    tool_choice: renderToolChoice(request) ?? 'auto',
     tools: request.tools.map(toolJson),
     top_p: request.topP ?? 1,
     truncation: 'disabled',
-    usage: more.usage === undefined ? null : responseUsage(more.usage),
+    usage: usage === undefined ? null : responseUsage(usage),
   };
 }
+
+const serviceTiers: ReadonlySet<string> = new Set([
+  'auto',
+  'default',
+  'flex',
+  'scale',
+  'priority',
+  'fast',
+  'ultrafast',
+]);
+
+/** Clients check it against their list. */
+const serviceTier = (tier: string | undefined): string =>
+  tier !== undefined && serviceTiers.has(tier) ? tier : 'default';
 
 /** What a response that is not complete lacks, by its two words. */
 export function incompleteReason(stop: Stop | undefined): 'max_output_tokens' | 'content_filter' | undefined {
@@ -97,29 +123,34 @@ export const reasoningItem = (id: string, text: string, sealed: string | undefin
   ...(sealed === undefined ? {} : { encrypted_content: sealed }),
 });
 
-export const callItem = (
-  id: string,
-  callId: string,
-  name: string,
+/** A call whose arguments broke off is marked, so that no client runs it. */
+export function callItem(
+  { id, callId, name, custom }: { id: string; callId: string; name: string; custom: boolean },
   text: string,
-  custom: boolean,
-  status: string,
-): JsonObject =>
-  custom
-    ? { id, type: 'custom_tool_call', status, input: text, call_id: callId, name }
-    : { id, type: 'function_call', status, arguments: text, call_id: callId, name };
+  began: boolean,
+  { request }: ReplyContext,
+): JsonObject {
+  const status = began ? 'in_progress' : custom || parsedJson(text) !== undefined ? 'completed' : 'incomplete';
+  const called = calledName(name, request.tools);
+  return custom
+    ? { id, type: 'custom_tool_call', status, input: text, call_id: callId, ...called }
+    : { id, type: 'function_call', status, arguments: text, call_id: callId, ...called };
+}
 
-export function urlAnnotation({
-  url,
-  title,
-  start,
-  end,
-}: {
-  url?: string;
-  title?: string;
-  start?: number;
-  end?: number;
-}): JsonObject | undefined {
+export function urlAnnotation({ url, title, start, end, native }: Citation): JsonObject | undefined {
+  if (native?.protocol === 'openai-responses' && isObject(native.value)) return native.value;
   if (url === undefined) return undefined;
   return { type: 'url_citation', start_index: start ?? 0, end_index: end ?? 0, title: title ?? url, url };
 }
+
+/** The bytes are a token's UTF-8 where the upstream did not say them. */
+const oneLogprob = ({ token, logprob, bytes }: Omit<TokenLogprob, 'top'>): JsonObject => ({
+  token,
+  logprob,
+  bytes: bytes ?? [...Buffer.from(token)],
+});
+
+export const logprobJson = (said: TokenLogprob): JsonObject => ({
+  ...oneLogprob(said),
+  top_logprobs: said.top.map(oneLogprob),
+});

@@ -12,6 +12,7 @@ import {
   ItemReader,
   logprobsOf,
   readEnd,
+  readFailure,
   readHead,
   sealedOf,
 } from './read-reply.ts';
@@ -25,6 +26,9 @@ export class ResponsesStreamReader implements StreamReader {
   readonly #blocks = new Map<string, number>();
   /** Items of which something came. */
   readonly #seen = new Set<number>();
+  /** Blocks of which a citation came in an event of its own; and those whose probabilities came with their text. */
+  readonly #cited = new Set<number>();
+  readonly #logged = new Set<number>();
   #lastSummary = -1;
 
   constructor(sink: ReplySink) {
@@ -74,7 +78,7 @@ export class ResponsesStreamReader implements StreamReader {
         this.#ended(objectOf(body['response']));
         return;
       case 'response.failed':
-        this.#failed(objectOf(body['response']));
+        readFailure(objectOf(body['response']), this.#sink);
         return;
       case 'error':
         this.#sink.failed(errorWords(isObject(body['error']) ? body['error'] : body));
@@ -97,9 +101,10 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   #delta(key: string, at: number, kind: 'text' | 'refusal' | 'thinking', body: JsonObject): void {
-    const block = this.#block(key, at, kind);
+    const block = this.#block(key, at, kind, kind === 'thinking' ? false : undefined);
     this.#sink.delta(0, block, stringOf(body['delta']) ?? '');
     if (kind !== 'text' || listOf(body['logprobs']).length === 0) return;
+    this.#logged.add(block);
     this.#sink.annotate(0, block, { kind: 'logprobs', tokens: logprobsOf(body['logprobs']) });
   }
 
@@ -135,7 +140,26 @@ export class ResponsesStreamReader implements StreamReader {
     const block = this.#blocks.get(this.#textKey(body, at));
     const citation = citationOf(body['annotation'] ?? null);
     if (block === undefined || citation === undefined) this.#sink.lost('citations');
-    else this.#sink.annotate(0, block, { kind: 'citation', citation });
+    else {
+      this.#cited.add(block);
+      this.#sink.annotate(0, block, { kind: 'citation', citation });
+    }
+  }
+
+  /** What came of a part only when it was done: some servers send no event for a citation, or none for a whole part. */
+  #endPart(key: string, part: JsonObject): void {
+    const block = this.#blocks.get(key);
+    if (block === undefined) {
+      this.#items.readPart(part);
+      return;
+    }
+    const tokens = this.#logged.has(block) ? [] : logprobsOf(part['logprobs']);
+    if (tokens.length > 0) this.#sink.annotate(0, block, { kind: 'logprobs', tokens });
+    for (const each of this.#cited.has(block) ? [] : listOf(part['annotations'])) {
+      const citation = citationOf(each);
+      if (citation !== undefined) this.#sink.annotate(0, block, { kind: 'citation', citation });
+    }
+    this.#sink.blockEnd(0, block);
   }
 
   #done(item: JsonObject, at: number): void {
@@ -158,7 +182,7 @@ export class ResponsesStreamReader implements StreamReader {
       this.#sink.blockEnd(0, thinking);
       return;
     }
-    for (const [key, block] of this.#blocks) if (key.startsWith(`${at}:`)) this.#sink.blockEnd(0, block);
+    for (const [index, part] of listOf(item['content']).entries()) this.#endPart(`${at}:${index}`, objectOf(part));
   }
 
   #ended(response: JsonObject): void {
@@ -167,10 +191,5 @@ export class ResponsesStreamReader implements StreamReader {
     if (this.#seen.size === 0 && this.#blocks.size === 0) this.#items.readAll(response);
     readEnd(response, this.#sink);
     this.complete = this.finished = true;
-  }
-
-  #failed(response: JsonObject): void {
-    if (isObject(response['usage'])) this.#sink.usage(response['usage']);
-    this.#sink.failed(errorWords(objectOf(response['error'])));
   }
 }

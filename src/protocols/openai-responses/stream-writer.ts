@@ -4,12 +4,14 @@
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
-import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
+import type { Annotation, BlockHead, ReplyHead, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
-import { logprobJson } from '../openai-chat/reply-words.ts';
+import { isObject } from '../json-fields.ts';
+import { calledName } from './namespaces.ts';
 import {
   callItem,
   incompleteReason,
+  logprobJson,
   messageItem,
   reasoningItem,
   responseId,
@@ -18,7 +20,7 @@ import {
   textPart,
   urlAnnotation,
 } from './response-json.ts';
-import { streamErrorJson } from './stream-error.ts';
+import { failureOf, streamErrorEvent } from './stream-error.ts';
 
 interface OpenItem {
   readonly kind: 'text' | 'refusal' | 'thinking' | 'call' | 'custom-call';
@@ -40,7 +42,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   readonly #output: JsonValue[] = [];
-  #id = '';
+  #head: ReplyHead & { readonly id: string } = { id: '' };
   #sequence = 0;
   #open: OpenItem | undefined;
   #stop: Stop | undefined;
@@ -56,8 +58,8 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   head(head: ReplyHead): string {
-    this.#id = responseId(head.id, this.#context);
-    const response = responseJson(this.#id, this.#context, 'in_progress', []);
+    this.#head = { ...head, id: responseId(head.id, this.#context) };
+    const response = responseJson(this.#head, this.#context, 'in_progress', []);
     return this.#event('response.created', { response }) + this.#event('response.in_progress', { response });
   }
 
@@ -77,7 +79,7 @@ export class ResponsesStreamWriter implements StreamWriter {
       case 'media':
         return this.#lose('media-output');
       case 'native':
-        return this.#lose('native-block');
+        return head.part.protocol === 'openai-responses' ? this.#native(head.part.value) : this.#lose('native-block');
     }
   }
 
@@ -114,8 +116,7 @@ export class ResponsesStreamWriter implements StreamWriter {
         });
       }
       case 'logprobs':
-        if (open?.kind === 'text') open.logprobs.push(...annotation.tokens.map(logprobJson));
-        return '';
+        return open?.kind === 'text' ? this.#logprobs(open, annotation.tokens) : '';
     }
   }
 
@@ -124,7 +125,7 @@ export class ResponsesStreamWriter implements StreamWriter {
     if (choice > 0 || open === undefined) return '';
     this.#open = undefined;
     const text = open.texts.join('');
-    const out = this.#endParts(open, text) + this.#endItem(itemOf(open, text, 'completed'));
+    const out = this.#endParts(open, text) + this.#endItem(this.#itemOf(open, text, false));
     const sealed = this.#pendingSeal;
     this.#pendingSeal = undefined;
     return sealed === undefined ? out : out + this.#sealedAlone(sealed);
@@ -138,12 +139,24 @@ export class ResponsesStreamWriter implements StreamWriter {
   end(usage: UsageParts | undefined): string {
     const stop = this.#stop ?? { kind: 'end', native: '' };
     const status = incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
-    const response = responseJson(this.#id, this.#context, status, this.#output, { stop, usage });
+    const response = responseJson(this.#head, this.#context, status, this.#output, { stop, usage });
     return this.#event(`response.${status}`, { response });
   }
 
+  /** Behind the error the response is said to have failed, which is all that some agents listen to. */
   error(code: ErrorCode, details: ErrorDetails): string {
-    return `event: error\ndata: ${streamErrorJson(code, details, this.#sequence++)}\n\n`;
+    const error = streamErrorEvent(code, details, this.#sequence++);
+    if (this.#head.id === '') return error;
+    const failure = { error: failureOf(code, details) };
+    const response = responseJson(this.#head, this.#context, 'failed', this.#output, failure);
+    return error + this.#event('response.failed', { response });
+  }
+
+  /** They come behind their text: in a delta of their own, which adds none. */
+  #logprobs(open: OpenItem, tokens: readonly TokenLogprob[]): string {
+    const logprobs = tokens.map(logprobJson);
+    open.logprobs.push(...logprobs);
+    return this.#event(open.type, { ...this.#places(open), delta: '', logprobs });
   }
 
   #begin(kind: OpenItem['kind'], prefix: string, type: string, head: BlockHead): string {
@@ -168,7 +181,7 @@ export class ResponsesStreamWriter implements StreamWriter {
     const added = this.#event('response.output_item.added', {
       output_index: index,
       item:
-        kind === 'text' || kind === 'refusal' ? messageItem(id, 'in_progress', []) : itemOf(open, '', 'in_progress'),
+        kind === 'text' || kind === 'refusal' ? messageItem(id, 'in_progress', []) : this.#itemOf(open, '', true),
     });
     if (kind !== 'text' && kind !== 'refusal') return added;
     const part = kind === 'text' ? textPart('', [], []) : { type: 'refusal', refusal: '' };
@@ -204,7 +217,11 @@ export class ResponsesStreamWriter implements StreamWriter {
           this.#event('response.reasoning_summary_part.done', { ...places, part: { type: 'summary_text', text } })
         );
       case 'call':
-        return this.#event('response.function_call_arguments.done', { ...places, name: open.name, arguments: text });
+        return this.#event('response.function_call_arguments.done', {
+          ...places,
+          ...calledName(open.name, this.#context.request.tools),
+          arguments: text,
+        });
       case 'custom-call':
         return this.#event('response.custom_tool_call_input.done', { ...places, input: text });
     }
@@ -216,7 +233,15 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   #sealedAlone(sealed: string): string {
-    const item = reasoningItem(`rs_${this.#context.newId()}`, '', sealed);
+    return this.#whole(reasoningItem(`rs_${this.#context.newId()}`, '', sealed));
+  }
+
+  #native(value: JsonValue): string {
+    return isObject(value) ? this.#whole(value) : this.#lose('native-block');
+  }
+
+  /** An item that is complete as it is. */
+  #whole(item: JsonObject): string {
     const index = this.#output.length;
     return this.#event('response.output_item.added', { output_index: index, item }) + this.#endItem(item);
   }
@@ -237,18 +262,19 @@ export class ResponsesStreamWriter implements StreamWriter {
     this.#losses.add(loss);
     return '';
   }
-}
 
-function itemOf(open: OpenItem, text: string, status: string): JsonObject {
-  switch (open.kind) {
-    case 'text':
-      return messageItem(open.id, status, [textPart(text, open.annotations, open.logprobs)]);
-    case 'refusal':
-      return messageItem(open.id, status, [{ type: 'refusal', refusal: text }]);
-    case 'thinking':
-      return reasoningItem(open.id, text, open.sealed);
-    case 'call':
-    case 'custom-call':
-      return callItem(open.id, open.callId, open.name, text, open.kind === 'custom-call', status);
+  #itemOf(open: OpenItem, text: string, began: boolean): JsonObject {
+    const status = began ? 'in_progress' : 'completed';
+    switch (open.kind) {
+      case 'text':
+        return messageItem(open.id, status, [textPart(text, open.annotations, open.logprobs)]);
+      case 'refusal':
+        return messageItem(open.id, status, [{ type: 'refusal', refusal: text }]);
+      case 'thinking':
+        return reasoningItem(open.id, text, open.sealed);
+      case 'call':
+      case 'custom-call':
+        return callItem({ ...open, custom: open.kind === 'custom-call' }, text, began, this.#context);
+    }
   }
 }

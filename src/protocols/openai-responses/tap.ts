@@ -1,34 +1,78 @@
 // Reads a stream of responses beside its relay. `response.completed` or `response.incomplete` ends it, and states the
-// usage. Deltas, which are nearly all of it, are told by their shape and not parsed.
+// usage. Deltas, which are nearly all of it, are told by their event's name and not parsed.
 
+import { bounds } from '../../core/bounds.ts';
 import { textBetween } from '../../core/byte-text.ts';
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import { decodedLength, stringEnd } from '../../core/json-cursor.ts';
 import type { EventView } from '../../core/sse.ts';
 import type { JsonObject } from '../../plugin/conversation.ts';
-import type { ReplyReading } from '../../plugin/protocol.ts';
-import { EventShape } from '../event-shape.ts';
+import type { ReplyReading, StreamOptions } from '../../plugin/protocol.ts';
 import { isObject, numberOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
 import { RelayTap } from '../relay-tap.ts';
 import type { Verdict } from '../relay-tap.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
-import { streamErrorJson } from './stream-error.ts';
+import { KeptReply } from './kept-reply.ts';
+import { producedBytes } from './produced-bytes.ts';
+import { failureOf, streamErrorEvent } from './stream-error.ts';
 
 const encoder = new TextEncoder();
 const { indexOf } = Buffer.prototype;
+
+/** The last event repeats the whole reply, pictures included: whatever an event may have, it is read whole. */
+const wholeEvents = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
+
 /** How the content of a delta begins. Inside a text these quotes would be escaped. */
 const deltaKeys = ['"delta":"', '"delta": "'].map((key) => Buffer.from(key));
 const isDelta = (name: string): boolean => name.endsWith('.delta') && name.startsWith('response.');
 
+/** Events that say again what came, or will come: relayed without a look. */
+const repeating: ReadonlySet<string> = new Set([
+  'response.in_progress',
+  'response.output_text.done',
+  'response.output_text.annotation.added',
+  'response.refusal.done',
+  'response.reasoning_summary_text.done',
+  'response.reasoning_text.done',
+  'response.function_call_arguments.done',
+  'response.custom_tool_call_input.done',
+]);
+
+/** A response of which the upstream said nothing. */
+const unknownResponse: JsonObject = {
+  id: 'resp_end',
+  object: 'response',
+  created_at: 0,
+  status: 'in_progress',
+  error: null,
+  incomplete_details: null,
+  instructions: null,
+  max_output_tokens: null,
+  metadata: {},
+  model: '',
+  output: [],
+  parallel_tool_calls: true,
+  temperature: 1,
+  tool_choice: 'auto',
+  tools: [],
+  top_p: 1,
+};
+
 export class ResponsesTap extends RelayTap {
-  private readonly shape = new EventShape();
+  private readonly kept = new KeptReply();
   private usage: JsonObject | undefined;
+  /** What the upstream said at the start, without what it repeats of the request, which may be large. */
   private response: JsonObject | undefined;
-  private sequence = 0;
+  private id: string | undefined;
+  /** Of the last event that went out. */
+  private sequence = -1;
+
+  constructor(options: StreamOptions) {
+    super(options, wholeEvents);
+  }
 
   reading(): ReplyReading {
-    const { contentBytes, contentEvents, usage } = this;
-    const id = stringOf(this.response?.['id']);
+    const { contentBytes, contentEvents, usage, id } = this;
     return {
       usage,
       usageText: usage === undefined ? undefined : usageTextOf(usage),
@@ -39,21 +83,24 @@ export class ResponsesTap extends RelayTap {
     };
   }
 
+  /** Behind the error the response is said to have failed, which is all that some agents listen to. */
   errorEvent(code: ErrorCode, details: ErrorDetails): Uint8Array {
-    return encoder.encode(`event: error\ndata: ${streamErrorJson(code, details, this.sequence + 1)}\n\n`);
+    const error = streamErrorEvent(code, details, ++this.sequence);
+    if (this.response === undefined) return encoder.encode(error);
+    const response = { ...this.response, status: 'failed', error: failureOf(code, details), output: this.kept.output };
+    return encoder.encode(error + this.ours({ type: 'response.failed', response }));
   }
 
-  /** The items that came are not repeated: nobody kept them. */
   shortEnd(): Uint8Array {
-    const type = 'response.incomplete';
+    const begin = this.response === undefined ? this.ours({ type: 'response.created', response: unknownResponse }) : '';
+    const events = this.kept.close().map((event) => this.ours(event));
     const response: JsonObject = {
-      ...this.response,
+      ...(this.response ?? unknownResponse),
       status: 'incomplete',
       incomplete_details: { reason: 'max_output_tokens' },
-      output: [],
+      output: this.kept.output,
     };
-    const body = { type, sequence_number: this.sequence + 1, response };
-    return encoder.encode(`event: ${type}\ndata: ${JSON.stringify(body)}\n\n`);
+    return encoder.encode(begin + events.join('') + this.ours({ type: 'response.incomplete', response }));
   }
 
   protected completeAtEnd(): boolean {
@@ -61,9 +108,13 @@ export class ResponsesTap extends RelayTap {
   }
 
   protected judge(view: EventView): Verdict {
-    if (isDelta(view.name) && !this.ending) {
-      this.countDelta(view);
-      return 'relay';
+    this.sequence++;
+    if (!this.ending) {
+      if (isDelta(view.name)) {
+        this.countDelta(view);
+        return 'relay';
+      }
+      if (this.response !== undefined && repeating.has(view.name)) return 'relay';
     }
     const body = parsedJson(textBetween(view.data, view.dataStart, view.dataEnd));
     if (!isObject(body)) {
@@ -80,13 +131,8 @@ export class ResponsesTap extends RelayTap {
       case 'response.created':
       case 'response.queued':
       case 'response.in_progress':
-        this.response ??= objectOf(body['response']);
+        this.remember(objectOf(body['response']));
         return 'relay';
-      case 'response.output_item.added': {
-        const name = stringOf(objectOf(body['item'])['name']);
-        if (name !== undefined) this.count(Buffer.byteLength(name));
-        return 'relay';
-      }
       case 'response.completed':
       case 'response.incomplete':
         this.note(objectOf(body['response']));
@@ -98,25 +144,32 @@ export class ResponsesTap extends RelayTap {
       case 'error':
         this.failWith();
         return 'relay';
+      case 'response.output_item.added': {
+        const name = stringOf(objectOf(body['item'])['name']);
+        if (name !== undefined) this.count(Buffer.byteLength(name));
+        this.kept.take(type, body);
+        return 'relay';
+      }
       default:
         if (isDelta(type)) this.countDelta(view);
+        else this.kept.take(type, body);
         return 'relay';
     }
   }
 
+  private remember(response: JsonObject): void {
+    this.id ??= stringOf(response['id']);
+    this.response ??= { ...unknownResponse, ...response, instructions: null, tools: [], usage: null };
+  }
+
   private note(response: JsonObject): void {
-    this.response ??= { id: response['id'] };
+    this.id ??= stringOf(response['id']);
     if (isObject(response['usage'])) this.usage = response['usage'];
     // Servers that send nothing but the end have their content there.
     if (this.contentEvents === 0) this.count(producedBytes(response));
   }
 
   private countDelta({ data, dataStart, dataEnd }: EventView): void {
-    const known = this.shape.textBytes(data, dataStart, dataEnd);
-    if (known >= 0) {
-      this.count(known);
-      return;
-    }
     for (const key of deltaKeys) {
       const at = indexOf.call(data, key, dataStart);
       if (at < 0 || at >= dataEnd) continue;
@@ -124,28 +177,14 @@ export class ResponsesTap extends RelayTap {
       const end = stringEnd(data, start, dataEnd);
       if (end < 0) return;
       this.count(decodedLength(data, start, end));
-      this.shape.learn(data, dataStart, dataEnd, start, end);
+      this.kept.delta(data, start, end);
       return;
     }
   }
-}
 
-/** Bytes of text, thinking, names and arguments in the items of a response. */
-export function producedBytes(response: JsonObject): number {
-  let bytes = 0;
-  const add = (value: JsonObject[string]): void => {
-    if (typeof value === 'string') bytes += Buffer.byteLength(value);
-  };
-  const output = response['output'];
-  for (const each of Array.isArray(output) ? output : []) {
-    const item = objectOf(each);
-    for (const name of ['name', 'arguments', 'input'] as const) add(item[name]);
-    for (const list of [item['content'], item['summary']]) {
-      for (const part of Array.isArray(list) ? list : []) {
-        add(objectOf(part)['text']);
-        add(objectOf(part)['refusal']);
-      }
-    }
+  private ours(event: JsonObject & { readonly type: string }): string {
+    const { type, ...rest } = event;
+    const body = { type, sequence_number: ++this.sequence, ...rest };
+    return `event: ${type}\ndata: ${JSON.stringify(body)}\n\n`;
   }
-  return bytes;
 }

@@ -1,0 +1,59 @@
+// Parts of what the model is told, as content of an item.
+
+import type { Carriage } from '../../plugin/codec.ts';
+import type { InputPart, JsonObject, MediaPart, MediaSource } from '../../plugin/conversation.ts';
+
+export function inputContent(part: InputPart, carriage: Carriage): readonly JsonObject[] {
+  if (part.kind !== 'native' && part.cache !== undefined) carriage.lost('cache-control');
+  switch (part.kind) {
+    case 'text':
+      return part.text === '' ? [] : [{ type: 'input_text', text: part.text }];
+    case 'native':
+      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+    case 'image':
+      return [imagePart(part, carriage)];
+    case 'document':
+      return [documentPart(part, carriage)];
+    case 'audio':
+      return carriage.refuse('messages', 'holds a sound, which this protocol has no place for.');
+    case 'video':
+      return carriage.refuse('messages', 'holds a film, which this protocol has no place for.');
+  }
+}
+
+/** The id of a file that OpenAI keeps. */
+function storedId(source: MediaSource, carriage: Carriage): string | undefined {
+  if (source.from !== 'stored') return undefined;
+  if (source.protocol === 'openai-responses' || source.protocol === 'openai-chat') return source.id;
+  return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+}
+
+function imagePart(part: MediaPart, carriage: Carriage): JsonObject {
+  const { source, detail = 'auto' } = part;
+  const id = storedId(source, carriage);
+  if (id !== undefined) return { type: 'input_image', file_id: id, detail };
+  if (source.from === 'url') return { type: 'input_image', image_url: source.url, detail };
+  if (source.from === 'base64')
+    return { type: 'input_image', image_url: `data:${source.mediaType};base64,${source.data}`, detail };
+  return carriage.refuse('messages', 'has a picture made of text; send its bytes.');
+}
+
+function documentPart(part: MediaPart, carriage: Carriage): JsonObject {
+  const { source } = part;
+  if (part.citable === true) carriage.lost('citations');
+  if (part.context !== undefined) carriage.lost('document-context');
+  const detail = part.detail === undefined ? {} : { detail: part.detail };
+  const id = storedId(source, carriage);
+  if (id !== undefined) return { type: 'input_file', file_id: id, ...detail };
+  const name = part.fileName ?? part.title;
+  switch (source.from) {
+    case 'url':
+      return { type: 'input_file', file_url: source.url, ...detail };
+    case 'text':
+      return { type: 'input_text', text: name === undefined ? source.text : `${name}\n\n${source.text}` };
+    default: {
+      const data = source.from === 'base64' ? `data:${source.mediaType};base64,${source.data}` : '';
+      return { type: 'input_file', filename: name ?? 'document.pdf', file_data: data, ...detail };
+    }
+  }
+}
