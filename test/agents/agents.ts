@@ -23,9 +23,8 @@ if (!installAgents()) {
         const verdict = await runAgent(agent, { url: gateway.url, apiKey: gateway.apiKey, model });
         if (verdict !== 'ok') failed += 1;
         const took = `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
-        console.log(
-          `(${verdict === 'ok' ? 'pass' : 'fail'}) ${agent.name} ${model} ${took}${verdict === 'ok' ? '' : `: ${verdict}`}`,
-        );
+        const said = verdict === 'ok' ? '' : `: ${verdict}`;
+        console.log(`(${verdict === 'ok' ? 'pass' : 'fail'}) ${agent.name} ${model} ${took}${said}`);
       }
     }
   } finally {

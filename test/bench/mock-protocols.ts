@@ -1,5 +1,5 @@
-// The mock's replies in the other three protocols: the same words in as many events, so that what a translation costs can
-// be told from what a stream costs. ASCII only: characters are bytes.
+// The mock's replies in the other three protocols: the same words in as many events, so that what a translation costs
+// can be told from what a stream costs. ASCII only: characters are bytes.
 
 import { jsonReply, PROMPT_TOKENS, REPLY_END, REPLY_TOKENS } from './mock-replies.ts';
 import type { Script } from './mock-replies.ts';
@@ -16,6 +16,12 @@ export function protocolAsked(head: string): MockProtocol | undefined {
 const event = (json: string, type?: string): string =>
   `${type === undefined ? '' : `event: ${type}\n`}data: ${json}\n\n`;
 const textAt = ({ nonce }: Script, at: number): string => (at === 0 ? `${nonce} ` : ` tok${at}`);
+
+const responsesUsage = (output: number): string =>
+  `{"input_tokens":${PROMPT_TOKENS},"output_tokens":${output},"total_tokens":${PROMPT_TOKENS + output}}`;
+const geminiUsage = (output: number): string =>
+  `{"promptTokenCount":${PROMPT_TOKENS},"candidatesTokenCount":${output},` +
+  `"totalTokenCount":${PROMPT_TOKENS + output}}`;
 
 function messagesEvent(script: Script, at: number): string {
   if (at >= script.chunks) {
@@ -50,7 +56,7 @@ function responsesEvent(script: Script, at: number): string {
     `{"id":"resp_${script.nonce}","object":"response","created_at":1790000000,"status":"${status}","model":"mock",` +
     `"output":[],"error":null,"incomplete_details":null,"usage":${usage}}`;
   if (at >= script.chunks) {
-    const usage = `{"input_tokens":${PROMPT_TOKENS},"output_tokens":${script.chunks},"total_tokens":${PROMPT_TOKENS + script.chunks}}`;
+    const usage = responsesUsage(script.chunks);
     return event(
       `{"type":"response.completed","sequence_number":${at + 3},"response":${response('completed', usage)}}`,
       'response.completed',
@@ -72,9 +78,7 @@ function responsesEvent(script: Script, at: number): string {
 function geminiEvent(script: Script, at: number): string {
   const last = at >= script.chunks;
   const finish = last ? ',"finishReason":"STOP"' : '';
-  const usage = last
-    ? `,"usageMetadata":{"promptTokenCount":${PROMPT_TOKENS},"candidatesTokenCount":${script.chunks},"totalTokenCount":${PROMPT_TOKENS + script.chunks}}`
-    : '';
+  const usage = last ? `,"usageMetadata":${geminiUsage(script.chunks)}` : '';
   const parts = `[{"text":"${last ? '' : textAt(script, at)}"}]`;
   return event(
     `{"candidates":[{"content":{"parts":${parts},"role":"model"}${finish},"index":0}]${usage},"modelVersion":"mock","responseId":"${script.nonce}"}`,
@@ -105,14 +109,15 @@ export function replyIn(protocol: MockProtocol, { nonce }: Script): string {
       return jsonReply(
         '200 OK',
         `{"id":"resp_${nonce}","object":"response","created_at":1790000000,"status":"completed","model":"mock","output":[` +
-          `{"id":"msg_${nonce}","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"${text}","annotations":[]}]}],` +
-          `"usage":{"input_tokens":${PROMPT_TOKENS},"output_tokens":${REPLY_TOKENS},"total_tokens":${PROMPT_TOKENS + REPLY_TOKENS}}}`,
+          `{"id":"msg_${nonce}","type":"message","role":"assistant","status":"completed",` +
+          `"content":[{"type":"output_text","text":"${text}","annotations":[]}]}],` +
+          `"usage":${responsesUsage(REPLY_TOKENS)}}`,
       );
     case 'gemini':
       return jsonReply(
         '200 OK',
         `{"candidates":[{"content":{"parts":[{"text":"${text}"}],"role":"model"},"finishReason":"STOP","index":0}],` +
-          `"usageMetadata":{"promptTokenCount":${PROMPT_TOKENS},"candidatesTokenCount":${REPLY_TOKENS},"totalTokenCount":${PROMPT_TOKENS + REPLY_TOKENS}},` +
+          `"usageMetadata":${geminiUsage(REPLY_TOKENS)},` +
           `"modelVersion":"mock","responseId":"${nonce}"}`,
       );
   }

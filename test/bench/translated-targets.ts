@@ -1,5 +1,5 @@
-// Tollgate with an upstream of another protocol behind its chat clients: what a translated stream costs, beside the bare
-// pass-through of one that needs none.
+// Tollgate with an upstream of another protocol behind its chat clients: what a translated stream costs, beside the
+// bare pass-through of one that needs none.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

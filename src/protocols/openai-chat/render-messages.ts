@@ -101,7 +101,7 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
       if (source.from !== 'base64') return carriage.refuse('messages', 'refers to a sound by address; send its bytes.');
       return { type: 'input_audio', input_audio: { data: source.data, format: audioFormat(source.mediaType) } };
     case 'video':
-      return { type: 'video_url', video_url: { url: urlOf(source, carriage) } };
+      return carriage.refuse('messages', 'holds video, which this protocol has no place for.');
     case 'document': {
       if (source.from === 'stored') return { type: 'file', file: { file_id: source.id } };
       if (source.from === 'url') return carriage.refuse('messages', 'refers to a document by address; send its bytes.');

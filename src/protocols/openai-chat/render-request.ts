@@ -4,6 +4,7 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools } from '../translation/carriage.ts';
+import { openAiTier } from '../openai-tier.ts';
 import { effortOf } from '../translation/thinking-effort.ts';
 import { renderMessages } from './render-messages.ts';
 
@@ -45,7 +46,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     logprobs: conversation.logprobs === undefined ? undefined : true,
     top_logprobs:
       conversation.logprobs === undefined || conversation.logprobs === 0 ? undefined : conversation.logprobs,
-    service_tier: conversation.serviceTier,
+    service_tier: openAiTier(conversation.serviceTier, carriage),
     user: conversation.user,
     metadata: conversation.metadata,
     prompt_cache_key: conversation.cacheKey,

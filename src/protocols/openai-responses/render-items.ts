@@ -21,7 +21,9 @@ export function renderItems(turns: readonly Turn[], carriage: Carriage): readonl
       case 'system': {
         if (turn.parts.some(({ cache }) => cache !== undefined)) carriage.lost('cache-control');
         const content = turn.parts.filter(({ text }) => text !== '').map(({ text }) => ({ type: 'input_text', text }));
-        return content.length === 0 ? [] : [{ type: 'message', role: turn.authority, content }];
+        return content.length === 0
+          ? []
+          : [{ type: 'message', role: turn.authority, content: plainContent(content) }];
       }
       case 'user':
         if (turn.name !== undefined) carriage.lost('name');
@@ -40,13 +42,20 @@ function userItems(
   carriage: Carriage,
 ): readonly JsonValue[] {
   const items: JsonValue[] = [];
-  const content: JsonValue[] = [];
+  const content: JsonObject[] = [];
   for (const part of parts) {
     if (part.kind === 'tool-result') items.push(resultItem(part, written, carriage));
     else content.push(...inputContent(part, carriage));
   }
-  if (content.length > 0) items.push({ type: 'message', role: 'user', content });
+  if (content.length > 0) items.push({ type: 'message', role: 'user', content: plainContent(content) });
   return items;
+}
+
+/** A single text is written as one. */
+function plainContent(content: readonly JsonObject[]): JsonValue {
+  const [only] = content;
+  const text = content.length === 1 && only?.['type'] === 'input_text' ? only['text'] : undefined;
+  return typeof text === 'string' ? text : content;
 }
 
 function resultItem(part: ToolResultPart, { customCalls }: Written, carriage: Carriage): JsonValue {

@@ -4,6 +4,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
+import { openAiTier } from '../openai-tier.ts';
 import { effortOf } from '../translation/thinking-effort.ts';
 import { renderItems } from './render-items.ts';
 
@@ -40,7 +41,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     text: renderText(withStrictness(conversation, dialect, carriage)),
     reasoning,
     ...(includes.length > 0 ? { include: includes } : {}),
-    service_tier: conversation.serviceTier,
+    service_tier: openAiTier(conversation.serviceTier, carriage),
     user: conversation.user,
     metadata: conversation.metadata,
     prompt_cache_key: conversation.cacheKey,
