@@ -2,7 +2,7 @@
 // cut short or ends in an error.
 
 import { describe, expect, test } from 'bun:test';
-import type { JsonObject } from '../../../src/plugin/conversation.ts';
+import type { JsonObject, JsonValue } from '../../../src/plugin/conversation.ts';
 import { isObject, objectOf, parsedJson } from '../../../src/protocols/json-fields.ts';
 import { responsesCodec } from '../../../src/protocols/openai-responses/codec.ts';
 import { openAiResponses } from '../../../src/protocols/openai-responses/openai-responses.ts';
@@ -130,5 +130,33 @@ describe('a stream is relayed', () => {
 
   test('no event stream is none', () => {
     expect(relay(['<html>'], {}, openAiResponses).tap.fault).toBe('not-a-stream');
+  });
+});
+
+describe('a whole reply is looked at', () => {
+  const look = (body: JsonValue) => openAiResponses.readReply(Buffer.from(JSON.stringify(body)));
+
+  test('its usage, what it holds, and its id', () => {
+    const call = { type: 'function_call', name: 'f', arguments: '{}' };
+    const whole = objectOf(response('completed', [message([text('☃')]), call])['response']);
+    expect(look(whole)).toMatchObject({ usage, contentBytes: 6, contentEvents: 1, failed: false, id: 'resp_1' });
+  });
+
+  test('one that failed, with its usage', () => {
+    const failed = objectOf(response('failed', [], { error: { message: 'x' } })['response']);
+    expect(look(failed)).toMatchObject({ usage, failed: true });
+    expect(look({ error: { message: 'x' } })).toMatchObject({ usage: undefined, failed: true });
+  });
+
+  const odd: readonly (readonly [JsonValue])[] = [
+    [null],
+    [[]],
+    [7],
+    ['x'],
+    [{}],
+    [{ output: [null, { content: 7 }], usage: [] }],
+  ];
+  test.each(odd)('%j says nothing', (body) => {
+    expect(look(body)).toMatchObject({ usage: undefined, contentBytes: 0, failed: false });
   });
 });
