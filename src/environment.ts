@@ -15,8 +15,6 @@ export interface Environment {
   readonly drainSeconds: string | undefined;
   readonly log: string | undefined;
   readonly logMaxMb: string | undefined;
-  /** A second operator key, good for /metrics alone. */
-  readonly metricsKey: string | undefined;
   readonly logLevel: string | undefined;
   readonly logRequests: boolean;
   readonly passTraceOn: boolean;
@@ -89,7 +87,6 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     logMaxMb: present(variables['TOLLGATE_LOG_MAX_MB']),
     isSuccessor: variables['TOLLGATE_HANDOVER'] === '1',
     notifySocket: present(variables['NOTIFY_SOCKET']),
-    metricsKey: present(variables['TOLLGATE_METRICS_KEY']),
     logLevel: present(variables['TOLLGATE_LOG_LEVEL']),
     logRequests: variables['TOLLGATE_LOG_REQUESTS'] === '1',
     passTraceOn: variables['TOLLGATE_PASS_TRACE_ON'] === '1',

@@ -43,6 +43,11 @@ export interface RunningDesk extends ConfigDesk {
   recordStart(): Promise<void>;
   /** Resolves when nothing is being reloaded or recorded. */
   settled(): Promise<void>;
+  /**
+   * Resolves when nothing is being reloaded; reloads are refused until what it resolves with is called. For a handover:
+   * the process that takes over reads the config before it does, and would undo what is reloaded here meanwhile.
+   */
+  hold(): Promise<() => void>;
 }
 
 /** Changes that an audit event lists; the facts have them all. */
@@ -59,6 +64,7 @@ export function createConfigDesk(parts: ReloadParts): RunningDesk {
   let appliedAt = clock.now();
   let facts: ConfigFacts | undefined;
   let lastFailure: ConfigState['lastFailure'];
+  let held = false;
 
   // Made when first asked for: a start does not need them.
   const currentFacts = () => (facts ??= factsOf(reading, parts.version));
@@ -74,6 +80,7 @@ export function createConfigDesk(parts: ReloadParts): RunningDesk {
 
   const reloadNow = async (actor: string): Promise<ReloadOutcome> => {
     requireRunning(parts);
+    if (held) throw handingOver();
     const next = await parts.file.read();
     if (!next.ok) throw new ConfigProblemsError(next.problems);
     if (next.resolved.refusals.length > 0) {
@@ -134,6 +141,11 @@ export function createConfigDesk(parts: ReloadParts): RunningDesk {
     generation: () => generation,
     recordStart,
     settled: () => turn(async () => {}),
+    async hold() {
+      held = true;
+      await turn(async () => {});
+      return () => void (held = false);
+    },
     async reload(actor) {
       await recordStart();
       return turn(async () => {
@@ -163,6 +175,12 @@ function requireRunning({ stopping }: ReloadParts): void {
     retryAfterSeconds: 1,
   });
 }
+
+const handingOver = () =>
+  new TollgateError('shutting_down', {
+    message: 'Another process is about to take over and has read the config already. Reload again in a moment.',
+    retryAfterSeconds: 1,
+  });
 
 /** All or nothing: what throws here has changed nothing. */
 function prepareAll({ accounts, catalog, terms, others }: ReloadParts, resolved: ResolvedConfig) {

@@ -45,6 +45,8 @@ export interface Gateway {
   readonly config: ConfigDesk;
   /** Resolves when nothing is being reloaded, and what this start changed in the config is written down. */
   settled(): Promise<void>;
+  /** Refuses reloads until what it resolves with is called; see `RunningDesk`. */
+  holdConfig(): Promise<() => void>;
   /** Refuses new requests, lets the running ones end, writes everything, and lets go of the data folder. */
   close(): Promise<void>;
 }
@@ -153,6 +155,7 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
       terms,
       config: desk,
       settled: () => recording.settled(),
+      holdConfig: desk.hold,
       async close() {
         await running.drain();
         await recording.settled();

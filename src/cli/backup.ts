@@ -9,11 +9,12 @@ import { backUpFolder } from '../store/backup/back-up-folder.ts';
 import { BackupFileExistsError, writeBackupFile, type BackupFile } from '../store/backup/backup-file.ts';
 import { compressed } from '../store/backup/compress.ts';
 import { repacked, secretsIn } from '../store/backup/repack.ts';
-import { DataFolderInUseError, lockDataFolder, type DataFolderLock } from '../store/data-folder-lock.ts';
+import { DataFolderInUseError, type DataFolderLock } from '../store/data-folder-lock.ts';
 import { ledgerDatabasePath } from '../store/schema/ledger.ts';
 import { serveSettings, UsageError } from './arguments.ts';
 import { findRunning } from './running-file.ts';
 import type { CommandContext } from './serve.ts';
+import { lockUnserved } from './unserved-folder.ts';
 import { version } from './version.ts';
 
 interface BackupSettings {
@@ -25,7 +26,7 @@ interface BackupSettings {
 export async function backupCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const settings = settingsOf(argv, context);
   const startedMs = performance.now();
-  const lock = lockOf(settings.dataFolder);
+  const lock = await lockOf(settings.dataFolder);
   const file = lock === undefined ? await ofRunning(settings, context) : await ofFolder(settings, lock);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   context.print(`${[
@@ -65,9 +66,9 @@ function parsed(argv: readonly string[]) {
 }
 
 /** Undefined: another process has it. */
-function lockOf(dataFolder: string): DataFolderLock | undefined {
+async function lockOf(dataFolder: string): Promise<DataFolderLock | undefined> {
   try {
-    return lockDataFolder(dataFolder);
+    return await lockUnserved(dataFolder);
   } catch (error) {
     if (error instanceof DataFolderInUseError) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 // SIGHUP: what can be read again is read again, one after the other. Before the start is over, and once the process is
-// about to end, the signal does nothing but say so: it must never end the process.
+// about to end, the signal does nothing but say so: it must never end the process. While another process is about to
+// take over it waits, and goes to the one that serves in the end.
 
 import type { Log } from '../core/log.ts';
 
@@ -13,12 +14,17 @@ export interface Reloadable {
 export interface Hangup {
   /** From now on the signal reloads these. */
   serving(reloadables: readonly Reloadable[]): void;
+  /** From now on it waits for `serving` or `handedOver`. */
+  handingOver(): void;
+  /** From now on it is ignored. One that waited goes to that process. */
+  handedOver(pid: number): void;
   /** From now on it is ignored. */
   ending(): void;
 }
 
 export function listenForHangup(log: Log): Hangup {
-  let reloadables: readonly Reloadable[] | 'starting' | 'ending' = 'starting';
+  let reloadables: readonly Reloadable[] | 'starting' | 'handing over' | 'ending' = 'starting';
+  let waits = false;
   let running: Promise<void> = Promise.resolve();
   const reloadAll = async () => {
     if (typeof reloadables === 'string') return;
@@ -31,11 +37,25 @@ export function listenForHangup(log: Log): Hangup {
     }
   };
   process.on('SIGHUP', () => {
-    if (typeof reloadables === 'string') log.info('hangup', { message: `ignored: the process is ${reloadables}` });
+    if (reloadables === 'handing over') waits = true;
+    else if (typeof reloadables === 'string') log.info('hangup', { message: `ignored: the process is ${reloadables}` });
     else running = running.then(reloadAll);
   });
+  const waited = (): boolean => {
+    const found = waits;
+    waits = false;
+    return found;
+  };
   return {
-    serving: (list) => void (reloadables = list),
+    serving(list) {
+      reloadables = list;
+      if (waited()) running = running.then(reloadAll);
+    },
+    handingOver: () => void (reloadables = 'handing over'),
+    handedOver(pid) {
+      reloadables = 'ending';
+      if (waited()) process.kill(pid, 'SIGHUP');
+    },
     ending: () => void (reloadables = 'ending'),
   };
 }

@@ -5,12 +5,12 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
-import { lockDataFolder } from '../store/data-folder-lock.ts';
 import { openNouns } from '../store/nouns.ts';
 import { ledgerDatabasePath, openLedgerForLoading } from '../store/schema/ledger.ts';
 import { firstBreaking, planUpgrade, prepareUpgrade, type FilePlan } from '../store/upgrade.ts';
 import { serveSettings, UsageError } from './arguments.ts';
 import type { CommandContext } from './serve.ts';
+import { lockUnserved } from './unserved-folder.ts';
 import { version } from './version.ts';
 
 export async function migrateCommand(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -28,7 +28,7 @@ export async function migrateCommand(argv: readonly string[], context: CommandCo
     ]);
     return 0;
   }
-  const lock = lockDataFolder(folder);
+  const lock = await lockUnserved(folder);
   try {
     const plans = planUpgrade(folder);
     await prepareUpgrade(folder, version, systemClock.now(), (message) => say([message]));

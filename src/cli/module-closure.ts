@@ -1,6 +1,7 @@
 // A file of the operator's with all that it imports, as one module that is new each time: an import by path would
 // answer with what was read before, and for ever with the first failure. What is run is what was hashed.
 
+import { createRequire } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ConfigProblem } from '../config/resolve.ts';
@@ -31,6 +32,7 @@ export class ModuleFileError extends Error {
 
 /** Files that are code. */
 export const CODE = /\.[cm]?[jt]sx?$/;
+const { cache } = createRequire(import.meta.url);
 let modulesMade = 0;
 
 /** `hostModules`: names that the host answers for at run time. Throws ModuleFileError. */
@@ -66,13 +68,27 @@ export async function readClosure(entry: string, hostModules: readonly string[])
       .filter(([path]) => !path.includes('/node_modules/'))
       .map(([path, source]) => ({ path, text: source }))
       .toSorted((one, other) => Number(other.path === entry) - Number(one.path === entry)),
-    async run() {
-      // Never the same name twice: one that still waits, or that failed, must not answer for its successor.
-      const name = `tollgate:closure/${(modulesMade += 1)}`;
-      Bun.plugin({ name, setup: (build) => void build.module(name, () => ({ contents: text, loader: 'js' })) });
-      return import(name);
-    },
+    run: () => evaluated(text),
   };
+}
+
+/**
+ * The runtime keeps each module and each module's maker for ever, and a gateway may read its config every minute: the
+ * one is taken out again, and the other left with nothing.
+ */
+async function evaluated(text: string): Promise<unknown> {
+  // Never the same name twice: one that still waits, or that failed, must not answer for its successor.
+  const name = `tollgate:closure/${(modulesMade += 1)}`;
+  const left = [text];
+  Bun.plugin({
+    name,
+    setup: (build) => void build.module(name, () => ({ contents: left.pop() ?? '', loader: 'js' })),
+  });
+  try {
+    return await import(name);
+  } finally {
+    delete cache[name];
+  }
 }
 
 const sha256 = (content: string | Uint8Array): string => new Bun.CryptoHasher('sha256').update(content).digest('hex');

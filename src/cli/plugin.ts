@@ -11,7 +11,7 @@ import { dropInFolder } from './read-config.ts';
 import type { CommandContext } from './serve.ts';
 
 const usage = `tollgate plugin pin FILE [--files] [--config FILE]
-    prints the line for the config; --files also prints what is counted, as sha256sum lists it
+    prints the line for the config; --files also prints what is counted, files as sha256sum lists them
 tollgate plugin test FILE [--options JSON] [--config FILE]
     runs the conformance suite of its kind, and prints the verdict of each check
 
@@ -74,7 +74,7 @@ async function codeOf({ file, folder }: Words, { modules }: CommandContext): Pro
 async function pin(words: Words, context: CommandContext): Promise<number> {
   const { listingOf } = await import('../drop-ins/bundle.ts');
   const code = await spoken(words, () => codeOf(words, context));
-  if (words.files) context.print(listingOf(code.files));
+  if (words.files) context.print(listingOf(code));
   context.print(`dropIn({ file: '${inFolder(words.file, words.folder)}', sha256: '${code.sha256}' }),\n`);
   return 0;
 }

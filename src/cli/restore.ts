@@ -23,6 +23,7 @@ import { serveSettings, UsageError, type ServeSettings } from './arguments.ts';
 import { readUsableConfig } from './read-config.ts';
 import type { CommandContext } from './serve.ts';
 import { placeNowhere } from './simulator-place.ts';
+import { lockUnserved } from './unserved-folder.ts';
 
 interface RestoreSettings {
   readonly file: string;
@@ -40,7 +41,7 @@ export async function restoreCommand(argv: readonly string[], context: CommandCo
   const { billing } = await readUsableConfig(settings.serve, context, placeNowhere);
   const rules = new Map(billing.map(({ name, plugin }) => [name, plugin]));
   // Held until it is moved aside: nobody may begin to serve what is about to go.
-  const lock = isAbsentOrEmpty(dataFolder) ? undefined : lockDataFolder(dataFolder);
+  const lock = isAbsentOrEmpty(dataFolder) ? undefined : await lockUnserved(dataFolder);
   try {
     const draft = takeDraft(`${dataFolder}.restoring`);
     try {
@@ -56,7 +57,7 @@ export async function restoreCommand(argv: readonly string[], context: CommandCo
         context.printError(`${[...nouns.faults, `the backup is not in order; nothing was put at ${dataFolder}`].join('\n')}\n`);
         return 1;
       }
-      const aside = place(draft.folder, dataFolder);
+      const aside = place(draft.folder, dataFolder, lock !== undefined);
       context.print(`${nextSteps({ manifest, nouns, aside, dataFolder }, context).join('\n')}\n`);
       return 0;
     } finally {
@@ -153,8 +154,11 @@ async function readable<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything in it is on the disk before it gets its name. Returns where the folder before it is now. */
-function place(restored: string, dataFolder: string): string | undefined {
+/**
+ * Everything in it is on the disk before it gets its name. Returns where the folder before it is now. Without its lock
+ * the folder was absent or empty: whoever has begun to use it meanwhile keeps it.
+ */
+function place(restored: string, dataFolder: string, locked: boolean): string | undefined {
   const owner = statSync(dataFolder, { throwIfNoEntry: false });
   const paths = readdirSync(restored, { recursive: true, encoding: 'utf8' }).map((name) => join(restored, name));
   for (const path of [...paths, restored]) {
@@ -163,13 +167,17 @@ function place(restored: string, dataFolder: string): string | undefined {
     syncPath(path);
   }
   const parent = dirname(dataFolder);
-  const aside = isAbsentOrEmpty(dataFolder) ? undefined : asidePath(dataFolder);
+  const aside = locked ? asidePath(dataFolder) : undefined;
   if (aside !== undefined) renameSync(dataFolder, aside);
   try {
     renameSync(restored, dataFolder);
   } catch (error) {
     if (aside !== undefined) renameSync(aside, dataFolder);
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') {
+      throw new UsageError(`--data: somebody has begun to use ${dataFolder} meanwhile; stop what serves from it, and see `
+        + 'what is to be kept');
+    }
     if (code !== 'EBUSY' && code !== 'EXDEV') throw error;
     throw new UsageError(`--data: ${dataFolder} is where a disk is mounted; name a folder on that disk`);
   }

@@ -54,3 +54,11 @@ function runningIn(dataFolder: string): RunningGateway | undefined {
     return undefined;
   }
 }
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -20,6 +20,7 @@ import { serveSettings, type ServeSettings } from './arguments.ts';
 import { dataFolderFindings } from './data-folder-findings.ts';
 import { refuseDebugger } from './debugger-off.ts';
 import { firstStart, needsFirstStart, type FirstStart } from './first-start.ts';
+import type { HandedOver } from './handover/predecessor.ts';
 import type { Succession } from './handover/successor.ts';
 import { listenForHangup } from './hangup.ts';
 import { logWriter } from './log-writer.ts';
@@ -29,7 +30,7 @@ import { readConfig, usable } from './read-config.ts';
 import { startSecured } from './serve-tls.ts';
 import { createSimulatorPlace, type SimulatorPlace } from './simulator-place.ts';
 import { version } from './version.ts';
-import { createServeLog, openWatches, withMetricsKey } from './watching.ts';
+import { createServeLog, openWatches } from './watching.ts';
 
 export interface CommandContext {
   readonly environment: Environment;
@@ -64,7 +65,8 @@ export interface Serving {
   retire(): void;
   /** Reads the files of `--tls-cert` and `--tls-key` again. */
   reloadCertificates(): void;
-  stop(): Promise<void>;
+  /** `relayed`: what else is to end before connections are closed, within so many milliseconds. */
+  stop(relayed?: (withinMs: number) => Promise<void>): Promise<void>;
 }
 
 export async function serve(argv: readonly string[], context: CommandContext): Promise<Serving> {
@@ -139,7 +141,7 @@ async function start(
     clock: systemClock,
     chance: Math.random,
     trustedProxies: settings.trustedProxies,
-    operatorKeys: withMetricsKey(settings.watching, { find: (sha256) => operator?.keys.find(sha256) }),
+    operatorKeys: { find: (sha256) => operator?.keys.find(sha256) },
     ...watching,
     connections: {
       mayBeQuiet: (request) => server?.mayBeQuiet(request),
@@ -179,12 +181,13 @@ async function start(
       operator,
       log,
       firstStart: first,
-      async stop() {
+      async stop(relayed) {
         endRunning();
         // Listening goes on: who comes now hears that we stop, and on a connection that then ends.
         traffic.lastReplies(true);
         log.info('stopping', { running: gateway.running.count });
-        await Promise.all([gateway.running.drain(), succession?.predecessorEnds()]);
+        const drainMs = settings.drainSeconds * 1_000;
+        await Promise.all([gateway.running.drain(), succession?.predecessorEnds(drainMs), relayed?.(drainMs)]);
         const stopped = running.stop();
         await gateway.close();
         running.kill();
@@ -229,11 +232,16 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
   // The database's own library makes files that all may read, also in a folder that an operator left open.
   process.umask(0o077);
   const hangup = listenForHangup(createLog(systemClock, context.printError, (text) => text));
+  // Nobody who listens for it is there yet: it would end the process, and a second upgrade may send it early.
+  let upgradeAsked = false;
+  let askUpgrade = () => void (upgradeAsked = true);
+  process.on('SIGUSR2', () => askUpgrade());
   const serving = await serve(argv, context);
-  hangup.serving([
+  const reloadables = [
     { name: 'config', reload: () => serving.gateway.config.reload('signal') },
     { name: 'certificates', reload: async () => serving.reloadCertificates() },
-  ]);
+  ];
+  hangup.serving(reloadables);
   // A promise that a plugin left behind must not end the process, as the runtime would have it.
   process.on('unhandledRejection', (reason) => serving.log.error('defect', { detail: String(reason) }));
   if (serving.succession === undefined) context.print(greeting(serving));
@@ -245,24 +253,32 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
     stopped(1);
   };
   let asked = false;
+  let handed: HandedOver | undefined;
   const stop = () => {
     if (asked) return stopped(1);
     asked = true;
     hangup.ending();
-    serving.stop().then(() => stopped(0), failed);
+    serving.stop(handed?.relayed).then(() => stopped(0), failed);
   };
-  let upgrading: Promise<void> | undefined;
+  let upgrading = false;
   const upgrade = async () => {
-    const { upgradeOnRequest } = await import('./handover/upgrade-on-request.ts');
-    const handed = await upgradeOnRequest(serving, argv, environment);
-    if (handed === undefined) return void (upgrading = undefined);
-    hangup.ending();
+    const { refuseSecond, upgradeOnRequest } = await import('./handover/upgrade-on-request.ts');
+    if (upgrading) return refuseSecond(serving);
+    upgrading = true;
+    hangup.handingOver();
+    handed = await upgradeOnRequest(serving, argv, environment);
+    if (handed === undefined) {
+      if (!asked) hangup.serving(reloadables);
+      return void (upgrading = false);
+    }
+    hangup.handedOver(handed.pid);
     await handed.ended;
     if (!asked) stop();
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  process.on('SIGUSR2', () => void (upgrading ??= upgrade().catch(failed)));
+  askUpgrade = () => void upgrade().catch(failed);
+  if (upgradeAsked) askUpgrade();
   return promise;
 }
 

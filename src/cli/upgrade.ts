@@ -1,11 +1,13 @@
 // `tollgate upgrade`: another executable takes over from the running process, without a call that fails. Going back is
 // the same with the old executable.
 
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DataFolderInUseError, lockDataFolder } from '../store/data-folder-lock.ts';
 import { UsageError } from './arguments.ts';
-import { readResult, writeRequest } from './handover/request-file.ts';
+import { readResult, withdrawRequest, writeRequest } from './handover/request-file.ts';
+import { findRunning, isAlive } from './running-file.ts';
 import type { CommandContext } from './serve.ts';
 
 const options = { data: { type: 'string' }, to: { type: 'string' } } as const;
@@ -21,6 +23,20 @@ export async function upgradeCommand(argv: readonly string[], context: CommandCo
   const pid = runningProcess(dataFolder);
   const id = crypto.randomUUID();
   writeRequest(dataFolder, { id, executable });
+  try {
+    return await outcome({ dataFolder, pid, id }, context);
+  } finally {
+    withdrawRequest(dataFolder, id);
+  }
+}
+
+interface Asked {
+  readonly dataFolder: string;
+  readonly pid: number;
+  readonly id: string;
+}
+
+async function outcome({ dataFolder, pid, id }: Asked, context: CommandContext): Promise<number> {
   try {
     process.kill(pid, 'SIGUSR2');
   } catch {
@@ -63,23 +79,25 @@ function refuseUnusable(executable: string): void {
   }
 }
 
-/** The process that holds the data folder, by what stands beside its lock. */
+/**
+ * The process that serves from the data folder, by what stands there and by the lock that it holds. The signal would
+ * end any other one: a backup or a restore that has the folder, or whoever has the number of a gateway that was killed.
+ */
 export function runningProcess(dataFolder: string): number {
-  let text: string;
-  try {
-    text = readFileSync(join(dataFolder, 'lock.owner'), 'utf8').trim();
-  } catch {
-    throw new UsageError(`--data: nothing serves from ${dataFolder}`);
-  }
-  const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  if (pid <= 1 || !isAlive(pid)) throw new UsageError(`--data: nothing serves from ${dataFolder}; start it with 'serve'`);
-  return pid;
+  const running = findRunning(dataFolder);
+  if (running === undefined || running.pid <= 1 || !isAlive(running.pid))
+    throw new UsageError(`--data: nothing serves from ${dataFolder}; start it with 'serve'`);
+  if (isFree(dataFolder))
+    throw new UsageError(`--data: nothing serves from ${dataFolder} any more; start it with 'serve'`);
+  return running.pid;
 }
 
-function isAlive(pid: number): boolean {
+function isFree(dataFolder: string): boolean {
   try {
-    return process.kill(pid, 0);
+    lockDataFolder(dataFolder).release();
+    return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    if (error instanceof DataFolderInUseError) return false;
+    throw error;
   }
 }

@@ -1,11 +1,10 @@
-// How a gateway is watched, as the command line and the environment say: the log, the collector, the key of `/metrics`.
+// How a gateway is watched, as the command line and the environment say: the log and the collector.
 
 import { createLog, logLevels, type Log, type LogLevel } from '../core/log.ts';
 import { systemClock } from '../core/clock.ts';
-import { sha256Hex, systemRandomBytes, type Redactor } from '../core/secrets.ts';
+import { systemRandomBytes, type Redactor } from '../core/secrets.ts';
 import { inputTokensOf, outputTokensOf } from '../domain/measures/lanes.ts';
 import type { Environment, OpenTelemetryVariables } from '../environment.ts';
-import type { OperatorKeys } from '../http/admin/guard.ts';
 import { createRequestLog } from '../pipeline/request-log.ts';
 import type { RequestWatch } from '../pipeline/services.ts';
 import type { Telemetry } from '../telemetry/open-telemetry.ts';
@@ -14,7 +13,6 @@ import { UsageError } from './usage-error.ts';
 export interface WatchingSettings {
   readonly logLevel: LogLevel;
   readonly logRequests: boolean;
-  readonly metricsKey: string | undefined;
   readonly otlpEndpoint: string | undefined;
   readonly passTraceOn: boolean;
   readonly openTelemetry: OpenTelemetryVariables;
@@ -43,7 +41,6 @@ export function watchingSettings(values: Values, environment: Environment): Watc
   return {
     logLevel: levelOf(values['log-level'] ?? environment.logLevel),
     logRequests: values['log-requests'] ?? environment.logRequests,
-    metricsKey: environment.metricsKey === undefined ? undefined : checkedKey(environment.metricsKey),
     otlpEndpoint: values.otlp,
     passTraceOn: values['pass-trace-on'] ?? environment.passTraceOn,
     openTelemetry: environment.openTelemetry,
@@ -57,32 +54,17 @@ function levelOf(text: string | undefined): LogLevel {
   throw new UsageError(`--log-level: '${text}' is no level; choose one of ${logLevels.join(', ')}`);
 }
 
-/** As for an operator key: nobody must be able to guess it. */
-function checkedKey(key: string): string {
-  if (/^[\x21-\x7e]{24,256}$/.test(key)) return key;
-  throw new UsageError('TOLLGATE_METRICS_KEY: use at least 24 printable characters without blanks');
-}
-
 export const createServeLog = (
   { logLevel }: WatchingSettings,
   print: (line: string) => void,
   redactor: Redactor,
 ): Log => createLog(systemClock, print, redactor.redact, logLevel);
 
-/** The operator's keys, and beside them the one that opens `/metrics` and nothing else. */
-export function withMetricsKey({ metricsKey }: WatchingSettings, keys: OperatorKeys): OperatorKeys {
-  if (metricsKey === undefined) return keys;
-  const hash = sha256Hex(metricsKey);
-  const entry = { id: `opk_${hash.slice(0, 12)}`, scopes: ['metrics'] as const };
-  return { find: (sha256) => keys.find(sha256) ?? (sha256 === hash ? entry : undefined) };
-}
-
 /** What is loaded only where it was asked for. Their secrets are kept out of the log from here on. */
 export async function openWatches(
   settings: WatchingSettings,
   { log, redactor, version }: { readonly log: Log; readonly redactor: Redactor; readonly version: string },
 ): Promise<{ readonly telemetry: Telemetry | undefined; readonly watches: readonly RequestWatch[] }> {
-  if (settings.metricsKey !== undefined) redactor.register(settings.metricsKey);
   const watches: RequestWatch[] = [];
   if (settings.logRequests) watches.push(createRequestLog(log));
   const { endpoint, tracesEndpoint, metricsEndpoint } = settings.openTelemetry;

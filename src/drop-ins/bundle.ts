@@ -15,6 +15,8 @@ export interface DropInCode {
   readonly sha256: string;
   /** What is counted, as `sha256sum` lists it, by path from the drop-in's folder. */
   readonly files: readonly { readonly path: string; readonly sha256: string }[];
+  /** Counted as well, a line each: where an import leads that does not spell its file out. */
+  readonly leads: readonly string[];
 }
 
 /** All files of one drop-in together. */
@@ -66,6 +68,7 @@ export async function bundleDropIn(file: string, folder: string, hostModules: re
       allowUnresolved: [],
       define: { 'process.env.NODE_ENV': '"production"' },
       tsconfig,
+      metafile: true,
       throw: false,
       plugins: [{ name: 'drop-in', setup: (build) => void build.onLoad({ filter: /.*/ }, sources.load) }],
     });
@@ -74,7 +77,7 @@ export async function bundleDropIn(file: string, folder: string, hostModules: re
     const [output] = built.outputs;
     if (output === undefined || built.outputs.length !== 1)
       throw new DropInRefused('it does not come to one module: import code, JSON and text only');
-    return { code: await output.text(), ...sources.counted() };
+    return { code: await output.text(), ...sources.counted(leadsOf(built.metafile, file)) };
   } catch (error) {
     if (error instanceof DropInRefused) throw error;
     throw new DropInRefused(`it cannot be put together: ${oneLine(sources.refusal ?? error)}`);
@@ -159,19 +162,36 @@ class Sources {
   }
 
   /** A file alone is pinned by its own hash, so that `sha256sum` shows it; several by that of their list. */
-  counted(): Omit<DropInCode, 'code'> {
+  counted(leads: readonly string[]): Omit<DropInCode, 'code'> {
     const files = [...this.#read]
       .map(([path, sha256]) => ({ path: path.replaceAll('\\', '/'), sha256 }))
       .toSorted((one, other) => (one.path < other.path ? -1 : 1));
     const [only] = files;
     if (only === undefined) throw new DropInRefused('it has no files');
-    return { files, sha256: files.length === 1 ? only.sha256 : sha256Of(listingOf(files)) };
+    const sha256 = files.length === 1 ? only.sha256 : sha256Of(listingOf({ files, leads }));
+    return { files, leads, sha256 };
   }
 }
 
-/** As `sha256sum` prints it, so that `cd FOLDER && sha256sum FILE... | sha256sum` gives the pin. */
-export const listingOf = (files: DropInCode['files']): string =>
-  files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
+/**
+ * What the pin of several files is the hash of. Files as `sha256sum` prints them: where every import spells its file
+ * out, `cd FOLDER && sha256sum FILE... | sha256sum` gives the pin.
+ */
+export const listingOf = ({ files, leads }: Pick<DropInCode, 'files' | 'leads'>): string =>
+  [...files.map(({ path, sha256 }) => `${sha256}  ${path}`), ...leads].map((line) => `${line}\n`).join('');
+
+/** By the bundler's own account, so that it is what was put together, whatever it remembers of earlier readings. */
+function leadsOf(metafile: Bun.BuildOutput['metafile'], file: string): readonly string[] {
+  const shown = (path: string) => relative(dirname(file), path).replaceAll('\\', '/');
+  const leads = Object.entries(metafile?.inputs ?? {}).flatMap(([importer, { imports }]) =>
+    imports.flatMap(({ path, original = path, external }) => {
+      const to = resolve(path);
+      if (external === true || resolve(dirname(importer), original) === to) return [];
+      return [`${shown(resolve(importer))} imports ${JSON.stringify(original)} from ${shown(to)}`];
+    }),
+  );
+  return [...new Set(leads)].toSorted();
+}
 
 function decoded(bytes: Uint8Array, shown: string): string {
   try {

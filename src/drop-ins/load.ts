@@ -66,9 +66,11 @@ async function outcomeOf(place: DropInPlace, host: DropInHost, clash: () => stri
     const { code, sha256 } = await pinnedCode(dropIn, host);
     const { options, name } = dropIn;
     const job = { code, kind, options, name: nameOf(name) };
-    const report = await tryDropIn(job, host.trialCommand, host.limits ?? trialLimits);
+    const limits = host.limits ?? trialLimits;
+    const report = await tryDropIn(job, host.trialCommand, limits);
     if (report.problem !== undefined) throw new DropInRefused(report.problem);
-    const entry = entryOf(pluginAmong(await importCode(code), kind), structuredClone(options), nameOf(name));
+    const found = pluginAmong(await importCode(code, limits.timeMs), kind);
+    const entry = entryOf(found, structuredClone(options), nameOf(name));
     return { place, entry, sha256 };
   } catch (error) {
     const message = error instanceof DropInRefused ? error.message : `could not be loaded: ${oneLine(error)}`;

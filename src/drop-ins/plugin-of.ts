@@ -12,20 +12,41 @@ export const kindWords: { readonly [K in PluginKind]: { readonly one: string; re
   policy: { one: 'compliance policy', define: 'definePolicy' },
 };
 
-const imported = new Map<string, Promise<Readonly<Record<string, unknown>>>>();
+type Exports = Readonly<Record<string, unknown>>;
 
-/** What the code exports. The same code is one module, however often it is asked for. Throws DropInRefused. */
-export function importCode(code: string): Promise<Readonly<Record<string, unknown>>> {
-  const name = `tollgate-drop-in:${new Bun.CryptoHasher('sha256').update(code).digest('hex')}`;
-  let running = imported.get(name);
-  if (running === undefined) {
-    Bun.plugin({ name, setup: (build) => void build.module(name, () => ({ contents: code, loader: 'js' })) });
-    running = import(name).catch((error: unknown) => {
-      throw new DropInRefused(`it throws when it is loaded: ${oneLine(error)}`);
-    });
-    imported.set(name, running);
-  }
+const imported = new Map<string, Promise<Exports>>();
+let importsBegun = 0;
+
+/**
+ * What the code exports. The same code is one module, however often it is asked for, but what failed is tried anew. It
+ * is given up after `timeMs`: what passed its trial may still await what never comes here. Throws DropInRefused.
+ */
+export function importCode(code: string, timeMs: number): Promise<Exports> {
+  const sha256 = new Bun.CryptoHasher('sha256').update(code).digest('hex');
+  const known = imported.get(sha256);
+  if (known !== undefined) return known;
+  const name = `tollgate-drop-in:${sha256}/${(importsBegun += 1)}`;
+  Bun.plugin({ name, setup: (build) => void build.module(name, () => ({ contents: code, loader: 'js' })) });
+  const running = inTime(import(name), timeMs);
+  imported.set(sha256, running);
+  running.catch(() => imported.delete(sha256));
   return running;
+}
+
+async function inTime(importing: Promise<Exports>, timeMs: number): Promise<Exports> {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const givenUp = new Promise<never>((_, giveUp) => {
+    const refusal = new DropInRefused(`it is not loaded after ${timeMs / 1000} s: something that it awaits never comes`);
+    late = setTimeout(() => giveUp(refusal), timeMs);
+  });
+  try {
+    return await Promise.race([importing, givenUp]);
+  } catch (error) {
+    if (error instanceof DropInRefused) throw error;
+    throw new DropInRefused(`it throws when it is loaded: ${oneLine(error)}`);
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 /** Throws DropInRefused. */

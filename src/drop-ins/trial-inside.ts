@@ -19,6 +19,8 @@ const STANDARD_OUTPUT = 1;
 /** The same file gets the same verdict each time. */
 const SEED = 20_261_128;
 const SETTLE_MS = 10;
+/** The process is ended sooner, as its limits have it. */
+const LOADING_MAX_MS = 600_000;
 /** Characters of what a failed check has to say. */
 const DETAIL_MAX = 4_000;
 
@@ -73,7 +75,7 @@ async function makeEntry(
 ): Promise<Made | undefined> {
   let made: Made | undefined;
   const loaded = await run('is one plugin of its kind', async () => {
-    const exports = await importCode(job.code);
+    const exports = await importCode(job.code, LOADING_MAX_MS);
     const entry = entryOf(pluginAmong(exports, job.kind), job.options, job.name);
     made = { entry, conformance: exports['conformance'] };
   });

@@ -7,6 +7,7 @@ import type { Account, Group } from '../domain/accounts/accounts.ts';
 import type { Model, PriceVersion } from '../domain/catalog/catalog.ts';
 import type { PinnedTerms } from '../domain/ledger/records.ts';
 import type { Decision, PolicyFacts } from '../plugin/policy.ts';
+import { groupNow } from './authenticate.ts';
 import type { Admitted, Read } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
@@ -33,7 +34,10 @@ async function admitWith(
   return admitted(services, read, country);
 }
 
-function admitted(services: PipelineServices, read: Read, country: string): Admitted {
+function admitted(services: PipelineServices, before: Read, country: string): Admitted {
+  // The body may have taken long, and another config come meanwhile: group, model and price must be of one.
+  const group = groupNow(services, before.group?.name);
+  const read = group === before.group ? before : { ...before, group };
   const model = permittedModel(services, read);
   return { ...read, country, model, terms: pinTerms(services, read, model) };
 }

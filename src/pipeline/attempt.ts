@@ -89,8 +89,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       this.#failed('unavailable', undefined, false);
       return;
     }
-    const own = translated ? noHeaders : relayedHeaders(request.headers, protocol.relayedHeaders);
-    const relayed = traced === undefined ? own : [...own, traced];
+    const relayed = translated ? noHeaders : relayedHeaders(request.headers, protocol.relayedHeaders);
     this.#services.health.started(upstream);
     this.#exchange = this.#services.transport.send(
       {
@@ -99,6 +98,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
         method: 'POST',
         headers:
           relayed.length === 0 && hops === 0 ? addressing.headers : withOwnHeaders(addressing, relayed, hops),
+        also: traced,
         body,
         deadlines: this.#services.deadlines,
       },

@@ -2,6 +2,7 @@
 
 import { TollgateError } from '../core/errors.ts';
 import { checkKeyFormat, sha256Hex } from '../core/secrets.ts';
+import type { Group } from '../domain/accounts/accounts.ts';
 import type { Authenticated, Received } from './exchange.ts';
 import type { PipelineServices } from './services.ts';
 
@@ -29,15 +30,19 @@ export function authenticate(services: PipelineServices, received: Received): Au
       message: 'This API key may not be used from your address; its address list says from where.',
     });
   }
-  const groupName = apiKey.group ?? account.group;
-  const group = groupName === undefined ? undefined : services.accounts.group(groupName);
+  return { ...received, apiKey, account, group: groupNow(services, apiKey.group ?? account.group) };
+}
+
+/** The group of that name as it is now. */
+export function groupNow({ accounts }: PipelineServices, name: string | undefined): Group | undefined {
+  const group = name === undefined ? undefined : accounts.group(name);
   // Its multiplier and limits are not known: serving it would charge a price that nobody set.
-  if (groupName !== undefined && group === undefined) {
+  if (name !== undefined && group === undefined) {
     throw new TollgateError('account_restricted', {
       message: 'The group of this API key does not exist any more. Ask the operator of this gateway.',
     });
   }
-  return { ...received, apiKey, account, group };
+  return group;
 }
 
 const refusal = () =>

@@ -33,6 +33,21 @@ export function lockDataFolder(folder: string): DataFolderLock {
   return { release: () => database.close() };
 }
 
+const LOOK_AGAIN_MS = 10;
+
+/** As `lockDataFolder`, but whoever has the folder may let go of it within this time. */
+export async function lockDataFolderWithin(folder: string, withinMs: number): Promise<DataFolderLock> {
+  const untilMs = performance.now() + withinMs;
+  for (;;) {
+    try {
+      return lockDataFolder(folder);
+    } catch (error) {
+      if (!(error instanceof DataFolderInUseError) || performance.now() > untilMs) throw error;
+    }
+    await Bun.sleep(LOOK_AGAIN_MS);
+  }
+}
+
 const ownerPath = (folder: string): string => join(folder, 'lock.owner');
 
 function ownerOf(folder: string): string {

@@ -39,7 +39,7 @@ export function attributeSlot(field: number, key: string): AttributeSlot {
     },
     text(writer, value) {
       open(writer, 1 + varintLength(value.length) + value.length);
-      writer.text(TEXT, value);
+      writer.ascii(TEXT, value);
     },
   };
 }

@@ -13,8 +13,9 @@ import { otlpSettings, secretsOf, type OtlpSettings } from './otlp-settings.ts';
 import { createSender } from './otlp-sender.ts';
 import { ProtobufWriter } from './protobuf-writer.ts';
 import { SpanEncoder, type TokenSums, type UpstreamAddress } from './span-encoder.ts';
+import { SpanBacklog, traceOf, type Passed } from './span-backlog.ts';
 import { SpanQueue } from './span-queue.ts';
-import { createIds, createSampler, parseTraceparent, type TraceContext } from './trace-context.ts';
+import { createIds, createSampler } from './trace-context.ts';
 
 export interface Telemetry extends RequestWatch {
   /** Called once, before the first request. */
@@ -43,13 +44,6 @@ export interface TelemetryOptions {
 }
 
 const CLOSE_WITHIN_MS = 2_000;
-
-/** What was decided about a request before its end, because its trace was passed on. */
-interface Passed {
-  readonly trace: TraceContext;
-  readonly server: string;
-  readonly attempts: string[];
-}
 
 /** Undefined where the variables turn everything off. Throws an OtlpSettingsError for the person at the terminal. */
 export function openTelemetry(options: TelemetryOptions): Telemetry | undefined {
@@ -81,14 +75,11 @@ function createTelemetry(settings: OtlpSettings, options: TelemetryOptions): Tel
           delayMs: settings.spanDelayMs,
           onTrouble: trouble('spans'),
           onBatch: () => encoder.forget(),
+          onDue: () => backlog?.write(),
         });
+  const onDefect = (error: unknown) => warn(`spans of a request could not be written: ${String(error)}`);
+  const backlog = queue && new SpanBacklog({ ids, sample, encoder, queue, onDefect });
   const passed = new WeakMap<Request, Passed>();
-  const traceOf = (request: Request): TraceContext => {
-    const parent = parseTraceparent(request.headers.get('traceparent'));
-    const traceId = parent?.traceId ?? ids.trace();
-    return { traceId, parentSpanId: parent?.spanId, recorded: sample(traceId, parent) };
-  };
-  const push = (span: ProtobufWriter) => queue?.push(span);
   const metricsTimer = metrics === undefined ? undefined : repeatMetrics();
 
   function repeatMetrics() {
@@ -126,7 +117,8 @@ function createTelemetry(settings: OtlpSettings, options: TelemetryOptions): Tel
         ? (request) => {
             let known = passed.get(request);
             if (known === undefined) {
-              known = { trace: traceOf(request), server: ids.span(), attempts: [] };
+              const trace = traceOf(ids, sample, request.headers.get('traceparent'));
+              known = { trace, server: ids.span(), attempts: [] };
               passed.set(request, known);
             }
             const span = ids.span();
@@ -136,12 +128,10 @@ function createTelemetry(settings: OtlpSettings, options: TelemetryOptions): Tel
           }
         : undefined,
     settled(closing, durationMs, request) {
-      if (queue === undefined) return;
+      if (backlog === undefined) return;
       const known = settings.passOn ? passed.get(request) : undefined;
-      const trace = known?.trace ?? traceOf(request);
-      if (!trace.recorded) return;
-      const attempts = known?.attempts ?? closing.attempts.map(() => ids.span());
-      encoder.encode(closing, durationMs, { trace, server: known?.server ?? ids.span(), attempts }, push);
+      const traceparent = known === undefined ? request.headers.get('traceparent') : null;
+      backlog.add({ closing, durationMs, traceparent, passed: known });
     },
     refused() {
       // Nothing was done for it: it is counted, and a flood of such must not push spans out.

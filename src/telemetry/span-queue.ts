@@ -17,11 +17,13 @@ export interface SpanQueueOptions {
   readonly onTrouble: (because: string | undefined) => void;
   /** Before a batch is opened. */
   readonly onBatch?: () => void;
+  /** The wait for others is over: the last chance to push spans before they go out. */
+  readonly onDue?: () => void;
   readonly waitMs?: (failures: number) => number;
 }
 
-const BATCH_BYTES = 256 * 1024;
-const BATCHES_MAX = 16;
+const BATCH_BYTES = 512 * 1024;
+const BATCHES_MAX = 8;
 const WAIT_FIRST_MS = 1_000;
 const WAIT_MAX_MS = 30_000;
 const TAG_BYTES = 1;
@@ -30,6 +32,9 @@ const SCOPE_SPANS = (2 << 3) | 2;
 const SPANS = (2 << 3) | 2;
 /** Tags and lengths of the messages around the spans. */
 const FRAME_BYTES = 2 * (TAG_BYTES + 5);
+
+/** `not-written`: we could not; `refused`: the collector will never take it, or it fits into no batch. */
+export type DropReason = 'queue-full' | 'refused' | 'stopped' | 'not-written';
 
 interface Batch {
   readonly buffer: Buffer<ArrayBuffer>;
@@ -53,7 +58,7 @@ export class SpanQueue {
   #failures = 0;
   #closing = false;
   /** Spans that no collector got, by reason. */
-  readonly dropped = new Map<'queue-full' | 'refused' | 'stopped', number>();
+  readonly dropped = new Map<DropReason, number>();
 
   constructor(options: SpanQueueOptions) {
     this.#options = options;
@@ -70,7 +75,7 @@ export class SpanQueue {
     if (batch.end + needed > batch.buffer.length) {
       this.#seal();
       batch = this.#opened();
-      if (batch.end + needed > batch.buffer.length) return this.#drop('refused', 1);
+      if (batch.end + needed > batch.buffer.length) return this.drop('refused', 1);
     }
     const { buffer } = batch;
     buffer[batch.end] = SPANS;
@@ -80,28 +85,37 @@ export class SpanQueue {
     batch.spans += 1;
   }
 
+  /** There are spans to be pushed when the wait is over. */
+  expect(): void {
+    this.#timer ??= setTimeout(this.#due, this.#options.delayMs).unref();
+  }
+
   /** Sends what is there, for at most so long; what is left is dropped. */
   async close(withinMs: number): Promise<void> {
     this.#closing = true;
-    this.#seal();
+    this.#due();
     this.#wake?.();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, withinMs);
     await Promise.race([this.#sending, late.promise]);
     clearTimeout(timer);
-    for (const { spans } of this.#sealed.splice(0)) this.#drop('stopped', spans);
+    for (const { spans } of this.#sealed.splice(0)) this.drop('stopped', spans);
   }
 
   #opened(): Batch {
     this.#options.onBatch?.();
     const buffer = this.#spare ?? Buffer.from(new ArrayBuffer(this.#batchBytes));
     this.#spare = undefined;
-    this.#timer ??= setTimeout(this.#seal, this.#options.delayMs);
-    this.#timer.unref();
+    this.expect();
     return (this.#open = { buffer, end: this.#start, spans: 0 });
   }
 
-  readonly #seal = (): void => {
+  readonly #due = (): void => {
+    this.#options.onDue?.();
+    this.#seal();
+  };
+
+  #seal(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const batch = this.#open;
@@ -111,12 +125,12 @@ export class SpanQueue {
     // The first may be on its way: what is dropped is the oldest of those that wait.
     while (this.#sealed.length > this.#batchesMax) {
       const [oldest] = this.#sealed.splice(this.#sending === undefined ? 0 : 1, 1);
-      this.#drop('queue-full', oldest?.spans ?? 0);
+      this.drop('queue-full', oldest?.spans ?? 0);
     }
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = undefined;
     });
-  };
+  }
 
   async #sendAll(): Promise<void> {
     for (let batch = this.#sealed[0]; batch !== undefined; batch = this.#sealed[0]) {
@@ -129,7 +143,7 @@ export class SpanQueue {
       this.#spare = batch.buffer;
       if (outcome.kind === 'sent') this.#recovered();
       else {
-        this.#drop(outcome.kind === 'again' ? 'stopped' : 'refused', batch.spans);
+        this.drop(outcome.kind === 'again' ? 'stopped' : 'refused', batch.spans);
         this.#told(outcome.because);
       }
     }
@@ -157,7 +171,8 @@ export class SpanQueue {
     this.#failures = 0;
   }
 
-  #drop(because: 'queue-full' | 'refused' | 'stopped', spans: number): void {
+  /** Counts them. */
+  drop(because: DropReason, spans: number): void {
     if (spans > 0) this.dropped.set(because, (this.dropped.get(because) ?? 0) + spans);
   }
 

@@ -49,39 +49,64 @@ export const samplerNames: readonly SamplerName[] = [
   'parentbased_traceidratio',
 ];
 
-export type Sampler = (traceId: string, parent: Parent | undefined) => boolean;
+/** `word`: that of the trace's id, as `wordOf` has it. */
+export type Sampler = (word: number, parent: Parent | undefined) => boolean;
+
+/** What of an id a ratio goes by: the third of its four 32-bit numbers. */
+export const wordOf = (traceId: string): number => Number.parseInt(traceId.slice(16, 24), 16);
 
 /** `ratio`: of traces, 0 to 1. All gateways that see one trace decide alike, because its id decides. */
 export function createSampler(name: SamplerName, ratio: number): Sampler {
   const byParent = name.startsWith('parentbased_');
   const root = rootSampler(name.slice(byParent ? 'parentbased_'.length : 0), ratio);
-  return (traceId, parent) => (byParent && parent !== undefined ? parent.sampled : root(traceId));
+  return (word, parent) => (byParent && parent !== undefined ? parent.sampled : root(word));
 }
 
-function rootSampler(name: string, ratio: number): (traceId: string) => boolean {
+function rootSampler(name: string, ratio: number): (word: number) => boolean {
   if (name === 'always_on') return () => true;
   if (name === 'always_off') return () => false;
   const below = ratio * 2 ** 32;
-  return (traceId) => Number.parseInt(traceId.slice(16, 24), 16) < below;
+  return (word) => word < below;
 }
 
-const SPAN_BYTES = 8;
-const POOL_BYTES = 4_096;
+export const TRACE_ID_BYTES = 16;
+export const SPAN_ID_BYTES = 8;
+const POOL_BYTES = 8_192;
+
+export interface Ids {
+  /** In hexadecimal digits, for who must tell others of it. */
+  span(): string;
+  trace(): string;
+  /** All of `target`, without a text in between. */
+  write(target: Uint8Array): void;
+}
 
 /** Ids out of a pool: asking the system for each would cost more than writing the span. */
-export function createIds(randomBytes: RandomBytes): { span(): string; trace(): string } {
-  let pool = '';
-  let at = 0;
-  const take = (digits: number): string => {
+export function createIds(randomBytes: RandomBytes): Ids {
+  let pool = Buffer.alloc(0);
+  let end = 0;
+  /** Where the next id begins in the pool: it is never all zeros. */
+  const next = (bytes: number): number => {
     for (;;) {
-      if (at + digits > pool.length) {
-        pool = Buffer.from(randomBytes(POOL_BYTES)).toString('hex');
-        at = 0;
+      if (end + bytes > pool.length) {
+        pool = Buffer.from(randomBytes(POOL_BYTES));
+        end = 0;
       }
-      const id = pool.slice(at, at + digits);
-      at += digits;
-      if (id.charCodeAt(0) !== 0x30 || !/^0+$/.test(id)) return id;
+      const start = end;
+      end += bytes;
+      for (let at = start; at < end; at += 1) if (pool[at] !== 0) return start;
     }
   };
-  return { span: () => take(SPAN_BYTES * 2), trace: () => take(SPAN_BYTES * 4) };
+  const digits = (bytes: number): string => {
+    const start = next(bytes);
+    return pool.toString('hex', start, start + bytes);
+  };
+  return {
+    span: () => digits(SPAN_ID_BYTES),
+    trace: () => digits(TRACE_ID_BYTES),
+    write(target) {
+      const start = next(target.length);
+      for (let index = 0; index < target.length; index += 1) target[index] = pool[start + index] ?? 0;
+    },
+  };
 }

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownCommand } from '../../src/cli/own-command.ts';
+import { sha256Hex } from '../../src/core/secrets.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { bundleDropIn, listingOf } from '../../src/drop-ins/bundle.ts';
 import { loadDropIns } from '../../src/drop-ins/load.ts';
@@ -139,7 +140,10 @@ describe('G1: what is pinned', () => {
     const counted = Object.keys(files).filter((name) => !name.endsWith('package.json')).map((name) => name.slice(6));
     expect(before.files.map(({ path }) => path)).toEqual(counted.toSorted());
     const inner = Bun.spawnSync(['sha256sum', ...counted.toSorted()], { cwd: join(folder, 'graph') });
-    expect(listingOf(before.files)).toBe(inner.stdout.toString());
+    const leads = ['main.ts imports "four" from node_modules/four/index.cjs'];
+    expect(before.leads).toEqual(leads);
+    expect(listingOf(before)).toBe(`${inner.stdout.toString()}${leads.join('')}\n`);
+    expect(sha256Hex(listingOf(before))).toBe(before.sha256);
     expect(before.code).toContain('{"a":1}');
     expect(before.code).toContain('# three');
     for (const name of counted) {

@@ -30,7 +30,7 @@ const open: Readonly<Record<string, string>> = {
   '/admin/docs': 'a browser loads a page before anybody can enter a key into it',
   '/admin/docs/': 'the same',
   '/admin/docs/init.js': 'the page needs it',
-  '/admin/docs/openapi.json': 'the page needs it; the same for every gateway',
+  '/admin/docs/openapi.json': 'the page needs it; of this gateway it has its plugins, by name and options',
   '/admin/docs/swagger-ui-bundle.js': 'the page needs it',
   '/admin/docs/swagger-ui.css': 'the page needs it',
 };

@@ -170,6 +170,7 @@ async function runStudies(bench: Bench): Promise<void> {
     if (added !== undefined) {
       console.log(`${added.text}\n`);
       bench.bars.push(...added.bars);
+      if (added.remark !== undefined) bench.remarks.push(added.remark);
     }
     const twins = study.name === 'ttft' ? undefined : twinNote(study, figures, TWIN);
     if (twins !== undefined) bench.remarks.push(twins);

@@ -4,6 +4,9 @@ import { Database } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import builtIn from '../../plugins/gateway.config.ts';
+import { runCommand } from '../../src/cli/commands.ts';
+import { readEnvironment } from '../../src/environment.ts';
 import { lockDataFolder } from '../../src/store/data-folder-lock.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { nounsMigrations } from '../../src/store/nouns.ts';
@@ -237,6 +240,25 @@ describe('a restore', () => {
     const aside = /is now (.*)/.exec(replaced.output)?.[1] ?? '';
     expect(readdirSync(aside)).toContain('mark');
     expect(readdirSync(dataFolder)).not.toContain('mark');
+  });
+
+  test('leaves a folder alone that somebody began to use meanwhile', async () => {
+    const { work, dataFolder } = await stoppedFolder();
+    const [backup, target] = [join(work, 'backup'), join(work, 'target')];
+    await backUp({ dataFolder }, backup);
+    let errors = '';
+    const exitCode = await runCommand(['restore', backup, '--data', target], {
+      environment: readEnvironment({}), builtIn, modules: {},
+      // A service manager that starts the gateway again and again does so.
+      print: () => {
+        mkdirSync(target, { recursive: true });
+        writeFileSync(join(target, 'mark'), '');
+      },
+      printError: (text) => void (errors += text),
+    });
+    expect([exitCode, errors]).toEqual([2, expect.stringContaining('begun to use')]);
+    expect(readdirSync(target)).toEqual(['mark']);
+    expect(readdirSync(work).toSorted()).toEqual(['backup', 'data', 'target']);
   });
 
   test('takes an empty folder, with its owner', async () => {

@@ -16,18 +16,13 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { scratchFolders } from '../store/scratch.ts';
+import { runBare } from '../support/bare-run.ts';
 import { builtExecutable, startExecutable, type RunningExecutable } from '../support/executable.ts';
 import { field } from '../support/gateway.ts';
 import { addOwnPlugins, changed, variantOf } from './own-plugins.ts';
 
 setDefaultTimeout(120_000);
 const scratch = scratchFolders();
-
-interface Ran {
-  readonly exitCode: number;
-  readonly output: string;
-  readonly errors: string;
-}
 
 let released: string;
 let home: string;
@@ -43,26 +38,12 @@ const bare = (environment: Readonly<Record<string, string>> = {}) => ({
   ...environment,
 });
 
-async function run(
+const run = (
   file: string,
   words: readonly string[],
   folder: string,
   environment: Readonly<Record<string, string>> = {},
-): Promise<Ran> {
-  const child = Bun.spawn([file, ...words], {
-    cwd: folder,
-    env: bare(environment),
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  const [output, errors, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, output, errors };
-}
+) => runBare(file, words, folder, bare(environment));
 
 /** Nothing is left where a build works: neither beside --out nor among temporary files. */
 const expectTidy = (folder: string) => {

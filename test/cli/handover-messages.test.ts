@@ -1,10 +1,14 @@
 // What two versions may say to each other: what one of them does not know is passed over, never half understood.
 
 import { expect, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import {
+  chownSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { readFromPredecessor, readFromSuccessor } from '../../src/cli/handover/messages.ts';
-import { readResult, takeRequest, writeRequest, writeResult } from '../../src/cli/handover/request-file.ts';
+import {
+  readResult, takeRequest, withdrawRequest, writeRequest, writeResult,
+} from '../../src/cli/handover/request-file.ts';
 import { scratchFolders } from '../store/scratch.ts';
 
 const scratch = scratchFolders();
@@ -59,4 +63,38 @@ test('a request is taken once, and a result is of one request', () => {
   expect(readResult(folder, 'b')).toEqual({ id: 'b', ok: false, message: 'why' });
   writeFileSync(join(folder, 'upgrade-result.json'), '{"id":');
   expect(readResult(folder, 'b')).toBeUndefined();
+});
+
+test('nothing is written through what stands in the way, and what nobody took is withdrawn', () => {
+  const folder = scratch();
+  const victim = join(scratch(), 'of somebody else');
+  writeFileSync(victim, 'untouched');
+  symlinkSync(victim, join(folder, `upgrade-request.json.new-${process.pid}`));
+  writeRequest(folder, { id: 'a', executable: '/x' });
+  expect(readFileSync(victim, 'utf8')).toBe('untouched');
+  expect(statSync(join(folder, 'upgrade-request.json')).mode & 0o777).toBe(0o600);
+  withdrawRequest(folder, 'b');
+  expect(takeRequest(folder)).toEqual({ id: 'a', executable: '/x' });
+  writeRequest(folder, { id: 'c', executable: '/x' });
+  withdrawRequest(folder, 'c');
+  expect(takeRequest(folder)).toBeUndefined();
+});
+
+test('of two requests at one moment the second is refused; one that was given up stands in nobody\'s way', () => {
+  const folder = scratch();
+  writeRequest(folder, { id: 'a', executable: '/x' });
+  expect(() => writeRequest(folder, { id: 'b', executable: '/x' })).toThrow('another upgrade was asked for');
+  expect(readdirSync(folder)).toEqual(['upgrade-request.json']);
+  const longAgo = new Date(Date.now() - 60_000);
+  utimesSync(join(folder, 'upgrade-request.json'), longAgo, longAgo);
+  writeRequest(folder, { id: 'c', executable: '/x' });
+  expect(takeRequest(folder)).toEqual({ id: 'c', executable: '/x' });
+});
+
+// Only root may give a file away.
+test.skipIf(process.getuid?.() !== 0)('what root asks for is readable where it serves (skipped without root)', () => {
+  const folder = scratch();
+  chownSync(folder, 65_534, 65_534);
+  writeRequest(folder, { id: 'a', executable: '/x' });
+  expect(statSync(join(folder, 'upgrade-request.json')).uid).toBe(65_534);
 });

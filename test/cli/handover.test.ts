@@ -3,8 +3,9 @@
 
 import { afterAll, afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { dlopen, ptr } from 'bun:ffi';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeRequest } from '../../src/cli/handover/request-file.ts';
 import { findRunning } from '../../src/cli/running-file.ts';
 import { chatRequest, talk } from '../journeys/vps/talk.ts';
 import { scratchFolders } from '../store/scratch.ts';
@@ -53,8 +54,8 @@ async function outcomes(): Promise<Record<string, number>> {
   return counts;
 }
 
-async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const untilMs = performance.now() + 15_000; !(await holds()); await Bun.sleep(20))
+async function eventually(what: string, holds: () => boolean | Promise<boolean>, pollMs = 20): Promise<void> {
+  for (const untilMs = performance.now() + 15_000; !(await holds()); await Bun.sleep(pollMs))
     if (performance.now() > untilMs) throw new Error(`in vain: ${what}`);
 }
 
@@ -98,6 +99,19 @@ test('what runs goes on, what is open is served, and both processes leave when t
   expect([verified.exitCode, verified.output]).toEqual([0, expect.stringContaining('0 open holds')]);
 });
 
+test('a stop lets those end, too, whose connections are with the former process', async () => {
+  const kept = talk(place());
+  kept.say(chatRequest(place(), message('first')));
+  await kept.until((heard) => heard.includes('"usage"'));
+  expect((await upgrade(await builtExecutable())).exitCode).toBe(0);
+  kept.forget();
+  kept.say(chatRequest(place(), message('[[sim: chunks=25 gap=40]] x', true)));
+  await kept.until((heard) => heard.includes('data: '));
+  process.kill(ownerOf(), 'SIGTERM');
+  expect(await kept.until((heard) => heard.endsWith('0\r\n\r\n'))).toContain('data: [DONE]');
+  expect(await gateway.child.exited).toBe(0);
+});
+
 describe('a successor that fails', () => {
   test.each([
     ['to start at all', async () => '/bin/false', 'exit code 1'],
@@ -133,6 +147,58 @@ test('a former process that dies leaves no hold open', async () => {
   await eventually('the successor leaves', () => !isAlive(successor));
   const verified = await command(['verify', '--data', gateway.dataFolder]);
   expect([verified.exitCode, verified.output]).toEqual([0, expect.stringContaining('0 open holds')]);
+});
+
+describe('what came of it cannot be written down', () => {
+  beforeEach(() => mkdirSync(join(gateway.dataFolder, 'upgrade-result.json', 'x'), { recursive: true }));
+
+  test('after an upgrade that failed: the gateway serves all the same', async () => {
+    writeRequest(gateway.dataFolder, { id: 'a', executable: '/bin/false' });
+    gateway.child.kill('SIGUSR2');
+    await eventually('it says so', () => gateway.errors().includes('not upgraded'));
+    expect((await gateway.client('/chat/completions', message('after'))).status).toBe(200);
+    expect(gateway.child.exitCode).toBeNull();
+  });
+
+  test('after one that did not: what runs goes on, and is settled', async () => {
+    const streaming = talk(place());
+    streaming.say(chatRequest(place(), message('[[sim: chunks=25 gap=40]] x', true)));
+    await streaming.until((heard) => heard.includes('data: '));
+    writeRequest(gateway.dataFolder, { id: 'a', executable: await builtExecutable() });
+    gateway.child.kill('SIGUSR2');
+    expect(await streaming.until((heard) => heard.endsWith('0\r\n\r\n'))).toContain('data: [DONE]');
+    expect(findRunning(gateway.dataFolder)?.pid).not.toBe(gateway.child.pid);
+    expect(await outcomes()).toEqual({ finished: 1 });
+  });
+});
+
+test('the signal reaches nobody who only holds the folder, or has the number of one who served', async () => {
+  const folder = scratch();
+  const other = Bun.spawn(['sleep', '60']);
+  writeFileSync(join(folder, 'lock.owner'), `${other.pid}\n`);
+  for (const running of ['', JSON.stringify({ pid: other.pid, url: 'http://127.0.0.1:1', startedAt: '' })]) {
+    writeFileSync(join(folder, 'running.json'), running);
+    const { exitCode, errors } = await command(['upgrade', '--data', folder]);
+    expect([exitCode, errors]).toEqual([2, expect.stringContaining('nothing serves from')]);
+    writeFileSync(join(folder, 'lock.owner'), `${other.pid}\n`);
+  }
+  expect([other.exitCode, other.signalCode]).toEqual([null, null]);
+  other.kill();
+});
+
+test('a signal that comes early does not end the process', async () => {
+  const dataFolder = join(scratch(), 'data');
+  const early = Bun.spawn([await builtExecutable(), 'serve', '--port', '0', '--data', dataFolder], {
+    stdin: 'ignore', stdout: 'pipe', stderr: 'ignore', env: {},
+  });
+  await eventually('it has the folder', () => existsSync(join(dataFolder, 'lock.owner')), 1);
+  early.kill('SIGUSR2');
+  const { value = new Uint8Array() } = await early.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toContain('serves on');
+  const successorOf = () => findRunning(dataFolder)?.pid ?? early.pid;
+  await eventually('it is heard once it serves', () => successorOf() !== early.pid);
+  for (const pid of [successorOf(), early.pid]) killed(pid);
+  await early.exited;
 });
 
 test('an upgrade of nothing, or to nothing, says so', async () => {

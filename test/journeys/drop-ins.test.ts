@@ -9,6 +9,7 @@ import { sha256Hex } from '../../src/core/secrets.ts';
 import { findBrowser, launchClosed } from '../browser/browser.ts';
 import { eventually } from '../pipeline/stage.ts';
 import { acmeKey, fewWords, muchWords, startAcmeVendor, type AcmeVendor } from '../support/acme-vendor.ts';
+import { runBare } from '../support/bare-run.ts';
 import { builtExecutable, startExecutable } from '../support/executable.ts';
 import { field, gatewayCalls, textField, type GatewayCalls } from '../support/gateway.ts';
 import { folderWith, pinned, readmeFiles } from '../support/plugin-files.ts';
@@ -37,30 +38,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly exitCode: number;
-  readonly output: string;
-  readonly errors: string;
-}
-
 /** The executable on a PATH with nothing on it. */
-const run = async (...argv: readonly string[]): Promise<Ended> => runWith(await builtExecutable(), argv);
-
-async function runWith(program: string, argv: readonly string[]): Promise<Ended> {
-  const child = Bun.spawn([program, ...argv], {
-    cwd: folder,
-    env: { ...environment, PATH: '/nowhere' },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  const [output, errors, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, output, errors };
-}
+const run = async (...argv: readonly string[]) => runWith(await builtExecutable(), argv);
+const runWith = (program: string, argv: readonly string[]) =>
+  runBare(program, argv, folder, { ...environment, PATH: '/nowhere' });
 
 test.each(plugins)('%s of the README passes the suite of its kind', async (file) => {
   const { exitCode, output, errors } = await run('plugin', 'test', file, '--options', optionsOf[file] ?? '{}');

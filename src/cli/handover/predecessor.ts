@@ -27,7 +27,7 @@ const WAITING_MAX = 10_000;
 const POLL_MS = 5;
 
 export interface Going {
-  readonly gateway: Gateway;
+  readonly gateway: Pick<Gateway, 'ledger' | 'running' | 'settled' | 'holdConfig'>;
   readonly traffic: Traffic;
   readonly port: number;
   /** A plain port beside it. */
@@ -36,6 +36,10 @@ export interface Going {
   /** The command line of a process that serves as this one does, the executable first. */
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** The process before this one: what runs there is settled by way of this one. */
+  readonly predecessorHere: () => boolean;
+  /** For tests: less than the time for which clients may hold connections that are idle. */
+  readonly idleConnectionsMs?: number;
 }
 
 export interface HandedOver {
@@ -45,6 +49,8 @@ export interface HandedOver {
   readonly pauseMs: number;
   /** Resolves when nothing runs here any more and no client holds a connection; or the successor asks for our end. */
   readonly ended: Promise<void>;
+  /** Resolves when no client waits here for a reply of the successor any more, or after that time. */
+  relayed(withinMs: number): Promise<void>;
 }
 
 /** Resolves when the successor serves. Throws when it does not: then this process goes on serving. */
@@ -53,6 +59,7 @@ export async function handOver(going: Going): Promise<HandedOver> {
   if (shared === undefined) throw new HandoverError('this system cannot share a port between two processes');
   if (!going.gateway.ledger.available) throw new HandoverError('the ledger cannot be written; see the log');
   shared.share();
+  const letReload = await going.gateway.holdConfig();
   try {
     const successor = startSuccessor(going.command, going.environment);
     try {
@@ -62,15 +69,16 @@ export async function handOver(going: Going): Promise<HandedOver> {
       const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
       successor.tell({ kind: 'plan', port: going.port, secret });
       await successor.says('ready', READY_MAX_MS);
-      const { relay, pauseMs } = await passOn(going, successor, secret);
-      shared.giveToLast();
+      const { relay, pauseMs } = await passOn(going, successor, shared, secret);
       const ended = leave(going, successor, shared, relay);
-      return { pid: successor.pid, version: hello.version, pauseMs, ended };
+      const relayed = (withinMs: number) => relaysEnd(relay, withinMs);
+      return { pid: successor.pid, version: hello.version, pauseMs, ended, relayed };
     } catch (error) {
       await successor.end();
       throw error;
     }
   } catch (error) {
+    letReload();
     shared.keepAlone();
     throw error;
   }
@@ -90,7 +98,7 @@ async function sharedPorts({ port, besides }: Going): Promise<SharedPort | undef
 }
 
 /** From the last admission here to the first there. Requests wait meanwhile, and go on wherever the books end up. */
-async function passOn(going: Going, successor: SuccessorProcess, secret: string) {
+async function passOn(going: Going, successor: SuccessorProcess, shared: SharedPort, secret: string) {
   const { running, ledger } = going.gateway;
   const startedMs = performance.now();
   const where = Promise.withResolvers<Relay | undefined>();
@@ -115,26 +123,31 @@ async function passOn(going: Going, successor: SuccessorProcess, secret: string)
     await going.gateway.settled();
     await quiet(going);
     const adopted = await ledger.letGo();
-    try {
-      successor.tell({ kind: 'yours', adopted });
-      const { entrancePort } = await successor.says('serving', SERVING_MAX_MS);
-      const onDefect = (reason: unknown) => going.log.error('defect', { detail: String(reason) });
-      const relay = createRelay(createHttp1Transport({ onDefect }), entrancePort, secret);
-      ledger.follow(successor.owner);
-      where.resolve(relay);
-      going.traffic.lastReplies(true);
-      return { relay, pauseMs: Math.round(performance.now() - startedMs) };
-    } catch (error) {
-      await successor.end();
-      await ledger.takeBack().catch((reason: unknown) => {
-        throw new BooksLostError(`the ledger could not be opened again: ${String(reason)}`);
-      });
-      throw error;
-    }
+    successor.tell({ kind: 'yours', adopted });
+    const { entrancePort } = await successor.says('serving', SERVING_MAX_MS);
+    // The last that may fail. A moment later the successor is the only one that can settle anything.
+    shared.giveToLast();
+    const onDefect = (reason: unknown) => going.log.error('defect', { detail: String(reason) });
+    const relay = createRelay(createHttp1Transport({ onDefect }), entrancePort, secret);
+    ledger.follow(successor.owner);
+    where.resolve(relay);
+    going.traffic.lastReplies(true);
+    return { relay, pauseMs: Math.round(performance.now() - startedMs) };
   } catch (error) {
-    stay();
+    try {
+      if (!ledger.isHere) await takenBack(going, successor);
+    } finally {
+      stay();
+    }
     throw error;
   }
+}
+
+async function takenBack({ gateway: { ledger } }: Going, successor: SuccessorProcess): Promise<void> {
+  await successor.end();
+  await ledger.takeBack().catch((reason: unknown) => {
+    throw new BooksLostError(`the ledger could not be opened again: ${String(reason)}`);
+  });
 }
 
 /** What is between its body and its hold, or in a face that may write, must end first: a matter of milliseconds. */
@@ -151,7 +164,7 @@ async function quiet({ gateway: { running }, traffic }: Going): Promise<void> {
 }
 
 async function leave(
-  { gateway: { running }, log }: Going,
+  { gateway: { running }, log, predecessorHere, idleConnectionsMs = IDLE_CONNECTIONS_MS }: Going,
   successor: SuccessorProcess,
   shared: SharedPort,
   relay: Relay,
@@ -167,7 +180,13 @@ async function leave(
     shared.letGo();
     successor.tell({ kind: 'port-free' });
   }
-  await until(() => running.count + relay.running === 0 && performance.now() - sinceMs > IDLE_CONNECTIONS_MS);
+  const nothingRuns = () => running.count + relay.running === 0 && !predecessorHere();
+  await until(() => nothingRuns() && performance.now() - sinceMs > idleConnectionsMs);
   log.info('handover', { message: 'nothing runs in the former process any more' });
   successor.letGo();
+}
+
+async function relaysEnd(relay: Relay, withinMs: number): Promise<void> {
+  const untilMs = performance.now() + withinMs;
+  while (relay.running > 0 && performance.now() < untilMs) await Bun.sleep(POLL_MS);
 }

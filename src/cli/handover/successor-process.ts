@@ -60,6 +60,7 @@ export function startSuccessor(
       child.send(message);
     } catch {
       fail('it does not listen any more');
+      owner.lost();
     }
   };
   const owner = distantOwner(tell);

@@ -6,13 +6,15 @@ import type { RequestId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import type { MovableLedger } from '../../domain/ledger/movable-ledger.ts';
 import { readUsageRecord } from '../../domain/ledger/record-json.ts';
-import { openEntrance } from '../../http/relay.ts';
+import { openEntrance, type Entrance } from '../../http/relay.ts';
 import { planUpgrade } from '../../store/upgrade.ts';
 import { UsageError } from '../arguments.ts';
 import { PROTOCOL, readFromPredecessor, type FromPredecessor, type FromSuccessor } from './messages.ts';
 
 /** The other process answers at once, or lets running admissions end first. */
 const ANSWER_MAX_MS = 60_000;
+/** More than the other process needs to leave once everything there is settled. */
+const LEAVING_MS = 3_000;
 
 export interface Succession {
   /** The port that the predecessor listens on. */
@@ -23,8 +25,10 @@ export interface Succession {
   serves(ledger: MovableLedger, answer: (request: Request, peer: string) => Response | Promise<Response>): void;
   /** We do not get to serve, and why. */
   fails(message: string): void;
-  /** Ends what still runs over there, and resolves when it has ended. */
-  predecessorEnds(): Promise<void>;
+  /** Ends what still runs over there, which has so long for it, and resolves when it has ended: or it hangs. */
+  predecessorEnds(drainMs: number): Promise<void>;
+  /** False once it is gone. */
+  readonly predecessorHere: boolean;
   /** True while the predecessor still listens on the port. */
   readonly portShared: boolean;
 }
@@ -43,6 +47,7 @@ export async function succeed(version: string, log: Log): Promise<Succession> {
   let adopted: ReadonlySet<RequestId> = new Set();
   let portShared = true;
   let here = true;
+  let entrance: Entrance | undefined;
   process.on('message', (value) => {
     const message = readFromPredecessor(value);
     if (message === undefined) return;
@@ -55,6 +60,8 @@ export async function succeed(version: string, log: Log): Promise<Succession> {
     portShared = false;
     gone.resolve();
     waiting?.gone();
+    // Nobody else has its secret.
+    entrance?.close();
     closeLost();
   });
   const closeLost = () => {
@@ -113,15 +120,23 @@ export async function succeed(version: string, log: Log): Promise<Succession> {
     serves(owner, answer) {
       ledger = owner;
       if (!here) return closeLost();
-      say({ kind: 'serving', entrancePort: openEntrance(secret, answer).port });
+      entrance = openEntrance(secret, answer);
+      say({ kind: 'serving', entrancePort: entrance.port });
     },
     fails(message) {
       if (here) say({ kind: 'failed', message });
     },
-    async predecessorEnds() {
+    get predecessorHere() {
+      return here;
+    },
+    async predecessorEnds(drainMs) {
       if (!here) return;
       say({ kind: 'stop' });
-      await gone.promise;
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, drainMs + LEAVING_MS);
+      await Promise.race([gone.promise, late.promise]);
+      clearTimeout(timer);
+      if (here) log.warn('handover', { message: 'the process before this one does not end; what runs there is not waited for' });
     },
   };
 }

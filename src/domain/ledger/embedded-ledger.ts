@@ -6,7 +6,7 @@ import type { Database } from 'bun:sqlite';
 import { systemClock, type Clock, type EpochMs } from '../../core/clock.ts';
 import { newId as randomId, type AccountId, type IdSource, type MovementId, type RequestId } from '../../core/ids.ts';
 import { MoneyRangeError, NANO_MAX, type Currency, type Nano } from '../../core/money.ts';
-import { lockDataFolder, type DataFolderLock } from '../../store/data-folder-lock.ts';
+import { lockDataFolder, lockDataFolderWithin, type DataFolderLock } from '../../store/data-folder-lock.ts';
 import type { JournalPosition } from '../../store/journal-files.ts';
 import { JournalKeeper } from '../../store/journal-keeper.ts';
 import { Journal, unavailableError, type JournalOptions } from '../../store/journal.ts';
@@ -43,6 +43,8 @@ export interface EmbeddedLedgerOptions extends Pick<JournalOptions, 'files' | 's
 /** A hold that is not on disk after one to two of these is written: most requests never need it. */
 const SWEEP_MS = 50;
 const SWEEPS_PER_EXPIRY = 20;
+/** Between two owners anybody may have taken the folder, to look at it or to copy it: without it money is lost. */
+const ADOPTING_LOCK_MAX_MS = 20_000;
 
 const unavailable: HoldOutcome = { placed: false, because: 'unavailable' };
 const notClosed: Promise<ClosingResult> = Promise.resolve({ closed: false });
@@ -60,7 +62,8 @@ interface Parts {
  * Throws DataFolderInUseError, JournalDamagedError or NewerSchemaError, each with a line for the operator.
  */
 export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promise<EmbeddedLedger> {
-  const lock = lockDataFolder(options.folder);
+  const lock = options.adopted === undefined
+    ? lockDataFolder(options.folder) : await lockDataFolderWithin(options.folder, ADOPTING_LOCK_MAX_MS);
   try {
     await options.beforeOpening?.();
     const database = openLedgerForLoading(options.folder);

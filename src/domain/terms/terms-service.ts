@@ -294,12 +294,13 @@ function createTerms(
       const next = boundBy(files, bound.versions, services);
       const memory = bound.memory.rebound(next.versions, next.names);
       const added = next.names.filter((name) => !bound.names.includes(name));
+      // Documents that bound somebody before bind again: what was accepted then counts. Read here, because publishing
+      // may not fail; what is accepted from now on is noted in both.
+      for (const accepted of store.accepted(added)) memory.note(accepted);
       return {
         missing: next.missing,
         write: (transaction) => store.publish(transaction, next.missing),
         publish() {
-          // Documents that bound somebody before bind again: what was accepted then counts.
-          for (const accepted of store.accepted(added)) memory.note(accepted);
           bound = bindingOf(memory, next);
           boundFiles = files;
         },

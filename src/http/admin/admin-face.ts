@@ -13,6 +13,8 @@ export interface AdminFaceOptions {
   readonly newId: IdSource;
   /** Schemas of the options of plugins, by component name. */
   readonly options?: () => JsonObject;
+  /** Another number when the options are others. */
+  readonly edition?: () => number;
 }
 
 /**
@@ -22,9 +24,10 @@ export interface AdminFaceOptions {
 const API_VERSION = '1';
 
 export function adminFace(parts: AdminFaceOptions): (request: Request) => Promise<Response> {
-  const { app, newId, options } = parts;
+  const { app, newId, options, edition = () => 0 } = parts;
   const docs = createDocsFace({
     newId,
+    edition,
     document: async () => documentText(await adminDocument(app, API_VERSION, options?.())),
   });
   return async (request) => {

@@ -104,5 +104,5 @@ export function createAdminFace(parts: AdminFaceParts) {
     services: { operatorKeys, clock, addressOf, newId: ids, log, idempotency: memoryIdempotencyStore(clock) },
   });
   const options = () => pluginComponents(parts.plugins());
-  return { app, face: adminFace({ app, newId: ids, options }), options };
+  return { app, face: adminFace({ app, newId: ids, options, edition: parts.config.generation }), options };
 }

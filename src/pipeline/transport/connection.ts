@@ -5,7 +5,7 @@
 import { type TargetFacts, tlsOptions } from './describe-target.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { type ReplyEvents, ReplyReader } from './reply-reader.ts';
-import { HEAD_TAIL_BYTES_MAX, type RequestHead, writeHead } from './request-head.ts';
+import { headBytesMax, type RequestHead, writeHead } from './request-head.ts';
 import type { TransportFaultKind } from './transport.ts';
 
 export interface DialTarget {
@@ -250,8 +250,7 @@ export class Connection implements ReplyEvents {
   }
 
   #writeRequest(head: RequestHead, body: readonly Uint8Array[], bodyBytes: number): boolean {
-    const headBytesMax = head.bytes.length + HEAD_TAIL_BYTES_MAX;
-    if (headBytesMax + bodyBytes > SCRATCH.length) return this.#writeLarge(head, body, bodyBytes);
+    if (headBytesMax(head) + bodyBytes > SCRATCH.length) return this.#writeLarge(head, body, bodyBytes);
     let total = writeHead(SCRATCH, head, bodyBytes);
     for (const piece of body) {
       SCRATCH.set(piece, total);
@@ -264,7 +263,7 @@ export class Connection implements ReplyEvents {
   }
 
   #writeLarge(head: RequestHead, body: readonly Uint8Array[], bodyBytes: number): boolean {
-    const room = Buffer.allocUnsafeSlow(head.bytes.length + HEAD_TAIL_BYTES_MAX);
+    const room = Buffer.allocUnsafeSlow(headBytesMax(head));
     const first = room.subarray(0, writeHead(room, head, bodyBytes));
     this.#out = [first, ...body];
     this.#outIndex = 0;

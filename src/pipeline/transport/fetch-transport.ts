@@ -168,6 +168,7 @@ class FetchExchange implements UpstreamExchange, InFlight {
     const { tls, hostHeader } = this.#upstream;
     const headers: [string, string][] = [['host', hostHeader]];
     for (const [name, value] of request.headers) headers.push([name, value]);
+    if (request.also !== undefined) headers.push([...request.also]);
     const hasBody = bodyBytesOf(request.body) > 0 || request.method === 'POST';
     return {
       request,

@@ -12,6 +12,8 @@ export interface RequestHead {
   /** Whether it ends in `content-length: `. */
   readonly statesLength: boolean;
   readonly bytes: Uint8Array;
+  /** A whole line for this request alone, or nothing. */
+  readonly also: string;
 }
 
 export interface UnsendableHead {
@@ -35,7 +37,9 @@ const RESERVED = new Set([
  * values.
  */
 export function requestProblem(request: UpstreamRequest): string | undefined {
-  return pathProblem(request.path) ?? headersProblem(request.headers);
+  const { also } = request;
+  const problem = pathProblem(request.path) ?? headersProblem(request.headers);
+  return problem ?? (also === undefined ? undefined : headerProblem(also[0], also[1]));
 }
 
 function pathProblem(path: string): string | undefined {
@@ -81,6 +85,17 @@ export class RequestHeadComposer {
   }
 
   compose(request: UpstreamRequest, bodyBytes: number): RequestHead | UnsendableHead {
+    const head = this.#shared(request, bodyBytes);
+    const { also } = request;
+    if (also === undefined || head.kind === 'unsendable') return head;
+    const [name, value] = also;
+    const detail = headerProblem(name, value);
+    if (detail !== undefined) return { kind: 'unsendable', detail };
+    const { kind, method, path, headers, statesLength, bytes } = head;
+    return { kind, method, path, headers, statesLength, bytes, also: `${name}: ${value}\r\n` };
+  }
+
+  #shared(request: UpstreamRequest, bodyBytes: number): RequestHead | UnsendableHead {
     const { path, headers, method } = request;
     const statesLength = bodyBytes > 0 || method === 'POST';
     for (const head of this.#remembered) {
@@ -93,15 +108,17 @@ export class RequestHeadComposer {
     for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
     if (statesLength) text += 'content-length: ';
     const bytes = Buffer.from(text, 'latin1');
-    const head: RequestHead = { kind: 'head', method, path, headers, statesLength, bytes };
+    const head: RequestHead = { kind: 'head', method, path, headers, statesLength, bytes, also: '' };
     this.#remembered[this.#next] = head;
     this.#next = (this.#next + 1) % REMEMBERED_MAX;
     return head;
   }
 }
 
-/** Bytes to keep free behind a head's own for what `writeHead` adds. */
-export const HEAD_TAIL_BYTES_MAX = 24;
+/** The most that `writeHead` adds to what stands in the head: the number, and the ends of lines. */
+const TAIL_BYTES_MAX = 24;
+
+export const headBytesMax = (head: RequestHead): number => head.bytes.length + head.also.length + TAIL_BYTES_MAX;
 
 const CR = 13;
 const LF = 10;
@@ -118,6 +135,7 @@ export function writeHead(into: Uint8Array, head: RequestHead, bodyBytes: number
     into[at++] = CR;
     into[at++] = LF;
   }
+  for (let index = 0; index < head.also.length; index += 1) into[at++] = head.also.charCodeAt(index);
   into[at++] = CR;
   into[at++] = LF;
   return at;

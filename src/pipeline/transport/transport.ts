@@ -37,6 +37,8 @@ export interface UpstreamRequest {
    * Hand in the same list where the headers are the same: it is checked once. It must not change after that.
    */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** One more header, for what differs each time: the list before it stays the same one. */
+  readonly also?: readonly [name: string, value: string] | undefined;
   /**
    * Pieces of the body, written one after the other without being joined; content-length is their sum. They
    * must not change until the exchange is over: a repeat on a fresh socket reads them again. Empty for no

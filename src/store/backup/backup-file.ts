@@ -34,7 +34,9 @@ export async function writeBackupFile(
   };
   refuseExisting();
   const partial = `${path}.partial-${process.pid}`;
-  const file = openSync(partial, 'w', 0o600);
+  // What is there is of a process that was killed, or a link that somebody put into a folder that all may write.
+  rmSync(partial, { force: true });
+  const file = openSync(partial, 'wx', 0o600);
   const hash = createHash('sha256');
   let size = 0;
   try {

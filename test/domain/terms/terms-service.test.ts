@@ -323,6 +323,15 @@ describe('other documents while it runs', () => {
     expect(terms.versions).toHaveLength(2);
   });
 
+  test('are published without a word to the store: what could fail there would leave half of a config in force', async () => {
+    const setup = setUpTerms();
+    const first = await setup.open(rules);
+    await first.recordAcceptance(obligationOf(first, setup.now()), someone(), somewhere);
+    const terms = await setup.open(termsText());
+    await setup.reload(terms, [rules], async () => setup.database.run('ALTER TABLE terms_acceptance RENAME TO gone'));
+    expect(acceptedAt(terms, setup.now())).toEqual([setup.now()]);
+  });
+
   test('that differ from what was published are refused, and change nothing', async () => {
     const setup = setUpTerms();
     const terms = await setup.open(termsText());

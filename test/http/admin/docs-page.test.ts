@@ -53,6 +53,26 @@ test('the document is that of the mounted routes', async () => {
   });
 });
 
+test('the document is made once for all who ask, and anew when there is another one', async () => {
+  let edition = 1;
+  let made = 0;
+  const options = () => {
+    made += 1;
+    return { [`ProviderOptions.of-${edition}`]: { type: 'object' } } as const;
+  };
+  const served = adminFace({ app: adminHarness().app, newId, options, edition: () => edition });
+  const get = (headers: Record<string, string>) =>
+    served(new Request('http://localhost/admin/docs/openapi.json', { headers }));
+  const plain = { 'accept-encoding': 'identity' };
+  const first = await get(plain);
+  expect(await first.text()).toContain('ProviderOptions.of-1');
+  for (const headers of [plain, plain, { 'accept-encoding': 'gzip' }]) expect((await get(headers)).status).toBe(200);
+  expect(made).toBe(1);
+  edition = 2;
+  const second = await get({ ...plain, 'if-none-match': first.headers.get('etag') ?? '' });
+  expect([second.status, (await second.text()).includes('ProviderOptions.of-2'), made]).toEqual([200, true, 2]);
+});
+
 test("only reading is allowed, and other paths are the API's", async () => {
   expect((await ask('/admin/docs', { method: 'POST' })).status).toBe(405);
   expect((await ask('/admin/docs', { method: 'HEAD' })).status).toBe(200);

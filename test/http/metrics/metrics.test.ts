@@ -29,11 +29,10 @@ const notThere = definePolicy({
   }),
 });
 
-const METRICS_KEY = 'metrics-only-0123456789-abcdef';
+let metricsKey: string;
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await startTestGateway({
-    environment: { TOLLGATE_METRICS_KEY: METRICS_KEY },
     config: testConfig({
       policies: [termsAcceptance(), notThere()],
       models: [
@@ -44,6 +43,8 @@ beforeAll(async () => {
       ],
     }),
   });
+  const made = await gateway.admin('POST', '/operator-keys', { name: 'prometheus', scopes: ['metrics'] });
+  metricsKey = textField(made.body, 'key');
 });
 afterAll(() => gateway.stop());
 
@@ -51,7 +52,7 @@ const scrape = (key: string | undefined, method = 'GET') =>
   fetch(`${gateway.url}/metrics`, { method, headers: key === undefined ? {} : { authorization: `Bearer ${key}` } });
 
 async function page(): Promise<ReadonlyMap<string, ReadFamily>> {
-  const response = await scrape(METRICS_KEY);
+  const response = await scrape(metricsKey);
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   return readExposition(await response.text());
@@ -77,7 +78,7 @@ const chat = (model: string, more: object = {}, headers: Record<string, string> 
 
 describe('G8: who may read it', () => {
   test('nobody without a key, with a wrong one, or with an API key', async () => {
-    for (const key of [undefined, 'wrong', gateway.apiKey, `${METRICS_KEY}x`]) {
+    for (const key of [undefined, 'wrong', gateway.apiKey, `${metricsKey}x`]) {
       const response = await scrape(key);
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -87,20 +88,20 @@ describe('G8: who may read it', () => {
 
   test('the operator, and the key for metrics, which opens nothing else', async () => {
     expect((await scrape(gateway.operatorKey)).status).toBe(200);
-    expect((await scrape(METRICS_KEY)).status).toBe(200);
+    expect((await scrape(metricsKey)).status).toBe(200);
     const admin = await fetch(`${gateway.url}/admin/v1/accounts`, {
-      headers: { authorization: `Bearer ${METRICS_KEY}` },
+      headers: { authorization: `Bearer ${metricsKey}` },
     });
     expect(admin.status).toBe(403);
-    const client = await gateway.client('/chat/completions', {}, { authorization: `Bearer ${METRICS_KEY}` });
+    const client = await gateway.client('/chat/completions', {}, { authorization: `Bearer ${metricsKey}` });
     expect(client.status).toBe(401);
   });
 
   test('HEAD has the same head and no body', async () => {
-    const response = await scrape(METRICS_KEY, 'HEAD');
+    const response = await scrape(metricsKey, 'HEAD');
     expect([response.status, await response.text()]).toEqual([200, '']);
     expect((await scrape(undefined, 'HEAD')).status).toBe(401);
-    expect((await scrape(METRICS_KEY, 'POST')).status).toBe(404);
+    expect((await scrape(metricsKey, 'POST')).status).toBe(404);
   });
 });
 
@@ -216,18 +217,18 @@ describe('G8: whom it does not name', () => {
     const secrets = [
       gateway.apiKey,
       gateway.operatorKey,
-      METRICS_KEY,
+      metricsKey,
       '127.0.0.1',
       gateway.dataFolder,
       'First account',
     ];
-    const text = await (await scrape(METRICS_KEY)).text();
+    const text = await (await scrape(metricsKey)).text();
     expect(text).not.toMatch(/\b(?:acc|key|usr|req|opk|mov)_[0-9a-f]{8}/);
     for (const secret of secrets) expect(text).not.toContain(secret);
   });
 
   test('names that clients make up do not enter it, however many and however odd', async () => {
-    const linesBefore = (await (await scrape(METRICS_KEY)).text()).split('\n').length;
+    const linesBefore = (await (await scrape(metricsKey)).text()).split('\n').length;
     const refused = await total(families.refusals, { code: 'model_not_found' });
     const odd = ['a"} 1\nforged_total 1\n#', 'x\\', '\u2028\u0000', '名前', 'x'.repeat(5_000), 'sim/fast\n'];
     const names = [...odd, ...Array.from({ length: 400 }, (_, index) => `made-up-${index}`)];
@@ -235,7 +236,7 @@ describe('G8: whom it does not name', () => {
     const notFound = statuses.filter((status) => status === 404).length;
     expect(notFound).toBeGreaterThan(400);
     expect(statuses.every((status) => status === 404 || status === 400)).toBe(true);
-    const text = await (await scrape(METRICS_KEY)).text();
+    const text = await (await scrape(metricsKey)).text();
     readExposition(text);
     expect(text).not.toContain('forged');
     expect(text).not.toContain('made-up');

@@ -80,6 +80,22 @@ export function describeTransport(
       expect(upstream.accepted).toBeLessThanOrEqual(40);
     });
 
+    test('a shared list of headers, and one more for each request alone', async () => {
+      const upstream = bench.replying(OK);
+      const transport = bench.transport();
+      const headers = [['x-shared', 'yes']] as const;
+      const large = [Buffer.alloc(100_000, 'b')];
+      const asked = [{ also: ['x-own', 'first'] }, {}, { also: ['x-own', 'third'], body: large }] as const;
+      for (const changes of asked) await bench.send(transport, upstream.port, { headers, ...changes }).sink.outcome;
+      const linesOf = (head: string) =>
+        head.toLowerCase().split('\r\n').filter((line) => /^x-(?:own|shared):/.test(line));
+      const shared = 'x-shared: yes';
+      expect(upstream.requests.map(({ head }) => linesOf(head).toSorted())).toEqual([
+        ['x-own: first', shared], [shared], ['x-own: third', shared],
+      ]);
+      expect(upstream.requests.map(({ body }) => body.length).at(-1)).toBe(100_000);
+    });
+
     test('a status outside 100 to 599 is reported as 502 (U29)', async () => {
       const upstream = bench.replying('HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n');
       const { sink } = bench.send(bench.transport(), upstream.port);
@@ -181,6 +197,7 @@ export function describeTransport(
         { headers: [['x-a', 'v\r\nx-b: 1']] }, { headers: [['x-a', 'v\n']] }, { headers: [['x-a', 'a\0b']] },
         { headers: [['x-a\r\nx-b', 'v']] }, { headers: [['', 'v']] }, { headers: [['x a', 'v']] },
         { headers: [['x-a', 'ключ']] }, { headers: [['Content-Length', '3']] }, { headers: [['host', 'other']] },
+        { also: ['x-a', 'v\r\nx-b: 1'] }, { also: ['x-a\r\nx-b', 'v'] }, { also: ['content-length', '3'] },
         { headers: [['Transfer-Encoding', 'chunked']] }, { headers: [['connection', 'close']] },
         { path: '/v1 HTTP/1.1\r\nhost: x' }, { path: 'v1' }, { path: '/a#b' }, { path: '/a\\b' },
         { path: '/models/../admin' }, { path: '/models/%2e%2E/admin' }, { path: '/a/./b' }, { path: '/a/..' },

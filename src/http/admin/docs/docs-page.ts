@@ -13,8 +13,10 @@ export const docsPath = '/admin/docs';
 
 export interface DocsServices {
   readonly newId: IdSource;
-  /** The admin API's document as JSON text; asked once, when somebody first opens it. */
+  /** The admin API's document as JSON text; asked once an edition, when somebody first opens it. */
   readonly document: () => Promise<string>;
+  /** Another number when the document is another one. */
+  readonly edition: () => number;
 }
 
 /** Answers the docs' own paths; undefined for every other path. */
@@ -78,28 +80,37 @@ const pageHeaders = {
 interface Part {
   readonly contentType: string;
   readonly read: () => Promise<Uint8Array<ArrayBuffer>>;
+  /** Of what is made here and not read from a file: making it costs more than keeping it. */
+  readonly isKept: boolean;
+  readonly edition: () => number;
 }
 
+const oneEdition = () => 0;
+
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-const fromText = (contentType: string, text: () => Promise<string>): Part => ({
+const fromText = (contentType: string, text: () => Promise<string>, edition = oneEdition): Part => ({
   contentType,
   read: async () => bytesOf(await text()),
+  isKept: true,
+  edition,
 });
 const fromFile = (contentType: string, path: string): Part => ({
   contentType,
   read: async () => new Uint8Array(await Bun.file(path).arrayBuffer()),
+  isKept: false,
+  edition: oneEdition,
 });
 
-export function createDocsFace({ newId, document }: DocsServices): DocsFace {
+export function createDocsFace({ newId, document, edition }: DocsServices): DocsFace {
   const parts: ReadonlyMap<string, Part> = new Map([
     [docsPath, fromText('text/html; charset=utf-8', async () => page)],
     [`${docsPath}/`, fromText('text/html; charset=utf-8', async () => page)],
     [`${docsPath}/init.js`, fromText('text/javascript; charset=utf-8', async () => initScript)],
-    [`${docsPath}/openapi.json`, fromText('application/json', document)],
+    [`${docsPath}/openapi.json`, fromText('application/json', document, edition)],
     [`${docsPath}/swagger-ui-bundle.js`, fromFile('text/javascript; charset=utf-8', bundlePath)],
     [`${docsPath}/swagger-ui.css`, fromFile('text/css; charset=utf-8', stylePath)],
   ]);
-  const prepare = preparedOnce();
+  const prepare = preparedOnceAnEdition();
   return async (request, path) => {
     const part = parts.get(path);
     if (part === undefined) return undefined;
@@ -114,20 +125,23 @@ export function createDocsFace({ newId, document }: DocsServices): DocsFace {
 
 interface Prepared {
   readonly zipped: Uint8Array<ArrayBuffer>;
+  readonly plain: Uint8Array<ArrayBuffer> | undefined;
   readonly etag: string;
 }
 
-/** Zipped once and kept so; what fails is tried again. */
-function preparedOnce(): (path: string, part: Part) => Promise<Prepared> {
-  const known = new Map<string, Promise<Prepared>>();
+/** Made and zipped once an edition and kept so, since strangers may ask; what fails is tried again. */
+function preparedOnceAnEdition(): (path: string, part: Part) => Promise<Prepared> {
+  const known = new Map<string, { readonly edition: number; readonly prepared: Promise<Prepared> }>();
   return (path, part) => {
-    let prepared = known.get(path);
-    if (prepared === undefined) {
-      prepared = zip(part);
-      known.set(path, prepared);
-      prepared.catch(() => known.delete(path));
-    }
-    return prepared;
+    const edition = part.edition();
+    const last = known.get(path);
+    if (last?.edition === edition) return last.prepared;
+    const next = { edition, prepared: zip(part) };
+    known.set(path, next);
+    next.prepared.catch(() => {
+      if (known.get(path) === next) known.delete(path);
+    });
+    return next.prepared;
   };
 }
 
@@ -135,14 +149,15 @@ const gzipAside = promisify(gzip);
 
 async function zip(part: Part): Promise<Prepared> {
   const bytes = await part.read();
-  return { zipped: new Uint8Array(await gzipAside(bytes)), etag: `"${sha256Hex(bytes).slice(0, 32)}"` };
+  const plain = part.isKept ? bytes : undefined;
+  return { zipped: new Uint8Array(await gzipAside(bytes)), plain, etag: `"${sha256Hex(bytes).slice(0, 32)}"` };
 }
 
-async function answer(request: Request, part: Part, { zipped, etag }: Prepared): Promise<Response> {
+async function answer(request: Request, part: Part, { zipped, plain, etag }: Prepared): Promise<Response> {
   const headers = { ...pageHeaders, 'content-type': part.contentType, vary: 'accept-encoding', etag };
   if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
   const body = request.method === 'HEAD' ? null : undefined;
   if (!/\bgzip\b/.test(request.headers.get('accept-encoding') ?? ''))
-    return new Response(body ?? (await part.read()), { headers });
+    return new Response(body ?? plain ?? (await part.read()), { headers });
   return new Response(body ?? zipped, { headers: { ...headers, 'content-encoding': 'gzip' } });
 }
