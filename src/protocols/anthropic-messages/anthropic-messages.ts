@@ -4,6 +4,7 @@ import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { textBetween } from '../../core/byte-text.ts';
 import { isObject, listOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
+import { adaptMessages } from './adapt.ts';
 import { messagesCodec } from './codec.ts';
 import { renderError } from './error-body.ts';
 import { readRequest } from './read-request.ts';
@@ -47,5 +48,6 @@ export const anthropicMessages: Protocol = {
   renderError,
   outputLimitField: 'max_tokens',
   relayedHeaders: ['anthropic-version', 'anthropic-beta'],
+  adapt: adaptMessages,
   codec: messagesCodec,
 };

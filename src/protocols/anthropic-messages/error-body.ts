@@ -46,6 +46,10 @@ export function errorJson(code: ErrorCode, details: ErrorDetails, requestId: str
   });
 }
 
+/** Clients take it for the end of the stream. */
+export const errorEvent = (code: ErrorCode, details: ErrorDetails, requestId: string): string =>
+  `event: error\ndata: ${errorJson(code, details, requestId)}\n\n`;
+
 export function renderError(code: ErrorCode, details: ErrorDetails, requestId: string): RenderedError {
   const { status, retry } = errorTable[code];
   const headers: [string, string][] = [

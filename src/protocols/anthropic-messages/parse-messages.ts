@@ -2,201 +2,126 @@
 
 import { invalid } from '../../core/json-scan.ts';
 import type {
-  CacheMark,
-  Citation,
-  InputPart,
+  AssistantTurn,
   JsonObject,
   JsonValue,
-  MediaPart,
-  MediaSource,
-  NativePart,
   OutputPart,
+  Signature,
+  SystemTurn,
   TextPart,
-  ToolResultPart,
+  ToolCallPart,
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
-import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { isList, isObject, objectOf, stringOf } from '../json-fields.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
+import { blocksOf, cacheOf, nativePart, neededText, own, textPart, userPart } from './parse-content.ts';
 
-const own = 'anthropic-messages';
+export interface ParsedMessages {
+  readonly turns: readonly Turn[];
+  /** The effort that the last message which says so sets: it holds from there on. */
+  readonly effort: string | undefined;
+}
 
-export function parseMessages(value: JsonValue | undefined, unmapped: Unmapped[]): readonly Turn[] {
+const messageFields: ReadonlySet<string> = new Set(['role', 'content', 'output_config']);
+
+export function parseMessages(value: JsonValue | undefined, unmapped: Unmapped[]): ParsedMessages {
   if (!isList(value)) throw invalid('messages', 'must be a list of messages');
-  return value.map((each, index): Turn => {
-    const message = objectOf(each);
+  let effort: string | undefined;
+  const turns = value.map((each, index): Turn => {
     const path = `messages[${index}]`;
-    const content = `${path}.content`;
-    if (message['output_config'] !== undefined) unmapped.push({ path: `${path}.output_config`, weight: 'hint' });
-    switch (message['role']) {
-      case 'user':
-        return { role: 'user', parts: blocksOf(message['content'], content).map((block) => userPart(block, content)) };
-      case 'assistant':
-        return { role: 'assistant', parts: assistantParts(blocksOf(message['content'], content), content) };
-      case 'system':
-      case 'developer':
-        return { role: 'system', authority: 'system', parts: textParts(message['content'] ?? null, content) };
-      default:
-        throw invalid(`${path}.role`, 'must be "user", "assistant" or "system"');
+    const message = objectOf(each);
+    for (const name of Object.keys(message))
+      if (!messageFields.has(name)) unmapped.push({ path: `${path}.${name}`, weight: 'hint' });
+    for (const [name, set] of Object.entries(objectOf(message['output_config']))) {
+      if (name === 'effort') effort = stringOf(set) ?? effort;
+      else unmapped.push({ path: `${path}.output_config.${name}`, weight: 'hint' });
     }
+    return turnOf(message, path, unmapped);
   });
+  return { turns, effort };
 }
 
-function blocksOf(value: JsonValue | undefined, path: string): readonly JsonValue[] {
-  if (typeof value === 'string') return [{ type: 'text', text: value }];
-  if (!isList(value)) throw invalid(path, 'must be a text or a list of blocks');
-  return value;
+function turnOf(message: JsonObject, path: string, unmapped: Unmapped[]): Turn {
+  const content = `${path}.content`;
+  switch (message['role']) {
+    case 'user': {
+      const blocks = blocksOf(message['content'], content);
+      return { role: 'user', parts: blocks.map((each) => userPart(each.block, each.path, unmapped)) };
+    }
+    case 'assistant':
+      return assistantTurn(message['content'], content, unmapped);
+    case 'system':
+      return systemTurn(message['content'], content, unmapped);
+    default:
+      throw invalid(`${path}.role`, 'must be "user", "assistant" or "system"');
+  }
 }
 
-export function textParts(value: JsonValue, path: string): readonly TextPart[] {
-  return blocksOf(value, path).map((block, index) => {
-    const fields = objectOf(block);
-    const text = stringOf(fields['text']);
-    if (text === undefined) throw invalid(`${path}[${index}].type`, 'must be "text", with its text');
-    return { kind: 'text', text, cache: cacheOf(fields) };
+export function systemTurn(value: JsonValue | undefined, path: string, unmapped: Unmapped[]): SystemTurn {
+  const parts = blocksOf(value, path).flatMap((each): TextPart[] => {
+    if (each.block['type'] === 'text') return [textPart(each.block, each.path)];
+    // Tools that come and go in mid-conversation: without it the model has others than it is told.
+    if (typeof each.block['type'] !== 'string') throw invalid(`${each.path}.type`, 'is missing; say what the block is');
+    unmapped.push({ path: each.path, weight: 'meaning' });
+    return [];
   });
+  return { role: 'system', authority: 'system', parts };
 }
 
-export function cacheOf(fields: JsonObject): CacheMark | undefined {
-  const control = fields['cache_control'];
-  return isObject(control) ? { lifetime: control['ttl'] === '1h' ? '1h' : '5m' } : undefined;
+function assistantTurn(value: JsonValue | undefined, path: string, unmapped: Unmapped[]): AssistantTurn {
+  const parts: OutputPart[] = [];
+  const ofCalls = new Map<string, Signature>();
+  for (const { block, path: at } of blocksOf(value, path)) {
+    const part = assistantPart(block, at);
+    // Code that ran at the vendor called it: the result is given as if the model had.
+    const caller = objectOf(block['caller'])['type'];
+    if (caller !== undefined && caller !== 'direct') unmapped.push({ path: `${at}.caller`, weight: 'hint' });
+    const { text, signature } = part.kind === 'thinking' ? part : { text: 'none', signature: undefined };
+    if (text === '' && signature?.protocol === 'gemini-generate' && signature.id !== undefined) {
+      ofCalls.set(signature.id, { protocol: signature.protocol, form: signature.form, value: signature.value });
+    } else parts.push(part);
+  }
+  if (ofCalls.size === 0) return { role: 'assistant', parts };
+  return { role: 'assistant', parts: parts.map((part) => (part.kind === 'tool-call' ? signed(part, ofCalls) : part)) };
 }
 
-function userPart(block: JsonValue, path: string): InputPart | ToolResultPart {
-  const fields = objectOf(block);
-  if (fields['type'] !== 'tool_result') return inputPart(block, path);
-  const callId = stringOf(fields['tool_use_id']);
-  if (callId === undefined) throw invalid(`${path}.tool_use_id`, 'is missing');
-  const { content } = fields;
-  const parts = content === undefined || content === null ? [] : blocksOf(content, `${path}.content`);
-  return {
-    kind: 'tool-result',
-    callId,
-    parts: parts.map((part) => inputPart(part, `${path}.content`)),
-    failed: booleanOf(fields['is_error']),
-    cache: cacheOf(fields),
-  };
+/** A call that Gemini signed came with thinking that is empty: its envelope names the call. */
+function signed(part: ToolCallPart, ofCalls: ReadonlyMap<string, Signature>): ToolCallPart {
+  const signature = ofCalls.get(part.id);
+  return signature === undefined ? part : { ...part, signature };
 }
 
-function inputPart(block: JsonValue, path: string): InputPart {
-  const fields = objectOf(block);
-  switch (fields['type']) {
+function assistantPart(block: JsonObject, path: string): OutputPart {
+  switch (block['type']) {
     case 'text':
-      return textPart(fields, path);
-    case 'image':
-      return { kind: 'image', source: sourceOf(objectOf(fields['source']), path), cache: cacheOf(fields) };
-    case 'document':
-      return documentPart(fields, path);
+      return textPart(block, path);
+    case 'thinking':
+      return {
+        kind: 'thinking',
+        text: neededText(block, 'thinking', path),
+        signature: signatureOf(block['signature']),
+      };
+    case 'redacted_thinking':
+      return { kind: 'thinking', text: '', signature: redactedOf(neededText(block, 'data', path)) };
+    case 'tool_use':
+      return {
+        kind: 'tool-call',
+        id: neededText(block, 'id', path),
+        name: neededText(block, 'name', path),
+        arguments: JSON.stringify(isObject(block['input']) ? block['input'] : {}),
+        cache: cacheOf(block),
+      };
     default:
       return nativePart(block, path);
   }
 }
 
-function textPart(fields: JsonObject, path: string): TextPart {
-  const text = stringOf(fields['text']);
-  if (text === undefined) throw invalid(`${path}.text`, 'is missing');
-  const citations = listOf(fields['citations']).map(parseCitation);
-  return { kind: 'text', text, cache: cacheOf(fields), citations: citations.length > 0 ? citations : undefined };
-}
-
-function documentPart(fields: JsonObject, path: string): MediaPart {
-  const title = stringOf(fields['title']);
-  return {
-    kind: 'document',
-    source: sourceOf(objectOf(fields['source']), path),
-    title,
-    fileName: title,
-    context: stringOf(fields['context']),
-    citable: booleanOf(objectOf(fields['citations'])['enabled']),
-    cache: cacheOf(fields),
-  };
-}
-
-function sourceOf(source: JsonObject, path: string): MediaSource {
-  const mediaType = stringOf(source['media_type']) ?? 'application/octet-stream';
-  switch (source['type']) {
-    case 'base64':
-      return { from: 'base64', mediaType, data: stringOf(source['data']) ?? '' };
-    case 'url':
-      return { from: 'url', url: stringOf(source['url']) ?? '' };
-    case 'text':
-      return {
-        from: 'text',
-        mediaType: stringOf(source['media_type']) ?? 'text/plain',
-        text: stringOf(source['data']) ?? '',
-      };
-    case 'content':
-      return { from: 'text', mediaType: 'text/plain', text: contentText(source['content']) };
-    case 'file':
-      return { from: 'stored', protocol: own, id: stringOf(source['file_id']) ?? '' };
-    default:
-      throw invalid(`${path}.source.type`, 'must be "base64", "url", "text", "content" or "file"');
-  }
-}
-
-const contentText = (value: JsonValue | undefined): string =>
-  typeof value === 'string'
-    ? value
-    : listOf(value)
-        .map((each) => stringOf(objectOf(each)['text']) ?? '')
-        .join('\n');
-
-function nativePart(value: JsonValue, path: string): NativePart {
-  const type = stringOf(objectOf(value)['type']);
-  if (type === undefined) throw invalid(`${path}.type`, 'is missing');
-  return { kind: 'native', protocol: own, type, value, path };
-}
-
-function assistantParts(blocks: readonly JsonValue[], path: string): readonly OutputPart[] {
-  return blocks.map((block, index): OutputPart => {
-    const fields = objectOf(block);
-    const at = `${path}[${index}]`;
-    switch (fields['type']) {
-      case 'text':
-        return textPart(fields, at);
-      case 'thinking':
-        return {
-          kind: 'thinking',
-          text: stringOf(fields['thinking']) ?? '',
-          signature: signatureOf(fields['signature']),
-        };
-      case 'redacted_thinking': {
-        const data = stringOf(fields['data']) ?? '';
-        const signature = openSignature(data) ?? { protocol: own, form: 'redacted', value: data };
-        return { kind: 'thinking', text: '', signature };
-      }
-      case 'tool_use': {
-        const id = stringOf(fields['id']);
-        const name = stringOf(fields['name']);
-        if (id === undefined || name === undefined) throw invalid(`${at}.id`, 'and its name must both be there');
-        return {
-          kind: 'tool-call',
-          id,
-          name,
-          arguments: JSON.stringify(fields['input'] ?? {}),
-          cache: cacheOf(fields),
-        };
-      }
-      default:
-        return nativePart(block, at);
-    }
-  });
-}
-
-export function signatureOf(value: JsonValue | undefined) {
+export function signatureOf(value: JsonValue | undefined): Signature | undefined {
   const text = stringOf(value);
   if (text === undefined || text === '') return undefined;
-  return openSignature(text) ?? ({ protocol: own, form: 'signature', value: text } as const);
+  return openSignature(text) ?? { protocol: own, form: 'signature', value: text };
 }
 
-/** Web results have an address; all other citations point into documents, which only this protocol can say. */
-export function parseCitation(value: JsonValue): Citation {
-  const fields = objectOf(value);
-  return {
-    url: stringOf(fields['url']),
-    title: stringOf(fields['title']) ?? stringOf(fields['document_title']),
-    citedText: stringOf(fields['cited_text']),
-    start: fields['url'] === undefined ? undefined : numberOf(fields['start_char_index']),
-    native: { protocol: own, value },
-  };
-}
+export const redactedOf = (data: string): Signature =>
+  openSignature(data) ?? { protocol: own, form: 'redacted', value: data };

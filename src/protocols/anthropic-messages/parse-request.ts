@@ -3,6 +3,7 @@
 import { invalid } from '../../core/json-scan.ts';
 import type {
   Conversation,
+  JsonObject,
   JsonValue,
   OutputForm,
   SystemTurn,
@@ -11,8 +12,9 @@ import type {
   ToolChoice,
   Unmapped,
 } from '../../plugin/conversation.ts';
-import { booleanOf, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { cacheOf, parseMessages, textParts } from './parse-messages.ts';
+import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { cacheOf, own } from './parse-content.ts';
+import { parseMessages, systemTurn } from './parse-messages.ts';
 
 const mapped: ReadonlySet<string> = new Set([
   'model',
@@ -41,51 +43,76 @@ export function parseRequest(body: JsonValue): Conversation {
   const unmapped: Unmapped[] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (mapped.has(name) || value === null) continue;
-    unmapped.push({ path: name, weight: meaningful.has(name) ? 'meaning' : 'hint' });
+    unmapped.push({ path: name, weight: meaningful.has(name) && !isEmpty(value) ? 'meaning' : 'hint' });
   }
   const config = objectOf(fields['output_config']);
-  const { choice, parallel } = parseToolChoice(fields['tool_choice']);
+  listOthers(config, 'output_config', ['effort', 'format'], unmapped);
   const metadata = objectOf(fields['metadata']);
-  const stop = listOf(fields['stop_sequences']).flatMap((each) => stringOf(each) ?? []);
+  listOthers(metadata, 'metadata', ['user_id'], unmapped);
+  const { choice, parallel } = parseToolChoice(fields['tool_choice']);
+  const { turns, effort } = parseMessages(fields['messages'], unmapped);
   const tier = stringOf(fields['service_tier']);
+  const format = config['format'] ?? fields['output_format'];
   return {
     model: stringOf(fields['model']) ?? '',
     stream: booleanOf(fields['stream']) === true,
-    turns: [...systemTurns(fields['system']), ...parseMessages(fields['messages'], unmapped)],
-    tools: listOf(fields['tools']).map((tool, index) => parseTool(tool, index, unmapped)),
+    turns: [...leadingSystem(fields['system'], unmapped), ...turns],
+    tools: parseTools(fields['tools'], unmapped),
     toolChoice: choice,
     parallelToolCalls: parallel,
     outputLimit: numberOf(fields['max_tokens']),
     temperature: numberOf(fields['temperature']),
     topP: numberOf(fields['top_p']),
     topK: numberOf(fields['top_k']),
-    stop: stop.length === 0 ? undefined : stop,
-    outputForm: parseOutputForm(config['format'] ?? fields['output_format']),
-    thinking: parseThinking(fields['thinking'], stringOf(config['effort'])),
+    stop: parseStop(fields['stop_sequences']),
+    outputForm: parseOutputForm(format, config['format'] === undefined ? 'output_format' : 'output_config.format'),
+    thinking: parseThinking(fields['thinking'], effort ?? stringOf(config['effort'])),
     serviceTier: tier === 'standard_only' ? 'default' : tier,
     user: stringOf(metadata['user_id']),
     unmapped,
   };
 }
 
+const isEmpty = (value: JsonValue | undefined): boolean => isList(value) && value.length === 0;
+
+function listOthers(fields: JsonObject, path: string, known: readonly string[], unmapped: Unmapped[]): void {
+  for (const [name, value] of Object.entries(fields))
+    if (value !== null && !known.includes(name)) unmapped.push({ path: `${path}.${name}`, weight: 'hint' });
+}
+
 /** What Claude Code says of itself to its vendor's billing. It changes with each version, and spoils other caches. */
 const billingHeader = /^x-anthropic-billing-header:/;
 
-function systemTurns(value: JsonValue | undefined): readonly SystemTurn[] {
+function leadingSystem(value: JsonValue | undefined, unmapped: Unmapped[]): readonly SystemTurn[] {
   if (value === undefined || value === null) return [];
-  const parts = textParts(value, 'system').filter(({ text }) => !billingHeader.test(text));
-  return parts.length === 0 ? [] : [{ role: 'system', authority: 'system', parts }];
+  const turn = systemTurn(value, 'system', unmapped);
+  const parts = turn.parts.filter(({ text }) => !billingHeader.test(text));
+  return parts.length === 0 ? [] : [{ ...turn, parts }];
 }
 
-function parseTool(value: JsonValue, index: number, unmapped: Unmapped[]): Tool {
-  const tool = objectOf(value);
+function parseStop(value: JsonValue | undefined): readonly string[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  const texts = listOf(value).map((each, index) => {
+    if (typeof each !== 'string') throw invalid(`stop_sequences[${index}]`, 'must be a text');
+    return each;
+  });
+  return texts.length === 0 ? undefined : texts;
+}
+
+function parseTools(value: JsonValue | undefined, unmapped: Unmapped[]): readonly Tool[] {
+  if (value === undefined || value === null) return [];
+  if (!isList(value)) throw invalid('tools', 'must be a list of tools');
+  return value.map((tool, index) => parseTool(objectOf(tool), `tools[${index}]`, unmapped));
+}
+
+const toolFields = ['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'];
+
+function parseTool(tool: JsonObject, path: string, unmapped: Unmapped[]): Tool {
   const type = stringOf(tool['type']);
-  const path = `tools[${index}]`;
-  if (type !== undefined && type !== 'custom') return { kind: 'native', protocol: 'anthropic-messages', type, value };
+  if (type !== undefined && type !== 'custom') return { kind: 'native', protocol: own, type, value: tool };
   const name = stringOf(tool['name']);
   if (name === undefined || name === '') throw invalid(`${path}.name`, 'is missing; name the tool');
-  for (const each of ['defer_loading', 'allowed_callers', 'input_examples'] as const)
-    if (tool[each] !== undefined) unmapped.push({ path: `${path}.${each}`, weight: 'hint' });
+  listOthers(tool, path, toolFields, unmapped);
   return {
     kind: 'function',
     name,
@@ -121,39 +148,45 @@ function parseToolChoice(value: JsonValue | undefined): {
   }
 }
 
-function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
+function parseOutputForm(value: JsonValue | undefined, path: string): OutputForm | undefined {
+  if (value === undefined || value === null) return undefined;
   const format = objectOf(value);
-  if (format['type'] !== 'json_schema' || !isObject(format['schema'])) return undefined;
+  if (format['type'] !== 'json_schema') throw invalid(`${path}.type`, 'must be "json_schema"');
+  if (!isObject(format['schema'])) throw invalid(`${path}.schema`, 'must be a JSON Schema');
   return { kind: 'schema', name: stringOf(format['name']), schema: format['schema'], strict: true };
 }
 
 function parseThinking(value: JsonValue | undefined, word: string | undefined): ThinkingSettings | undefined {
+  const effort = word === undefined ? undefined : effortOfWord(word);
+  if (value === undefined || value === null) return effort === undefined ? undefined : { effort };
   const fields = objectOf(value);
-  const effort = effortOfWord(word);
   const display = stringOf(fields['display']);
   const shown = display === undefined ? undefined : display !== 'omitted';
   switch (fields['type']) {
     case 'enabled':
       return { mode: 'on', budgetTokens: numberOf(fields['budget_tokens']), effort, shown };
     case 'adaptive':
+    // Thinks between the calls of tools alone: how much is the model's to say, too.
+    case 'between_tools':
       return { mode: 'adaptive', effort, shown };
     case 'disabled':
-      return { mode: 'off' };
+      return { mode: 'off', effort };
     default:
-      return effort === undefined ? undefined : { effort };
+      throw invalid('thinking.type', 'must be "enabled", "adaptive" or "disabled"');
   }
 }
 
-function effortOfWord(word: string | undefined): ThinkingSettings['effort'] {
+function effortOfWord(word: string): ThinkingSettings['effort'] {
   switch (word) {
     case 'low':
     case 'medium':
     case 'high':
       return word;
+    // The neutral scale ends with one step: an OpenAI client's `xhigh` is read the same way.
     case 'xhigh':
     case 'max':
       return 'max';
     default:
-      return undefined;
+      throw invalid('output_config.effort', 'must be "low", "medium", "high", "xhigh" or "max"');
   }
 }

@@ -3,8 +3,8 @@
 import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
 import type { ReplySink, Stop, StopKind, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
 import { isObject, listOf, objectOf, stringOf } from '../json-fields.ts';
-import { openSignature } from '../translation/signature-envelope.ts';
-import { parseCitation, signatureOf } from './parse-messages.ts';
+import { own, parseCitation } from './parse-content.ts';
+import { redactedOf, signatureOf } from './parse-messages.ts';
 
 export function readReply(body: JsonValue, sink: ReplySink): void {
   const message = objectOf(body);
@@ -15,9 +15,10 @@ export function readReply(body: JsonValue, sink: ReplySink): void {
   readHead(message, sink);
   for (const [index, each] of listOf(message['content']).entries()) {
     const block = objectOf(each);
-    const begun = beginBlock(block, index, sink);
-    if (begun === 'tool') sink.delta(0, index, JSON.stringify(block['input'] ?? {}));
-    sink.blockEnd(0, index);
+    const kind = beginBlock(block, index, sink);
+    if (kind === 'tool-call') sink.delta(0, index, JSON.stringify(objectOf(block['input'])));
+    if (kind === 'native') nativeBlock(block, index, sink);
+    else sink.blockEnd(0, index);
   }
   const reason = stringOf(message['stop_reason']);
   if (reason !== undefined) sink.stop(0, stopOf(reason, stringOf(message['stop_sequence'])));
@@ -32,8 +33,8 @@ export function readHead(message: JsonObject, sink: ReplySink): void {
   });
 }
 
-/** Begins a block with whatever of it is there already. `tool`: its input comes as JSON; `closed`: nothing follows. */
-export function beginBlock(block: JsonObject, index: number, sink: ReplySink): 'text' | 'tool' | 'closed' {
+/** Begins a block with whatever of it is there already; one that only this protocol has begins when it is whole. */
+export function beginBlock(block: JsonObject, index: number, sink: ReplySink): 'text' | 'tool-call' | 'native' {
   switch (block['type']) {
     case 'text':
       sink.blockStart(0, index, { kind: 'text' });
@@ -48,39 +49,42 @@ export function beginBlock(block: JsonObject, index: number, sink: ReplySink): '
       if (signature !== undefined) sink.annotate(0, index, { kind: 'signature', signature });
       return 'text';
     }
-    case 'redacted_thinking': {
-      const value = stringOf(block['data']) ?? '';
+    case 'redacted_thinking':
       sink.blockStart(0, index, { kind: 'thinking' });
-      const signature = openSignature(value) ?? { protocol: 'anthropic-messages', form: 'redacted', value };
-      sink.annotate(0, index, { kind: 'signature', signature });
-      return 'closed';
-    }
+      sink.annotate(0, index, { kind: 'signature', signature: redactedOf(stringOf(block['data']) ?? '') });
+      return 'text';
     case 'tool_use':
       sink.blockStart(0, index, { kind: 'tool-call', id: stringOf(block['id']), name: stringOf(block['name']) ?? '' });
-      return 'tool';
-    default: {
-      const type = stringOf(block['type']);
-      if (type === undefined) return 'closed';
-      const part = { kind: 'native', protocol: 'anthropic-messages', type, value: block } as const;
-      sink.blockStart(0, index, { kind: 'native', part });
-      return 'closed';
-    }
+      return 'tool-call';
+    default:
+      return 'native';
   }
 }
 
-const kinds: Readonly<Record<string, StopKind>> = {
-  end_turn: 'end',
-  stop_sequence: 'stop-sequence',
-  max_tokens: 'length',
-  model_context_window_exceeded: 'context-window',
-  tool_use: 'tool-calls',
-  pause_turn: 'pause',
-  refusal: 'refusal',
-  compaction: 'pause',
-};
+export function nativeBlock(value: JsonObject, index: number, sink: ReplySink): void {
+  const type = stringOf(value['type']);
+  if (type === undefined) {
+    sink.lost('native-block');
+    return;
+  }
+  sink.blockStart(0, index, { kind: 'native', part: { kind: 'native', protocol: own, type, value } });
+  sink.blockEnd(0, index);
+}
+
+const kinds: ReadonlyMap<string, StopKind> = new Map([
+  ['end_turn', 'end'],
+  ['stop_sequence', 'stop-sequence'],
+  ['max_tokens', 'length'],
+  ['model_context_window_exceeded', 'context-window'],
+  ['tool_use', 'tool-calls'],
+  ['pause_turn', 'pause'],
+  // The conversation was summed up, and is to be sent back to go on.
+  ['compaction', 'pause'],
+  ['refusal', 'refusal'],
+]);
 
 export const stopOf = (reason: string, sequence: string | undefined): Stop => ({
-  kind: Object.hasOwn(kinds, reason) ? (kinds[reason] ?? 'end') : 'end',
+  kind: kinds.get(reason) ?? 'end',
   native: reason,
   sequence,
 });

@@ -1,7 +1,7 @@
 // What the gateway must know of a request of Anthropic's messages, from its bytes.
 
 import { fieldSet, isNull, readInteger, readBoolean, scanBody } from '../../core/json-scan.ts';
-import type { RequestFacts, RequestLine } from '../../plugin/protocol.ts';
+import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
 import { refersOutside, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
@@ -17,15 +17,14 @@ const fields = fieldSet(
   'mcp_servers',
   'context_management',
 );
-/** A tool of the vendor's puts what it finds into the prompt. */
-const serverTool = Buffer.from('"type"');
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const scanned = scanBody(body, fields);
   const { spans } = scanned;
   const named = readModel(body, scanned, line);
   const stream = readBoolean(body, spans.get('stream'), 'stream') === true;
-  const outputLimit = readTokenLimit(body, spans, 'max_tokens', 1);
+  // None at all fills the cache with the prompt.
+  const outputLimit = readTokenLimit(body, spans, 'max_tokens', 0);
   readInteger(body, spans.get('top_k'), 'top_k', 0, 1_000_000);
   let outside = false;
   for (const field of ['messages', 'system'] as const) {
@@ -37,10 +36,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
     outside ||= span !== undefined && !isNull(body, span);
   }
   const tools = spans.get('tools');
-  if (tools !== undefined) {
-    const at = Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(serverTool, tools.start);
-    outside ||= at > 0 && at < tools.end && hasServerTool(body, tools.start, tools.end);
-  }
+  outside ||= tools !== undefined && hasVendorTool(body, tools);
   return {
     ...named,
     stream,
@@ -52,9 +48,21 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   };
 }
 
-/** `web_search_20250305` and the like: their types end in a date. */
-const dated = /"type"\s*:\s*"[a-z_]+_\d{8}"/;
+/** What the names of the vendor's tools have before their date: `web_search_20250305`. */
+const century = Buffer.from('_20');
+const { indexOf } = Buffer.prototype;
 
-function hasServerTool(body: Uint8Array, start: number, end: number): boolean {
-  return dated.test(Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('latin1'));
+/** A tool that runs at the vendor puts what it finds into the prompt. The longest of texts may only look like one. */
+function hasVendorTool(body: Uint8Array, { start, end }: Span): boolean {
+  for (let at = indexOf.call(body, century, start); at >= 0 && at < end; at = indexOf.call(body, century, at + 1))
+    if (isDateEnd(body, at + century.length)) return true;
+  return false;
 }
+
+/** Six more digits, and the end of the string. */
+function isDateEnd(body: Uint8Array, from: number): boolean {
+  for (let i = from; i < from + 6; i++) if (!isDigit(body[i])) return false;
+  return body[from + 6] === 0x22;
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;

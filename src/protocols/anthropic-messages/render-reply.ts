@@ -1,11 +1,12 @@
 // A whole message of Anthropic's, written for a client.
 
 import type { ReplyContext } from '../../plugin/codec.ts';
-import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
+import type { JsonObject, JsonValue, OutputPart } from '../../plugin/conversation.ts';
 import type { ConversationReply, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
-import { objectOf, parsedJson } from '../json-fields.ts';
-import { citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
+import { isObject, parsedJson } from '../json-fields.ts';
+import { own } from './parse-content.ts';
+import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
 import { messagesUsage } from './usage-block.ts';
 
 const unstated: Stop = { kind: 'end', native: '' };
@@ -37,12 +38,13 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
     case 'text': {
       const citations = (part.citations ?? []).flatMap((citation) => citationJson(citation) ?? []);
       if (citations.length < (part.citations?.length ?? 0)) lost('citations');
-      return part.text === ''
-        ? []
-        : [{ type: 'text', text: part.text, citations: citations.length > 0 ? citations : null }];
+      if (part.text === '' && citations.length === 0) return [];
+      return [{ type: 'text', text: part.text, citations: citations.length > 0 ? citations : null }];
     }
     case 'refusal':
-      return [{ type: 'text', text: part.text, citations: null }];
+      // Its words are kept; that they stand apart from an answer is not.
+      lost('refusal');
+      return part.text === '' ? [] : [{ type: 'text', text: part.text, citations: null }];
     case 'thinking': {
       const { signature } = part;
       if (isRedacted(signature)) return [{ type: 'redacted_thinking', data: signature.value }];
@@ -50,13 +52,13 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
       return [{ type: 'thinking', thinking: part.text, signature: signed }];
     }
     case 'tool-call': {
-      const input = part.custom === true ? { input: part.arguments } : objectOf(parsedJson(part.arguments));
+      const input = part.custom === true ? { input: part.arguments } : inputOf(part.arguments, lost);
       const call = { type: 'tool_use', id: part.id, name: part.name, input };
       if (part.signature === undefined) return [call];
-      return [call, { type: 'thinking', thinking: '', signature: signatureText(part.signature) }];
+      return [{ type: 'thinking', thinking: '', signature: callSignature(part.signature, part.id) }, call];
     }
     case 'native':
-      if (part.protocol === 'anthropic-messages') return [part.value];
+      if (part.protocol === own) return [part.value];
       lost('native-block');
       return [];
     case 'image':
@@ -66,4 +68,13 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
       lost('media-output');
       return [];
   }
+}
+
+/** Arguments that the limit cut short are no object: what is there of them stands under a name that says so. */
+function inputOf(text: string, lost: (loss: string) => void): JsonObject {
+  if (text.trim() === '') return {};
+  const parsed = parsedJson(text);
+  if (isObject(parsed)) return parsed;
+  lost('arguments');
+  return { INVALID_JSON: text };
 }

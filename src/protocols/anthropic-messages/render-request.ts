@@ -3,56 +3,38 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
-import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
-import { cacheControl, mayThink, renderMessages, systemBlocks } from './render-messages.ts';
-
-/** Anthropic takes no smaller budget. */
-const budgetLeast = 1_024;
-/** What is left for the answer where the client set no limit of its own. */
-const answerTokens = 4_096;
+import { closedSchema } from './closed-schema.ts';
+import { own } from './parse-content.ts';
+import { cacheControl } from './render-content.ts';
+import { renderTurns } from './render-messages.ts';
+import { renderThinking } from './render-thinking.ts';
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
   loseUnknown(conversation, carriage);
   if (conversation.choices !== undefined && conversation.choices > 1)
-    carriage.refuse('n', 'asks for several choices, and there is only ever one.');
+    carriage.refuse('n', 'asks for several choices, and there is only ever one; leave it out.');
   if (conversation.modalities?.some((each) => each !== 'text') === true)
-    carriage.refuse('modalities', 'asks for more than text.');
+    carriage.refuse('modalities', 'asks for more than text; leave it out.');
   const limit = conversation.outputLimit ?? target.outputTokensMax;
-  const thinking = renderThinking(conversation, dialect, limit, carriage);
-  const thinks = thinking['thinking'] !== undefined && objectType(thinking['thinking']) !== 'disabled';
-  const sampled = dialect.sampling && !thinks;
-  const system = systemBlocks(conversation.turns, dialect, carriage);
-  const body: Record<string, JsonValue | undefined> = {
+  const { thinking, output_config } = renderThinking(conversation, target, limit, carriage);
+  const thinks = thinking !== undefined && thinking['type'] !== 'disabled';
+  const { system, messages } = renderTurns(conversation.turns, dialect, carriage);
+  const body: JsonObject = {
     model: target.model,
     max_tokens: limit,
-    ...(system.length > 0 ? { system } : {}),
-    messages: renderMessages(conversation.turns, dialect, carriage),
-    ...(target.stream ? { stream: true } : {}),
-    ...renderTools(conversation, thinks, carriage),
-    ...thinking,
-    temperature: sampled
-      ? temperatureOf(conversation, carriage)
-      : lose(conversation.temperature, 'temperature', carriage),
-    // The two together are refused by later models: the first says more.
-    top_p:
-      sampled && conversation.temperature === undefined
-        ? conversation.topP
-        : lose(conversation.topP, 'top-p', carriage),
-    top_k: sampled ? conversation.topK : lose(conversation.topK, 'top-k', carriage),
-    stop_sequences: conversation.stop?.filter((each) => each.trim() !== ''),
-    ...(conversation.user === undefined ? {} : { metadata: { user_id: conversation.user } }),
+    system: system.length > 0 ? system : undefined,
+    messages,
+    stream: target.stream ? true : undefined,
+    ...renderTools(conversation, dialect, carriage),
+    thinking,
+    output_config,
+    ...renderSampling(conversation, dialect.sampling, thinks, carriage),
+    stop_sequences: renderStop(conversation.stop, carriage),
+    metadata: conversation.user === undefined ? undefined : { user_id: conversation.user },
     service_tier: renderTier(conversation.serviceTier, carriage),
   };
   return JSON.stringify(body);
-}
-
-const objectType = (value: JsonValue | undefined): JsonValue | undefined =>
-  typeof value === 'object' && value !== null && 'type' in value ? value['type'] : undefined;
-
-function lose(value: number | undefined, loss: string, carriage: Carriage): undefined {
-  if (value !== undefined) carriage.lost(loss);
-  return undefined;
 }
 
 function loseUnknown(conversation: Conversation, carriage: Carriage): void {
@@ -67,11 +49,33 @@ function loseUnknown(conversation: Conversation, carriage: Carriage): void {
   if (conversation.store === true) carriage.lost('store');
 }
 
-/** Anthropic's temperatures end at 1, OpenAI's at 2: half as much would be another temperature. */
-function temperatureOf({ temperature }: Conversation, carriage: Carriage): number | undefined {
-  if (temperature === undefined || temperature <= 1) return temperature;
-  carriage.lost('temperature');
-  return undefined;
+function renderSampling(
+  { temperature, topP, topK }: Conversation,
+  taken: boolean,
+  thinks: boolean,
+  carriage: Carriage,
+): JsonObject {
+  if (taken && !thinks) {
+    // Anthropic's temperatures end at 1, OpenAI's at 2: half as much would be another temperature.
+    const known = temperature !== undefined && temperature <= 1 ? temperature : undefined;
+    if (known !== temperature) carriage.lost('temperature');
+    if (known === undefined) return { top_p: topP, top_k: topK };
+    // The two together are refused by later models: the first says more.
+    if (topP !== undefined) carriage.lost('top-p');
+    return { temperature: known, top_k: topK };
+  }
+  // The default may be left unsaid, and is the one temperature to think at.
+  if (temperature !== undefined && temperature !== 1) carriage.lost('temperature');
+  if (topP !== undefined && topP !== 1) carriage.lost('top-p');
+  if (topK !== undefined) carriage.lost('top-k');
+  return { temperature: taken && temperature === 1 ? temperature : undefined };
+}
+
+/** Blanks alone are refused as a stop sequence. */
+function renderStop(stop: readonly string[] | undefined, carriage: Carriage): readonly string[] | undefined {
+  const taken = stop?.filter((each) => each.trim() !== '');
+  if (taken?.length !== stop?.length) carriage.lost('stop');
+  return taken?.length === 0 ? undefined : taken;
 }
 
 function renderTier(tier: string | undefined, carriage: Carriage): string | undefined {
@@ -81,31 +85,45 @@ function renderTier(tier: string | undefined, carriage: Carriage): string | unde
   return undefined;
 }
 
-function renderTools(conversation: Conversation, thinks: boolean, carriage: Carriage): JsonObject {
-  const carried = carriedTools(conversation, 'anthropic-messages', false, carriage);
-  const tools = carried.map((tool) => renderTool(tool, carriage));
+function renderTools(conversation: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
+  const { toolChoice, parallelToolCalls } = conversation;
+  const carried = carriedTools(conversation, own, false, carriage);
+  const tools = allowedTools(carried, toolChoice).map((tool) => renderTool(tool, dialect, carriage));
   if (tools.length === 0) return {};
-  const choice = renderToolChoice(conversation.toolChoice, conversation.parallelToolCalls, thinks, carriage);
-  return { tools, ...(choice === undefined ? {} : { tool_choice: choice }) };
+  return { tools, tool_choice: renderToolChoice(toolChoice, parallelToolCalls) };
 }
 
-function renderTool(tool: Tool, carriage: Carriage): JsonValue {
+/** Only some of the tools may be called: the others are not offered. */
+function allowedTools(tools: readonly Tool[], choice: ToolChoice | undefined): readonly Tool[] {
+  if (choice?.kind !== 'allowed') return tools;
+  return tools.filter((tool) => tool.kind === 'native' || choice.names.includes(tool.name));
+}
+
+function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue {
   switch (tool.kind) {
     case 'function': {
       const { name, description, parameters, strict, cache } = tool;
+      const schema = objectSchema(parameters);
+      const exact = strict === true && dialect.strictSchemas ? closedSchema(schema) : undefined;
+      // A strict tool must have a schema that is closed; where that would be another, the schema is kept.
+      const keeps = exact?.loosened === false;
+      if (strict === true && !keeps) carriage.lost('strict');
       return {
         name,
         description,
-        input_schema: objectSchema(parameters),
-        ...(strict === true ? { strict } : {}),
-        ...(cache === undefined ? {} : { cache_control: cacheControl(cache) }),
+        input_schema: keeps ? exact.schema : schema,
+        strict: keeps ? true : undefined,
+        cache_control: cache === undefined ? undefined : cacheControl(cache),
       };
     }
     case 'custom':
-      return carriage.refuse('tools', `has the custom tool "${tool.name}", whose input is free text.`);
+      return carriage.refuse(
+        'tools',
+        `has the custom tool "${tool.name}", whose input is free text; make it a function.`,
+      );
     case 'native':
-      if (tool.protocol === 'anthropic-messages') return tool.value;
-      return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
+      if (tool.protocol === own) return tool.value;
+      return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor; leave it out.`);
   }
 }
 
@@ -115,80 +133,21 @@ function objectSchema(parameters: JsonObject | undefined): JsonObject {
   return parameters['type'] === 'object' ? parameters : { ...parameters, type: 'object' };
 }
 
-function renderToolChoice(
-  choice: ToolChoice | undefined,
-  parallel: boolean | undefined,
-  thinks: boolean,
-  carriage: Carriage,
-): JsonObject | undefined {
+function renderToolChoice(choice: ToolChoice | undefined, parallel: boolean | undefined): JsonObject | undefined {
   const single = parallel === undefined ? {} : { disable_parallel_tool_use: !parallel };
   switch (choice?.kind) {
     case undefined:
+      // Said alone it must not make the model call.
       return parallel === false ? { type: 'auto', ...single } : undefined;
     case 'none':
       return { type: 'none' };
     case 'auto':
       return { type: 'auto', ...single };
     case 'required':
+      return { type: 'any', ...single };
     case 'tool':
-      // A model that thinks cannot be made to call.
-      if (thinks) {
-        carriage.lost('tool-choice');
-        return { type: 'auto', ...single };
-      }
-      return choice.kind === 'tool' ? { type: 'tool', name: choice.name, ...single } : { type: 'any', ...single };
+      return { type: 'tool', name: choice.name, ...single };
     case 'allowed':
-      carriage.lost('allowed-tools');
-      return { type: choice.mode === 'required' && !thinks ? 'any' : 'auto', ...single };
-  }
-}
-
-function renderThinking(conversation: Conversation, dialect: Dialect, limit: number, carriage: Carriage): JsonObject {
-  const { thinking, outputForm } = conversation;
-  const format = renderOutputForm(outputForm, carriage);
-  const formatted = format === undefined ? {} : { output_config: { format } };
-  if (thinking === undefined) return formatted;
-  if (thinking.mode === 'off') return { ...formatted, thinking: { type: 'disabled' } };
-  const asked = thinking.mode !== undefined || thinking.effort !== undefined || thinking.budgetTokens !== undefined;
-  if (!asked) return formatted;
-  if (!mayThink(conversation.turns)) {
-    carriage.lost('thinking-settings');
-    return formatted;
-  }
-  if (dialect.thinking === 'effort') {
-    const { budgetTokens } = thinking;
-    const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
-    const word = effort === undefined ? {} : { effort: effort === 'minimal' ? 'low' : effort };
-    const config = { ...word, ...(format === undefined ? {} : { format }) };
-    return {
-      thinking: { type: 'adaptive', ...(thinking.shown === false ? { display: 'omitted' } : {}) },
-      ...(Object.keys(config).length > 0 ? { output_config: config } : {}),
-    };
-  }
-  if (dialect.thinking !== 'budget') {
-    carriage.lost('thinking-settings');
-    return formatted;
-  }
-  const wanted = thinking.budgetTokens ?? budgetOf(thinking.effort ?? 'medium');
-  // It counts within the limit, and something must be left to answer with.
-  const room = conversation.outputLimit === undefined ? limit - answerTokens : limit - 1;
-  const budget = Math.min(wanted, room);
-  if (budget < wanted && thinking.budgetTokens !== undefined) carriage.lost('thinking-settings');
-  if (budget < budgetLeast) {
-    carriage.lost('thinking-settings');
-    return formatted;
-  }
-  return { ...formatted, thinking: { type: 'enabled', budget_tokens: budget } };
-}
-
-function renderOutputForm(form: Conversation['outputForm'], carriage: Carriage): JsonObject | undefined {
-  switch (form?.kind) {
-    case undefined:
-    case 'text':
-      return undefined;
-    case 'json':
-      return carriage.refuse('response_format', 'asks for JSON without a schema; send a schema.');
-    case 'schema':
-      return { type: 'json_schema', schema: form.schema };
+      return { type: choice.mode === 'required' ? 'any' : 'auto', ...single };
   }
 }

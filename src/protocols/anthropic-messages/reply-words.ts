@@ -1,8 +1,9 @@
 // Words of a reply of Anthropic's that its whole form and its stream share.
 
-import type { Citation, JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
+import type { Citation, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { Stop } from '../../plugin/conversation-reply.ts';
 import { sealSignature } from '../translation/signature-envelope.ts';
+import { own } from './parse-content.ts';
 
 export function stopReason(stop: Stop): string {
   switch (stop.kind) {
@@ -16,13 +17,13 @@ export function stopReason(stop: Stop): string {
       return 'model_context_window_exceeded';
     case 'tool-calls':
       return 'tool_use';
-    // Cut by a filter, or spoilt: what came is not to be taken for an answer.
-    case 'error':
+    // Cut by a filter, or failed without a word: what came is not to be taken for an answer.
     case 'content-filter':
     case 'refusal':
+    case 'error':
       return 'refusal';
     case 'pause':
-      return 'pause_turn';
+      return stop.native === 'compaction' ? stop.native : 'pause_turn';
   }
 }
 
@@ -31,21 +32,25 @@ export const messageId = (id: string | undefined, newId: () => string): string =
 
 /** Its own as it is; another's in an envelope, that comes back to whom it belongs. */
 export const signatureText = (signature: Signature): string =>
-  signature.protocol === 'anthropic-messages' ? signature.value : sealSignature(signature);
+  signature.protocol === own ? signature.value : sealSignature(signature);
 
+/** A call has no place for a signature: it goes with thinking that is empty, in an envelope that names the call. */
+export const callSignature = (signature: Signature, callId: string): string =>
+  sealSignature({ ...signature, id: signature.id ?? callId });
+
+/** Thinking that is shown to nobody. */
 export const isRedacted = (signature: Signature | undefined): signature is Signature =>
-  signature?.protocol === 'anthropic-messages' && signature.form === 'redacted';
+  signature?.protocol === own && signature.form === 'redacted';
 
 /** Anthropic cites web pages out of its own search alone: another's page is one of such results. */
 export function citationJson({ url, title, citedText, native }: Citation): JsonValue | undefined {
-  if (native?.protocol === 'anthropic-messages') return native.value;
+  if (native?.protocol === own) return native.value;
   if (url === undefined) return undefined;
-  const location: JsonObject = {
+  return {
     type: 'web_search_result_location',
     url,
     title: title ?? null,
     cited_text: citedText ?? '',
     encrypted_index: '',
   };
-  return location;
 }

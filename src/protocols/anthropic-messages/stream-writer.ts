@@ -1,30 +1,33 @@
 // A stream of Anthropic's messages, written: blocks are numbered in the order of their beginning, and stop reason and
-// usage go out with the end.
+// usage go out with the end. Empty texts, which other protocols send beside calls, begin no block.
 
 import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
-import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
+import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
-import { errorJson } from './error-body.ts';
-import { citationJson, messageId, signatureText, stopReason } from './reply-words.ts';
+import { objectOf } from '../json-fields.ts';
+import { errorEvent } from './error-body.ts';
+import { own } from './parse-content.ts';
+import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
 import { messagesUsage } from './usage-block.ts';
 
 const event = (body: JsonObject): string => `event: ${String(body['type'])}\ndata: ${JSON.stringify(body)}\n\n`;
-
-type OpenKind = 'text' | 'thinking' | 'tool-call' | 'none';
+const unsigned = { type: 'thinking', thinking: '', signature: '' } as const;
 
 export class MessagesStreamWriter implements StreamWriter {
   readonly keepAlive = 'event: ping\ndata: {"type":"ping"}\n\n';
   readonly #context: ReplyContext;
   readonly #losses = new Set<string>();
   #index = -1;
-  #open: OpenKind = 'none';
-  #custom = '';
-  #stop: Stop | undefined;
-  /** What a delta of the open block begins and ends with, around the JSON of its text. */
+  /** The block that is open to the host; it has begun for the client once `#begun`. */
+  #open: BlockHead | undefined;
+  #begun = false;
+  /** What a delta of the open block begins with, up to the JSON of its text. */
   #before = '';
-  #behind = '';
+  /** Goes out behind the open block: a call was signed after its arguments had begun. */
+  #after: string | undefined;
+  #stop: Stop | undefined;
 
   constructor(context: ReplyContext) {
     this.#context = context;
@@ -46,53 +49,52 @@ export class MessagesStreamWriter implements StreamWriter {
         stop_reason: null,
         stop_sequence: null,
         // Nobody knows yet: the end states it.
-        usage: { ...messagesUsage({}) },
+        usage: messagesUsage({}),
       },
     });
   }
 
   blockStart(choice: number, head: BlockHead): string {
     if (choice > 0) return this.#lose('choices');
-    switch (head.kind) {
-      case 'text':
-      case 'refusal':
-        return this.#begin('text', { type: 'text', text: '' }, '{"type":"text_delta","text":');
-      case 'thinking': {
-        const block = { type: 'thinking', thinking: '', signature: '' };
-        return this.#begin('thinking', block, '{"type":"thinking_delta","thinking":');
-      }
-      case 'tool-call': {
-        const block = { type: 'tool_use', id: head.id ?? '', name: head.name, input: {} };
-        this.#custom = head.custom === true ? '{"input":' : '';
-        return this.#begin('tool-call', block, '{"type":"input_json_delta","partial_json":');
-      }
-      case 'media':
-        return this.#lose('media-output');
-      case 'native':
-        return this.#lose('native-block');
+    this.#open = undefined;
+    if (head.kind === 'media') return this.#lose('media-output');
+    if (head.kind === 'native') {
+      if (head.part.protocol !== own) return this.#lose('native-block');
+      return this.#whole(objectOf(head.part.value));
     }
+    this.#open = head;
+    this.#begun = false;
+    return '';
   }
 
   delta(choice: number, text: string): string {
-    if (choice > 0 || this.#open === 'none') return '';
-    // The input of a custom tool is free text, and here every input is an object.
-    if (this.#custom !== '') return this.#customDelta(text);
-    return this.#before + JSON.stringify(text) + this.#behind;
+    const head = this.#open;
+    if (choice > 0 || head === undefined) return '';
+    const begin = this.#begun ? '' : this.#begin(head);
+    const custom = head.kind === 'tool-call' && head.custom === true;
+    // The input of a custom tool is free text, and here every input is an object: it is one string of such.
+    const written = custom ? (begin === '' ? '' : '{"input":"') + JSON.stringify(text).slice(1, -1) : text;
+    return `${begin}${this.#before}${JSON.stringify(written)}}}\n\n`;
   }
 
   annotate(choice: number, annotation: Annotation): string {
-    if (choice > 0) return '';
+    const head = this.#open;
+    if (choice > 0 || head === undefined) return '';
     switch (annotation.kind) {
       case 'signature': {
-        const text = signatureText(annotation.signature);
-        if (this.#open === 'thinking') return this.#delta({ type: 'signature_delta', signature: text });
-        // Calls have no place for one: it goes with thinking before or behind them, which comes back in the next turn.
-        return this.#besideOpen(text);
+        const { signature } = annotation;
+        if (head.kind === 'thinking') return this.#sign(head, signature);
+        if (head.kind !== 'tool-call') return this.#lose('signature');
+        const text = callSignature(signature, head.id ?? '');
+        if (!this.#begun) return this.#signed(text);
+        this.#after = text;
+        return '';
       }
       case 'citation': {
         const citation: JsonValue | undefined = citationJson(annotation.citation);
-        if (citation !== undefined && this.#open === 'text') return this.#delta({ type: 'citations_delta', citation });
-        return this.#lose('citations');
+        if (citation === undefined || head.kind !== 'text') return this.#lose('citations');
+        const begin = this.#begun ? '' : this.#begin(head);
+        return begin + this.#delta({ type: 'citations_delta', citation });
       }
       case 'logprobs':
         return this.#lose('logprobs');
@@ -100,14 +102,20 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   blockEnd(choice: number): string {
-    if (choice > 0 || this.#open === 'none') return '';
-    const closing = this.#custom === '' || this.#custom === '{"input":' ? '' : this.#customEnd();
-    this.#open = 'none';
-    this.#custom = '';
-    const after = this.#pending;
-    this.#pending = '';
-    const closed = closing + event({ type: 'content_block_stop', index: this.#index });
-    return after === '' ? closed : closed + this.#signed(after);
+    const head = this.#open;
+    if (choice > 0 || head === undefined) return '';
+    const isCall = head.kind === 'tool-call';
+    const begin = isCall && !this.#begun ? this.#begin(head) : '';
+    this.#open = undefined;
+    if (!this.#begun) return '';
+    let last = '';
+    if (isCall && head.custom === true) {
+      last = this.#delta({ type: 'input_json_delta', partial_json: begin === '' ? '"}' : '{"input":""}' });
+    }
+    const end = this.#close();
+    const after = this.#after === undefined ? '' : this.#signed(this.#after);
+    this.#after = undefined;
+    return begin + last + end + after;
   }
 
   stop(choice: number, stop: Stop): string {
@@ -122,49 +130,61 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   error(code: ErrorCode, details: ErrorDetails, requestId: string): string {
-    return `event: error\ndata: ${errorJson(code, details, requestId)}\n\n`;
+    return errorEvent(code, details, requestId);
   }
 
-  /** A signature of a call that is open: what it belongs to follows in the next block. */
-  #pending = '';
-
-  #besideOpen(text: string): string {
-    if (this.#open === 'none') return this.#signed(text);
-    this.#pending = text;
-    return '';
+  #begin(head: BlockHead): string {
+    this.#begun = true;
+    switch (head.kind) {
+      case 'tool-call': {
+        const call = { type: 'tool_use', id: head.id ?? '', name: head.name, input: {} };
+        return this.#start(call, 'input_json_delta', 'partial_json');
+      }
+      case 'thinking':
+        return this.#start(unsigned, 'thinking_delta', 'thinking');
+      default:
+        // Its words are kept; that they stand apart from an answer is not.
+        if (head.kind === 'refusal') this.#losses.add('refusal');
+        return this.#start({ type: 'text', text: '' }, 'text_delta', 'text');
+    }
   }
 
-  /** An empty thinking block that is signed is valid, and clients send it back. */
-  #signed(signature: string): string {
+  #start(block: JsonObject, type: string, member: string): string {
     const index = ++this.#index;
-    return (
-      event({ type: 'content_block_start', index, content_block: { type: 'thinking', thinking: '', signature: '' } }) +
-      event({ type: 'content_block_delta', index, delta: { type: 'signature_delta', signature } }) +
-      event({ type: 'content_block_stop', index })
-    );
-  }
-
-  #begin(kind: OpenKind, block: JsonObject, before: string): string {
-    this.#open = kind;
-    this.#index++;
-    this.#before = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${this.#index},"delta":${before}`;
-    this.#behind = '}}\n\n';
-    return event({ type: 'content_block_start', index: this.#index, content_block: block });
+    this.#before =
+      'event: content_block_delta\ndata: {"type":"content_block_delta",' +
+      `"index":${index},"delta":{"type":"${type}","${member}":`;
+    return event({ type: 'content_block_start', index, content_block: block });
   }
 
   #delta(delta: JsonObject): string {
     return event({ type: 'content_block_delta', index: this.#index, delta });
   }
 
-  #customDelta(text: string): string {
-    const inner = JSON.stringify(text).slice(1, -1);
-    const begun = this.#custom === '{"input":' ? '{"input":"' : '';
-    this.#custom = '"}';
-    return this.#before + JSON.stringify(begun + inner) + this.#behind;
+  /** A block to which nothing is added. */
+  #whole(block: JsonObject): string {
+    const index = ++this.#index;
+    return event({ type: 'content_block_start', index, content_block: block }) + this.#close();
   }
 
-  #customEnd(): string {
-    return this.#before + JSON.stringify(this.#custom) + this.#behind;
+  #close(): string {
+    return event({ type: 'content_block_stop', index: this.#index });
+  }
+
+  #sign(head: BlockHead, signature: Signature): string {
+    if (isRedacted(signature) && !this.#begun) {
+      this.#open = undefined;
+      return this.#whole({ type: 'redacted_thinking', data: signature.value });
+    }
+    const begin = this.#begun ? '' : this.#begin(head);
+    return begin + this.#delta({ type: 'signature_delta', signature: signatureText(signature) });
+  }
+
+  /** An empty thinking block that is signed is valid, and clients send it back. */
+  #signed(signature: string): string {
+    const index = ++this.#index;
+    const start = event({ type: 'content_block_start', index, content_block: unsigned });
+    return start + this.#delta({ type: 'signature_delta', signature }) + this.#close();
   }
 
   #lose(loss: string): string {

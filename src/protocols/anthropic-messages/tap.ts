@@ -12,7 +12,7 @@ import { isObject, numberOf, objectOf, parsedJson, stringOf } from '../json-fiel
 import { RelayTap } from '../relay-tap.ts';
 import type { Verdict } from '../relay-tap.ts';
 import { usageTextOf } from '../translation/usage-text.ts';
-import { errorJson } from './error-body.ts';
+import { errorEvent } from './error-body.ts';
 import { mergedUsage } from './usage-block.ts';
 
 const encoder = new TextEncoder();
@@ -22,10 +22,23 @@ const { indexOf } = Buffer.prototype;
 
 const event = (body: JsonObject): string => `event: ${String(body['type'])}\ndata: ${JSON.stringify(body)}\n\n`;
 
+/** Cut before it began: nobody knows its id. */
+const emptyMessage = {
+  id: 'msg_end',
+  type: 'message',
+  role: 'assistant',
+  model: '',
+  content: [],
+  stop_reason: null,
+  stop_sequence: null,
+  usage: { input_tokens: 0, output_tokens: 0 },
+} as const;
+
 export class MessagesTap extends RelayTap {
   private readonly shape = new EventShape();
   private usage: JsonObject | undefined;
   private openBlock: number | undefined;
+  private hasStarted = false;
   private hasStopped = false;
 
   constructor(options: StreamOptions) {
@@ -44,15 +57,17 @@ export class MessagesTap extends RelayTap {
   }
 
   errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {
-    return encoder.encode(`event: error\ndata: ${errorJson(code, details, requestId)}\n\n`);
+    return encoder.encode(errorEvent(code, details, requestId));
   }
 
   shortEnd(): Uint8Array {
     const { openBlock: index, usage } = this;
-    const open = index === undefined ? '' : event({ type: 'content_block_stop', index });
+    const start = this.hasStarted ? '' : event({ type: 'message_start', message: emptyMessage });
+    const close = index === undefined ? '' : event({ type: 'content_block_stop', index });
     const delta = { stop_reason: 'max_tokens', stop_sequence: null };
     const said = { type: 'message_delta', delta, usage: { output_tokens: numberOf(usage?.['output_tokens']) ?? 0 } };
-    return encoder.encode(open + event(said) + event({ type: 'message_stop' }));
+    const stop = this.hasStopped ? '' : event(said);
+    return encoder.encode(start + close + stop + event({ type: 'message_stop' }));
   }
 
   protected completeAtEnd(): boolean {
@@ -76,6 +91,7 @@ export class MessagesTap extends RelayTap {
   private read(body: JsonObject, type: string, view: EventView): Verdict {
     switch (type) {
       case 'message_start':
+        this.hasStarted = true;
         this.note(objectOf(body['message'])['usage']);
         return 'relay';
       case 'content_block_start': {

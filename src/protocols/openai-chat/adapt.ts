@@ -1,15 +1,13 @@
 // A chat request for a vendor who has the role `developer` or the newer limit under an older name: the words are
 // changed in their places, and nothing else is touched.
 
-import { bounds } from '../../core/bounds.ts';
-import { JsonCursor } from '../../core/json-cursor.ts';
 import { fieldSet, scanBody, scanObject } from '../../core/json-scan.ts';
 import type { Dialect } from '../../plugin/codec.ts';
 import type { BodyEdit, Span } from '../../plugin/protocol.ts';
+import { elementsOf } from '../json-elements.ts';
 
 const bodyFields = fieldSet('messages', 'max_tokens', 'max_completion_tokens');
 const messageFields = fieldSet('role');
-const cursor = new JsonCursor({ depth: bounds.requestDepth, keys: bounds.requestKeys });
 const developer = Buffer.from('"developer"');
 const newerKey = Buffer.from('"max_completion_tokens"');
 
@@ -45,20 +43,6 @@ function holds(body: Uint8Array, span: Span, text: Buffer): boolean {
   if (span.end - span.start !== text.length) return false;
   for (let i = 0; i < text.length; i++) if (body[span.start + i] !== text[i]) return false;
   return true;
-}
-
-/** The values of a list. */
-function elementsOf(body: Uint8Array, list: Span): readonly Span[] {
-  const elements: Span[] = [];
-  cursor.reset(body, list.start + 1, list.end);
-  while (cursor.next() !== 0x5d) {
-    const start = cursor.position;
-    if (!cursor.value()) break;
-    elements.push({ start, end: cursor.position });
-    if (cursor.next() !== 0x2c) break;
-    cursor.position++;
-  }
-  return elements;
 }
 
 /** The key of a value, where it is written without escapes. */

@@ -7,7 +7,7 @@ import type { ProtocolName } from '../../plugin/operations.ts';
 
 /** Base64 of "tollgate:1:" up to whole groups of three bytes: what every envelope begins with. */
 const mark = 'tollgate:1::';
-const markBase64 = Buffer.from(mark).toString('base64');
+export const markBase64 = Buffer.from(mark).toString('base64');
 
 const forms = ['signature', 'redacted', 'encrypted'] as const;
 
