@@ -41,12 +41,12 @@ const files: Readonly<Record<string, string>> = {
         if (mode('address-header')) return { path: '/x', query: '', headers: [['x-a', 'b\\r\\nx-c: d']] };
         return usual.address(call, credential);
       },
-      usage(raw, operation) {
+      usage(raw, operation, protocol) {
         if (mode('usage-throws')) throw new Error('cannot read');
         if (mode('usage-text')) return 'lots';
         if (mode('usage-flags')) return { parts: { input: 1 }, flags: 7 };
         if (mode('usage-bigint')) return { parts: { input: 1n, output: 2 }, flags: [] };
-        return usual.usage(raw, operation);
+        return usual.usage(raw, operation, protocol);
       },
       classify: (failure) => (mode('classify-nonsense') ? 'whatever' : usual.classify(failure)),
     }) });`,
