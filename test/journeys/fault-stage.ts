@@ -5,7 +5,9 @@ import type { Deadlines } from '../../src/core/bounds.ts';
 import type { ModelConfig, UpstreamConfig } from '../../src/plugin/index.ts';
 import { brokenTlsBaseUrl, refusedBaseUrl, unresolvableBaseUrl } from '../../src/simulator/addresses.ts';
 import { faultModelNames } from '../../src/simulator/faults/index.ts';
+import { simulator } from '../../plugins/index.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
+import type { ChatProtocol } from './crossed/read-with-sdk.ts';
 import {
   field,
   simulatorModel,
@@ -47,7 +49,11 @@ export const withSecond = (fault: string) => `second-${kebab(fault)}`;
 /** Faults that only an upstream's address can show, named as if they were models. */
 export const addressFaultNames = ['sim/u01', 'sim/u31-dns', 'sim/u31-tls'] as const;
 
-export async function startFaultStage(deadlines: Deadlines = quickDeadlines): Promise<FaultStage> {
+/** `protocol`: the only one that the upstreams speak for chat; all four if left out. */
+export async function startFaultStage(
+  deadlines: Deadlines = quickDeadlines,
+  protocol?: ChatProtocol,
+): Promise<FaultStage> {
   const failing = startSimulator({ faults: true });
   const healthy = startSimulator();
   const baseUrls = [await refusedBaseUrl(), unresolvableBaseUrl, brokenTlsBaseUrl(failing.port)];
@@ -70,6 +76,7 @@ export async function startFaultStage(deadlines: Deadlines = quickDeadlines): Pr
   const gateway = await startTestGateway({
     surroundings: { deadlines },
     config: testConfig({
+      ...(protocol === undefined ? {} : { providers: [simulator({ protocols: [protocol] })] }),
       upstreams: [
         { name: 'healthy', provider: 'simulator', baseUrl: healthy.url, addresses: 'any', priority: 1 },
         ...faultModelNames.map((fault) => upstream(fault, failing.url)),
@@ -114,6 +121,11 @@ export async function hear(gateway: TestGateway, model: string, stream: boolean,
     messages: [{ role: 'user', content: text }],
     ...(stream ? { stream } : {}),
   });
+  return heardOf(gateway, answer);
+}
+
+/** The answer to its end, with the record that it left. */
+export async function heardOf(gateway: TestGateway, answer: Response): Promise<Heard> {
   const body = await readBody(answer);
   return {
     status: answer.status,
