@@ -52,7 +52,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
 const century = Buffer.from('_20');
 const { indexOf } = Buffer.prototype;
 
-/** A tool that runs at the vendor puts what it finds into the prompt. The longest of texts may only look like one. */
+/** A tool that runs at the vendor puts what it finds into the prompt. A text that ends like its name counts, too. */
 function hasVendorTool(body: Uint8Array, { start, end }: Span): boolean {
   for (let at = indexOf.call(body, century, start); at >= 0 && at < end; at = indexOf.call(body, century, at + 1))
     if (isDateEnd(body, at + century.length)) return true;

@@ -22,12 +22,17 @@ export interface RenderedTurns {
 export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): RenderedTurns {
   const system: JsonObject[] = [];
   const messages: Message[] = [];
+  /** Blocks of the last turn that went to the front. */
+  let leading = 0;
   for (const turn of turns) {
     if (turn.role === 'system') {
       const content = turn.parts.flatMap((part) => textBlocks(part, carriage));
       const among = messages.length > 0;
       if (among && dialect.systemAmongTurns) add(messages, { role: 'system', content });
-      else system.push(...content);
+      else {
+        system.push(...content);
+        leading = content.length || leading;
+      }
       if (among && !dialect.systemAmongTurns && content.length > 0) carriage.lost('system-position');
       continue;
     }
@@ -40,7 +45,13 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
           );
     add(messages, { role: turn.role, content });
   }
-  if (messages.length === 0) carriage.refuse('messages', 'says nothing but system text; add a message of the user.');
+  if (messages.length === 0) {
+    // Others answer to system text alone; here the last word must be the user's.
+    const last = system.splice(-Math.max(1, leading));
+    if (last.length === 0) carriage.refuse('messages', 'say nothing; add a message of the user.');
+    carriage.lost('system-position');
+    messages.push({ role: 'user', content: last });
+  }
   return {
     system,
     messages: messages.map(({ role, content }) => ({

@@ -2,6 +2,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
+import { objectOf } from '../json-fields.ts';
 import { carriedTools } from '../translation/carriage.ts';
 import { closedSchema } from './closed-schema.ts';
 import { own } from './parse-content.ts';
@@ -88,8 +89,13 @@ function renderTier(tier: string | undefined, carriage: Carriage): string | unde
 function renderTools(conversation: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
   const { toolChoice, parallelToolCalls } = conversation;
   const carried = carriedTools(conversation, own, false, carriage);
-  const tools = allowedTools(carried, toolChoice).map((tool) => renderTool(tool, dialect, carriage));
-  if (tools.length === 0) return {};
+  if (carried.length === 0) return {};
+  const offered = allowedTools(carried, toolChoice);
+  const needed = toolChoice?.kind === 'allowed' ? toolChoice.mode === 'required' : toolChoice?.kind === 'tool';
+  if (needed && (offered.length === 0 || !offersChosen(offered, toolChoice)))
+    carriage.refuse('tool_choice', 'demands a tool that is not among those that can be offered; choose another.');
+  if (offered.length === 0) return {};
+  const tools = offered.map((tool) => renderTool(tool, dialect, carriage));
   return { tools, tool_choice: renderToolChoice(toolChoice, parallelToolCalls) };
 }
 
@@ -98,6 +104,10 @@ function allowedTools(tools: readonly Tool[], choice: ToolChoice | undefined): r
   if (choice?.kind !== 'allowed') return tools;
   return tools.filter((tool) => tool.kind === 'native' || choice.names.includes(tool.name));
 }
+
+const offersChosen = (tools: readonly Tool[], choice: ToolChoice | undefined): boolean =>
+  choice?.kind !== 'tool' ||
+  tools.some((tool) => (tool.kind === 'native' ? objectOf(tool.value)['name'] : tool.name) === choice.name);
 
 function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue {
   switch (tool.kind) {

@@ -51,9 +51,19 @@ describe('system text', () => {
     expect(moved.losses).toEqual(['system-position']);
   });
 
-  test('alone is refused: there must be a message', () => {
-    const turns: readonly Turn[] = [{ role: 'system', authority: 'system', parts: [said('x')] }];
-    expect(refusal(() => written({ turns }))).toStartWith('messages: ');
+  test('alone is said by the user in the end, and listed; nothing at all is refused', () => {
+    const system = (...words: readonly string[]): Turn => ({
+      role: 'system',
+      authority: 'system',
+      parts: words.map(said),
+    });
+    const block = (text: string) => ({ type: 'text', text });
+    const { body, losses } = written({ turns: [system('a'), system('b', 'c'), system('')] });
+    expect(body['system']).toEqual([block('a')]);
+    expect(body['messages']).toEqual([{ role: 'user', content: [block('b'), block('c')] }]);
+    expect(losses).toEqual(['system-position']);
+    expect(refusal(() => written({ turns: [system(' ')] }))).toStartWith('messages: ');
+    expect(refusal(() => written({ turns: [] }))).toStartWith('messages: ');
   });
 });
 

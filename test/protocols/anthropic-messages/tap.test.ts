@@ -141,6 +141,7 @@ describe('a request is read from its bytes', () => {
     [{ messages: [{ role: 'user', content: 'an image of _20250305" and more' }] }, true],
     [{ tools: [{ name: 'f', input_schema: { type: 'object' } }] }, true],
     [{ tools: [{ type: 'custom', name: 'in_2026', input_schema: {} }] }, true],
+    [{ tools: [{ name: 'in_20250305x', description: 'of _20250305 on' }] }, true],
     [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, false],
     [{ messages: [{ role: 'user', content: [{ type: 'image', source: {} }] }] }, false],
     [{ messages: [{ role: 'user', content: [{ type: 'document', source: {} }] }] }, false],

@@ -132,6 +132,18 @@ describe('tools', () => {
     expect(written({ parallelToolCalls: false, toolChoice: { kind: 'required' } }).body['tool_choice']).toBeUndefined();
   });
 
+  test('a tool that must be called must be offered', () => {
+    const custom = { kind: 'custom', name: 'patch' } as const;
+    for (const toolChoice of [
+      { kind: 'tool', name: 'patch' },
+      { kind: 'allowed', mode: 'required', names: ['patch'] },
+    ] as const)
+      expect(refusal(() => written({ tools: [tool, custom], toolChoice }))).toStartWith('tool_choice: ');
+    expect(written({ tools: [tool, custom] }).losses).toEqual(['tool:patch']);
+    const none = { kind: 'allowed', mode: 'auto', names: ['patch'] } as const;
+    expect(written({ tools: [tool, custom], toolChoice: none }).body).not.toContainAnyKeys(['tools', 'tool_choice']);
+  });
+
   test('only those that may be called are offered', () => {
     const tools = [tool, { kind: 'function', name: 'g' }] as const;
     const { body } = written({ tools, toolChoice: { kind: 'allowed', mode: 'auto', names: ['g'] } });
