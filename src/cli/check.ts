@@ -15,6 +15,7 @@ import { diffCommand } from './diff.ts';
 import { readConfig } from './read-config.ts';
 import type { CommandContext } from './serve.ts';
 import { placeNowhere } from './simulator-place.ts';
+import { telemetryProblem } from './watching.ts';
 
 export async function checkCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const settings = checkSettings(argv, context.environment);
@@ -38,6 +39,7 @@ export async function checkCommand(argv: readonly string[], context: CommandCont
     ...resolved.refusals.map(({ path, message }) => `${path}: ${message}`),
     ...unkeptPromises(matrix).map(describeUnkept),
     ...regionProblems(resolved),
+    ...[await telemetryProblem(settings.watching)].filter((problem) => problem !== undefined),
   ];
   if (problems.length > 0) context.printError(`\n${problems.join('\n')}\n`);
   context.print(problems.length === 0 ? '\nNothing is wrong.\n' : '');

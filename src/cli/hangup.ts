@@ -12,8 +12,8 @@ export interface Reloadable {
 }
 
 export interface Hangup {
-  /** From now on the signal reloads these. */
-  serving(reloadables: readonly Reloadable[]): void;
+  /** From now on the signal reloads these, and `log` is told. */
+  serving(reloadables: readonly Reloadable[], log: Log): void;
   /** From now on it waits for `serving` or `handedOver`. */
   handingOver(): void;
   /** From now on it is ignored. One that waited goes to that process. */
@@ -22,7 +22,9 @@ export interface Hangup {
   ending(): void;
 }
 
-export function listenForHangup(log: Log): Hangup {
+/** `startLog` is there before the secrets are known that must not be in it. */
+export function listenForHangup(startLog: Log): Hangup {
+  let log = startLog;
   let reloadables: readonly Reloadable[] | 'starting' | 'handing over' | 'ending' = 'starting';
   let waits = false;
   let running: Promise<void> = Promise.resolve();
@@ -47,8 +49,9 @@ export function listenForHangup(log: Log): Hangup {
     return found;
   };
   return {
-    serving(list) {
+    serving(list, servingLog) {
       reloadables = list;
+      log = servingLog;
       if (waited()) running = running.then(reloadAll);
     },
     handingOver: () => void (reloadables = 'handing over'),

@@ -241,7 +241,7 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
     { name: 'config', reload: () => serving.gateway.config.reload('signal') },
     { name: 'certificates', reload: async () => serving.reloadCertificates() },
   ];
-  hangup.serving(reloadables);
+  hangup.serving(reloadables, serving.log);
   // A promise that a plugin left behind must not end the process, as the runtime would have it.
   process.on('unhandledRejection', (reason) => serving.log.error('defect', { detail: String(reason) }));
   if (serving.succession === undefined) context.print(greeting(serving));
@@ -268,7 +268,7 @@ export async function serveCommand(argv: readonly string[], context: CommandCont
     hangup.handingOver();
     handed = await upgradeOnRequest(serving, argv, environment);
     if (handed === undefined) {
-      if (!asked) hangup.serving(reloadables);
+      if (!asked) hangup.serving(reloadables, serving.log);
       return void (upgrading = false);
     }
     hangup.handedOver(handed.pid);

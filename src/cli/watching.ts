@@ -72,6 +72,18 @@ export async function openWatches(
   return { watches, telemetry: asked ? await loadTelemetry(settings, log, redactor, version) : undefined };
 }
 
+/** Why a start would refuse what is said of telemetry; undefined where it would not. No secret is in it. */
+export async function telemetryProblem(settings: WatchingSettings): Promise<string | undefined> {
+  const { otlpSettings, OtlpSettingsError } = await import('../telemetry/otlp-settings.ts');
+  try {
+    otlpSettings(settings.openTelemetry, { endpoint: settings.otlpEndpoint, passOn: settings.passTraceOn });
+    return undefined;
+  } catch (error) {
+    if (error instanceof OtlpSettingsError) return error.message;
+    throw error;
+  }
+}
+
 async function loadTelemetry(
   { openTelemetry: variables, otlpEndpoint, passTraceOn }: WatchingSettings,
   log: Log,

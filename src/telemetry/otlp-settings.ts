@@ -38,7 +38,7 @@ export function otlpSettings(
   const timeoutMs = wholeOf('OTEL_EXPORTER_OTLP_TIMEOUT', variables.timeoutMs, 10_000, 1, 60_000);
   const shared = pairsOf('OTEL_EXPORTER_OTLP_HEADERS', variables.headers);
   const destination = (url: string | undefined, name: string, own: string | undefined): Destination | undefined =>
-    url === undefined ? undefined : { url, headers: headersOf(name, { ...shared, ...pairsOf(name, own) }), timeoutMs };
+    url === undefined ? undefined : { url, headers: headersOf(name, shared, pairsOf(name, own)), timeoutMs };
   const resource = pairsOf('OTEL_RESOURCE_ATTRIBUTES', variables.resourceAttributes);
   return {
     traces: destination(tracesUrl, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS', variables.tracesHeaders),
@@ -73,7 +73,8 @@ function urlOf(own: string | undefined, base: string | undefined, signal: 'trace
   return url.href;
 }
 
-function refuseWhatIsNotSpoken({ protocol, compression }: OpenTelemetryVariables): void {
+function refuseWhatIsNotSpoken(variables: OpenTelemetryVariables): void {
+  const { protocol, compression, tracesExporter, metricsExporter } = variables;
   if (protocol !== undefined && protocol !== 'http/protobuf') {
     throw new OtlpSettingsError(
       'OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is spoken; set it so, with the port for HTTP (usually 4318)',
@@ -81,6 +82,14 @@ function refuseWhatIsNotSpoken({ protocol, compression }: OpenTelemetryVariables
   }
   if (compression !== undefined && compression !== 'none') {
     throw new OtlpSettingsError('OTEL_EXPORTER_OTLP_COMPRESSION: only none is spoken; set it so');
+  }
+  const exporters = [
+    ['OTEL_TRACES_EXPORTER', tracesExporter],
+    ['OTEL_METRICS_EXPORTER', metricsExporter],
+  ] as const;
+  for (const [name, exporter] of exporters) {
+    if (exporter === undefined || exporter === 'otlp' || exporter === 'none') continue;
+    throw new OtlpSettingsError(`${name}: only otlp and none are known; set it to one of them`);
   }
 }
 
@@ -105,11 +114,14 @@ function decoded(name: string, text: string): string {
   }
 }
 
-function headersOf(name: string, pairs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const [key, value] of Object.entries(pairs)) {
+/** A signal's own header stands instead of the shared one, however both are written. */
+function headersOf(name: string, ...lists: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (const [key, value] of lists.flatMap((list) => Object.entries(list))) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(key) || !/^[\t\x20-\x7e]*$/.test(value)) {
       throw new OtlpSettingsError(`${name}: ${JSON.stringify(key)} cannot be sent as a header`);
     }
+    pairs[key.toLowerCase()] = value;
   }
   return pairs;
 }

@@ -151,7 +151,8 @@ export class SpanQueue {
 
   async #troubled(outcome: Extract<SendOutcome, { kind: 'again' }>): Promise<void> {
     this.#told(outcome.because);
-    const waitMs = outcome.afterMs ?? (this.#options.waitMs ?? doubling)(this.#failures);
+    // What it asks for is kept, but a wait of nothing would be a loop.
+    const waitMs = Math.max(outcome.afterMs ?? 0, (this.#options.waitMs ?? doubling)(this.#failures));
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, waitMs);
     timer.unref();

@@ -100,6 +100,8 @@ describe('where it listens', () => {
     expect(said(portFindings({ host, port: 443 }, undefined, () => 'EACCES'))[0]).toContain('may not listen below');
     const elsewhere = said(portFindings({ host: '192.0.2.7', port: 0 }, undefined));
     expect(elsewhere).toEqual(['wrong: this machine has no such address']);
+    const [beside] = portFindings({ host, port: 80 }, undefined, () => 'EACCES', '--http-port');
+    expect(beside?.about).toBe('--http-port 80');
   });
 
   const face = { host, publicUrl: undefined, hostNames: [], trustedProxies: [] };
@@ -159,6 +161,9 @@ describe('the certificate', () => {
     expect(found({ ...made, keyFile: join(scratch(), 'none') })).toEqual(['wrong: it cannot be read (ENOENT)']);
     chmodSync(made.keyFile, 0o644);
     expect(found(made)).toEqual(['risky: other users can read it']);
+    // As a start has it: whoever renews it gives it to the group of the account that serves.
+    chmodSync(made.keyFile, 0o640);
+    expect(found(made)).toEqual([]);
     writeFileSync(made.certFile, 'no certificate');
     const findings = certificateFindings(made, [], Date.now());
     expect(said(findings)[0]).toContain('no readable PEM certificate');
@@ -274,6 +279,21 @@ describe('what is set', () => {
     const findings = bad(environmentFindings(environment, new Set()));
     expect(findings.map(({ about }) => about)).toEqual(['BUN_OPTIONS', 'HTTPS_PROXY']);
     expect(JSON.stringify(findings)).not.toMatch(/pass|preload/);
+  });
+
+  test.each([
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a-secret-without-its-name'],
+    ['OTEL_TRACES_SAMPLER', 'a-secret-sampler'],
+  ])('%s that a start would refuse', async (name, value) => {
+    const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', [name]: value };
+    const doctor = await command(['doctor', '--data', scratch(), '--port', '0'], variables);
+    expect(doctor.output).toContain(`WRONG  ${name}: `);
+    const check = await command(['check'], variables);
+    expect([doctor.exitCode, check.exitCode]).toEqual([1, 1]);
+    expect(check.errors).toContain(`${name}: `);
+    expect(`${doctor.output}${check.output}${check.errors}`).not.toContain('a-secret');
+    expect((await command(['check'], { [name]: value })).exitCode).toBe(0);
   });
 });
 

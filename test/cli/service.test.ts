@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../../src/cli/arguments.ts';
-import type { ServicePlan } from '../../src/cli/service/plan.ts';
+import { servicePlan, type ServicePlan } from '../../src/cli/service/plan.ts';
 import { placeProblem } from '../../src/cli/service/safe-place.ts';
 import { absoluteWords, takenFrom } from '../../src/cli/service/serve-words.ts';
 import { install, uninstall } from '../../src/cli/service/service.ts';
@@ -31,6 +31,8 @@ describe('the unit', () => {
     expect(unit).not.toMatch(/^MemoryDenyWriteExecute/m);
     expect(unit).not.toMatch(/^MemoryMax/m);
     expect(unit).not.toContain('AmbientCapabilities');
+    // An account that was there before may have no group of its name; left out, it is the account's own.
+    expect(unit).not.toMatch(/^Group=/m);
   });
 
   test('has the one capability that a low port needs', () => {
@@ -59,6 +61,21 @@ test('paths hold wherever the unit is started', () => {
   expect(absoluteWords(['--data', 'd', '--port', '1', '--config=c.ts', '--public-url', 'https://a'])).toEqual([
     '--data', join(here, 'd'), '--port', '1', `--config=${join(here, 'c.ts')}`, '--public-url', 'https://a',
   ]);
+});
+
+test('a file of TLS or of the log may lie in a home as well, whatever the flag is called', () => {
+  const home = '/home/somebody';
+  const lines = (...words: readonly string[]) =>
+    servicePlan(['--data', '/var/lib/x', ...words], '/usr/bin/tollgate', () => undefined).unit.split('\n');
+  const acme = ['--acme-domains', 'a.example', '--acme-agree'];
+  for (const words of [
+    ['--tls-cert', `${home}/c.pem`, '--tls-key', '/etc/k.pem'],
+    ['--tls-cert=/etc/c.pem', `--tls-key=${home}/k.pem`],
+    [...acme, '--acme-ca', `${home}/root.pem`],
+    ['--log', `${home}/tollgate.log`],
+  ]) expect([words, lines(...words).includes('ProtectHome=read-only')]).toEqual([words, true]);
+  expect(lines(...acme)).toContain('ProtectHome=yes');
+  expect(absoluteWords(['--acme-ca', 'root.pem'])).toEqual(['--acme-ca', join(process.cwd(), 'root.pem')]);
 });
 
 test('flags of the service are told from those of serve', () => {
@@ -94,7 +111,7 @@ describe('the place of the executable', () => {
 
 describe('installing', () => {
   const planIn = (folder: string, over: Partial<ServicePlan> = {}): ServicePlan => ({
-    kind: 'user', name: 'tollgate', account: 'tollgate', dataFolder: join(folder, 'data'),
+    kind: 'user', name: 'tollgate', account: 'tollgate', dataFolder: join(folder, 'data'), logFolder: undefined,
     environmentFile: join(folder, 'config/environment'), unitPath: join(folder, 'units/tollgate.service'),
     unit: unitText(facts({ kind: 'user' })), dryRun: false, replace: false, noStart: false, ...over,
   });
@@ -127,6 +144,18 @@ describe('installing', () => {
     expect([plan.environmentFile, plan.dataFolder].map((path) => statSync(path).mode & 0o777)).toEqual([0o600, 0o700]);
     expect(ran).toContain('systemctl --user enable --now tollgate');
     expect(said()).toContain('enable-linger');
+  });
+
+  test('makes the folder of a log, without which the unit would not start, and leaves one that is there', () => {
+    const folder = scratch();
+    const plan = planIn(folder, { logFolder: join(folder, 'logs/tollgate') });
+    install(plan, () => {}, rig().run);
+    expect(statSync(join(folder, 'logs/tollgate')).mode & 0o777).toBe(0o700);
+    chmodSync(join(folder, 'logs/tollgate'), 0o755);
+    install(plan, () => {}, rig().run);
+    expect(statSync(join(folder, 'logs/tollgate')).mode & 0o777).toBe(0o755);
+    const planned = servicePlan(['--log', '/var/log/x/y.log'], '/usr/bin/tollgate', () => undefined);
+    expect(planned.logFolder).toBe('/var/log/x');
   });
 
   test('again changes nothing, and keeps the secrets', () => {

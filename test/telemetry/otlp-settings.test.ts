@@ -32,7 +32,7 @@ test('reads headers, attributes and the sampler', () => {
   const settings = of(
     {
       OTEL_EXPORTER_OTLP_HEADERS: 'api-key=one%2Ctwo, x-tenant = a',
-      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-tenant=traces',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'X-Tenant=traces',
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=production,service.name=by-attribute',
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.25',
@@ -61,6 +61,8 @@ test.each([
   ['c:4318', {}, '--otlp: give the http or https address'],
   ['http://me:hunter2hunter2@c', {}, 'OTEL_EXPORTER_OTLP_HEADERS takes them'],
   ['http://c', { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'only http/protobuf is spoken'],
+  ['http://c', { OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER: only otlp and none'],
+  ['http://c', { OTEL_METRICS_EXPORTER: 'prometheus' }, 'OTEL_METRICS_EXPORTER: only otlp and none'],
   ['http://c', { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' }, 'OTEL_EXPORTER_OTLP_COMPRESSION: only none'],
   ['http://c', { OTEL_EXPORTER_OTLP_HEADERS: 'nothing hunter2hunter2' }, 'OTEL_EXPORTER_OTLP_HEADERS: write key=value'],
   ['http://c', { OTEL_EXPORTER_OTLP_HEADERS: 'a=%zzhunter2hunter2' }, 'write %25'],

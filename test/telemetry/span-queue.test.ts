@@ -18,7 +18,7 @@ function spanOf(name: string): ProtobufWriter {
   return writer;
 }
 
-function queueOf(send: SendBody, more: { batchBytes?: number; batchesMax?: number } = {}) {
+function queueOf(send: SendBody, more: Partial<ConstructorParameters<typeof SpanQueue>[0]> = {}) {
   const told: (string | undefined)[] = [];
   const queue = new SpanQueue({
     send,
@@ -107,6 +107,22 @@ test('what may be sent again is, what may not be is dropped, and the operator he
   expect(got).toEqual(['first', 'third']);
   expect([...queue.dropped]).toEqual([['refused', 1]]);
   expect(told).toEqual(['status 503', undefined, 'status 400', undefined]);
+  await queue.close(1_000);
+});
+
+test('a collector that wants no wait at all is not asked without end', async () => {
+  let asked = 0;
+  const { queue } = queueOf(
+    async () => {
+      asked += 1;
+      return { kind: 'again', because: 'status 503', afterMs: 0 };
+    },
+    { waitMs: () => 60_000 },
+  );
+  queue.push(spanOf('one'));
+  await eventually('it was asked', () => asked > 0);
+  await Bun.sleep(50);
+  expect(asked).toBe(1);
   await queue.close(1_000);
 });
 

@@ -5,7 +5,7 @@ import { readPair } from '../../http/tls/certificate-pair.ts';
 import type { CertificateSettings } from '../../http/tls/tls-settings.ts';
 import { good, risky, wrong, type Finding } from './finding.ts';
 
-const OTHERS_READ = 0o044;
+const OTHERS_READ = 0o004;
 const DAY_MS = 86_400_000;
 const SOON_MS = 14 * DAY_MS;
 
@@ -35,7 +35,7 @@ export function certificateFindings(
   }
   const findings: Finding[] = [];
   if ((statSync(keyFile).mode & OTHERS_READ) !== 0) {
-    const remedy = 'chmod 600 it';
+    const remedy = 'chmod 640 it, with the group of the user that serves';
     findings.push(risky(`--tls-key ${keyFile}`, 'other users can read it', 'they can pass for this gateway', remedy));
   }
   const { notAfter, names: certified } = reading.pair;

@@ -11,13 +11,14 @@ import type { CommandContext } from '../serve.ts';
 import { UsageError } from '../usage-error.ts';
 import { takenFrom } from '../service/serve-words.ts';
 import { placeNowhere } from '../simulator-place.ts';
+import { telemetryProblem } from '../watching.ts';
 import { certificateFindings } from './certificates.ts';
 import { diskFindings } from './disk.ts';
 import { findingsText, type Finding } from './finding.ts';
-import { addressFindings, portFindings } from './listening.ts';
+import { addressFindings, portFindings, systemProbe } from './listening.ts';
 import { machineFindings, systemMachine } from './machine.ts';
 import { isHealthy, runningFindings, upstreamFindings } from './reach.ts';
-import { configFindings, environmentFindings } from './settings.ts';
+import { configFindings, environmentFindings, telemetryFindings } from './settings.ts';
 
 const STREAMS_DEFAULT = 1_000;
 
@@ -36,12 +37,13 @@ export async function doctorCommand(argv: readonly string[], context: CommandCon
     ...portFindings(settings, running?.pid),
     ...(settings.tls?.httpPort === undefined
       ? []
-      : portFindings({ host: settings.host, port: settings.tls.httpPort }, running?.pid)),
+      : portFindings({ host: settings.host, port: settings.tls.httpPort }, running?.pid, systemProbe, '--http-port')),
     ...addressFindings(settings, settings.tls !== undefined, resolved?.config.proxy?.trusted ?? []),
     ...(settings.tls?.kind === 'files' ? certificateFindings(settings.tls, settings.hostNames, Date.now()) : []),
     ...(await machineFindings(systemMachine(executable), streams)),
     ...configFindings(result),
     ...environmentFindings(context.environment, namedBy(context.builtIn, resolved)),
+    ...telemetryFindings(await telemetryProblem(settings.watching)),
     ...(await runningFindings(running)),
     ...(taken.has('--network') && resolved !== undefined ? await upstreamFindings(resolved) : []),
   ];

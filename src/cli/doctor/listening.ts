@@ -14,8 +14,9 @@ export function portFindings(
   { host, port }: Pick<ServeSettings, 'host' | 'port'>,
   ownProcess: number | undefined,
   probe: ListenProbe = systemProbe,
+  flag: '--port' | '--http-port' = '--port',
 ): readonly Finding[] {
-  const about = `--port ${port}`;
+  const about = `${flag} ${port}`;
   const outcome = probe(host, port);
   switch (outcome) {
     case 'free':
@@ -167,7 +168,7 @@ function attempted<T>(read: () => T): T | undefined {
   }
 }
 
-const systemProbe: ListenProbe = (hostname, port) => {
+export const systemProbe: ListenProbe = (hostname, port) => {
   try {
     Bun.listen({ hostname, port, socket: { data() {} } }).stop(true);
     return 'free';

@@ -59,6 +59,13 @@ export function environmentFindings(environment: Environment, named: ReadonlySet
   return findings;
 }
 
+/** `problem`: `VARIABLE: what is wrong; what to do`. */
+export function telemetryFindings(problem: string | undefined): readonly Finding[] {
+  const [, about, what, remedy] = /^([^:]+): ([^;]+)(?:; (.*))?$/.exec(problem ?? '') ?? [];
+  if (about === undefined || what === undefined) return [];
+  return [wrong(about, what, 'a start fails', remedy ?? 'as it says')];
+}
+
 /** The known name that shares most letters in order from the start and the end. */
 function nearest(name: string, known: ReadonlySet<string>): string {
   const likeness = (other: string) => {

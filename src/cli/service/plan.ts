@@ -15,6 +15,8 @@ export interface ServicePlan {
   readonly unit: string;
   readonly account: string;
   readonly dataFolder: string;
+  /** Of `--log`. */
+  readonly logFolder: string | undefined;
   readonly environmentFile: string;
   readonly dryRun: boolean;
   readonly replace: boolean;
@@ -35,8 +37,15 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,60}$/;
 const HOMES = ['/home/', '/root/', '/run/user/'] as const;
 const PRIVILEGED_BELOW = 1024;
 
-/** Throws UsageError for what could never work. `executable` is where this one lies. */
-export function servicePlan(words: readonly string[], executable: string): ServicePlan {
+/**
+ * Throws UsageError for what could never work. `executable` is where this one lies; `problemOf` that place is handed in
+ * by tests.
+ */
+export function servicePlan(
+  words: readonly string[],
+  executable: string,
+  problemOf: typeof placeProblem = placeProblem,
+): ServicePlan {
   const { taken, rest } = takenFrom(
     words,
     ['--user', '--no-start', '--replace', '--dry-run'],
@@ -46,7 +55,7 @@ export function servicePlan(words: readonly string[], executable: string): Servi
   const name = shaped('--name', taken.get('--name') ?? 'tollgate', NAME);
   const account = shaped('--run-as', taken.get('--run-as') ?? 'tollgate', ACCOUNT);
   if (account === 'root') throw new UsageError('--run-as: not root; Tollgate needs none of its rights');
-  const problem = placeProblem(executable, kind === 'system');
+  const problem = problemOf(executable, kind === 'system');
   if (problem !== undefined) throw new UsageError(`service: ${problem}`);
   const home = homedir();
   const dataDefault = kind === 'system' ? `/var/lib/${name}` : join(home, '.local/share', name);
@@ -59,13 +68,17 @@ export function servicePlan(words: readonly string[], executable: string): Servi
   const lowPort = wantsLowPort(serveArguments, settings.port);
   if (lowPort && kind === 'user')
     throw new UsageError('--port: a user unit may not listen below 1024; leave --user out, or put a proxy before it');
-  const paths = [executable, dataFolder, ...(configFile === undefined ? [] : [configFile])];
+  const { tls } = settings;
+  const ofTls = tls?.kind === 'files' ? [tls.certFile, tls.keyFile] : [tls?.caFile];
+  const logFolder = logFile === undefined ? undefined : resolve(logFile, '..');
+  const paths = [executable, dataFolder, configFile, logFile, ...ofTls].filter((path) => path !== undefined);
   const environmentFile = kind === 'system' ? `/etc/${name}/environment` : join(home, '.config', name, 'environment');
   return {
     kind,
     name,
     account,
     dataFolder,
+    logFolder,
     environmentFile,
     unitPath: unitPathOf(kind, name, home),
     dryRun: taken.has('--dry-run'),
@@ -77,7 +90,7 @@ export function servicePlan(words: readonly string[], executable: string): Servi
       serveArguments,
       account,
       environmentFile,
-      writable: [dataFolder, ...(logFile === undefined ? [] : [resolve(logFile, '..')])],
+      writable: [dataFolder, ...(logFolder === undefined ? [] : [logFolder])],
       lowPort,
       inHome: paths.some((path) => HOMES.some((folder) => path.startsWith(folder))),
       drainSeconds,

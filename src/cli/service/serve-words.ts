@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 
 /** Their values are files and folders. */
-const pathFlags: ReadonlySet<string> = new Set(['--data', '--config', '--log', '--tls-cert', '--tls-key']);
+const pathFlags: ReadonlySet<string> = new Set(['--data', '--config', '--log', '--tls-cert', '--tls-key', '--acme-ca']);
 
 export function absoluteWords(words: readonly string[]): readonly string[] {
   let isPath = false;

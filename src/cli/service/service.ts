@@ -37,7 +37,7 @@ export async function serviceCommand(argv: readonly string[], context: CommandCo
 }
 
 export function install(plan: ServicePlan, print: (text: string) => void, run: RunProgram = runProgram): void {
-  const { kind, unit, unitPath, account, dataFolder, environmentFile, name } = plan;
+  const { kind, unit, unitPath, account, dataFolder, logFolder, environmentFile, name } = plan;
   const present = existsSync(unitPath) ? readFileSync(unitPath, 'utf8') : undefined;
   if (present !== undefined && present !== unit && !isOurs(present) && !plan.replace)
     throw new UsageError(`${unitPath} is not as Tollgate wrote it; look at it, then say --replace`);
@@ -51,6 +51,8 @@ export function install(plan: ServicePlan, print: (text: string) => void, run: R
     ensureAccount(account, dataFolder, run);
   }
   privateFolder(dataFolder, plan, run);
+  // One that is there is somebody's: whether the account may write to it is theirs to say.
+  if (logFolder !== undefined && !existsSync(logFolder)) privateFolder(logFolder, plan, run);
   privateFolder(dirname(environmentFile), { ...plan, kind: 'user' }, run);
   if (!existsSync(environmentFile)) writeFileSync(environmentFile, environmentHelp, { mode: 0o600 });
   if (present !== unit) writeWhole(unitPath, unit);

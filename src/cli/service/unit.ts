@@ -54,7 +54,7 @@ function sections(facts: UnitFacts): readonly string[] {
     'NotifyAccess=all',
     `ExecStart=${[executable, 'serve', ...serveArguments].map(quoted).join(' ')}`,
     'ExecReload=/bin/kill -HUP $MAINPID',
-    ...(system ? [`User=${account}`, `Group=${account}`] : []),
+    ...(system ? [`User=${account}`] : []),
     '# Secrets, one NAME=value a line; only its owner may read it.',
     `EnvironmentFile=-${environmentFile}`,
     'Restart=on-failure',

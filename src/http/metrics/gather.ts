@@ -49,6 +49,8 @@ const giveWay = (): Promise<void> => new Promise((resolve) => void setImmediate(
 type Writer = (page: Exposition) => Generator<undefined>;
 
 function requestFamilies({ measures }: MetricsSources): readonly Writer[] {
+  // Those of this moment: room is made among them while this page gives way.
+  const lanes = [...measures.lanes];
   const texts = new Map<Lane, string>();
   const textOf = (lane: Lane): string => {
     let text = texts.get(lane);
@@ -58,7 +60,7 @@ function requestFamilies({ measures }: MetricsSources): readonly Writer[] {
   const eachLane = (family: Family, write: (page: Exposition, lane: Lane, labels: string) => void): Writer =>
     function* writeLanes(page) {
       page.family(family);
-      for (const lane of measures.lanes) {
+      for (const lane of lanes) {
         write(page, lane, textOf(lane));
         yield;
       }
@@ -129,11 +131,12 @@ function upstreamFamilies(sources: MetricsSources): readonly Writer[] {
   const { measures, health } = sources;
   const named = (upstream: string) => labelText([['upstream', upstream]]);
   const known = new Map(health.states().map((state) => [state.name, state]));
+  const attempted = [...measures.attempts];
   const listed = sources.upstreams().slice(0, UPSTREAMS_MAX);
   return [
     function* attempts(page) {
       page.family(families.attempts);
-      for (const [upstream, { served, faults }] of measures.attempts) {
+      for (const [upstream, { served, faults }] of attempted) {
         if (served > 0) page.sample(`${named(upstream)},fault="none"`, served);
         for (const [fault, count] of faults) page.sample(`${named(upstream)},${labelText([['fault', fault]])}`, count);
         yield;
@@ -141,7 +144,7 @@ function upstreamFamilies(sources: MetricsSources): readonly Writer[] {
     },
     function* attemptDurations(page) {
       page.family(families.attemptDuration);
-      for (const [upstream, { duration }] of measures.attempts) {
+      for (const [upstream, { duration }] of attempted) {
         page.histogram(named(upstream), duration);
         yield;
       }

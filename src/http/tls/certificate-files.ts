@@ -12,8 +12,8 @@ export interface CertificateFilesOptions {
   readonly keyFile: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Takes a new pair into use. */
-  readonly use: (pair: CertificatePair) => void;
+  /** Takes a new pair into use; resolves when it is served. */
+  readonly use: (pair: CertificatePair) => Promise<void>;
 }
 
 export interface CertificateFiles {
@@ -38,11 +38,14 @@ export function openCertificateFiles(options: CertificateFilesOptions): Certific
   const start = readFiles(certFile, keyFile, clock.now());
   if (!start.ok) throw new TlsStartError(start.message);
   let served = start.pair;
+  /** On its way into use. */
+  let taking: CertificatePair | undefined;
   let complaint: string | undefined;
   let warnedAt = -Infinity;
 
   const warnOfMode = () => {
-    if (process.platform === 'win32' || (statSync(keyFile).mode & READABLE_BY_OTHERS) === 0) return;
+    const mode = statSync(keyFile, { throwIfNoEntry: false })?.mode ?? 0;
+    if (process.platform === 'win32' || (mode & READABLE_BY_OTHERS) === 0) return;
     log.warn('certificate', {
       file: keyFile,
       message: 'every user of this machine can read the private key; chmod 640 it',
@@ -59,13 +62,29 @@ export function openCertificateFiles(options: CertificateFilesOptions): Certific
       complaint = read.message;
       return;
     }
-    complaint = undefined;
-    if (read.pair.cert === served.cert && read.pair.key === served.key) return;
-    served = read.pair;
-    warnedAt = -Infinity;
-    log.info('certificate', { message: 'a new certificate is served', file: certFile, until: day(served.notAfter) });
-    warnOfMode();
-    options.use(served);
+    const { pair } = read;
+    if (!samePair(pair, taking ?? served)) take(pair);
+    else if (taking === undefined) complaint = undefined;
+  };
+  const take = (next: CertificatePair): void => {
+    taking = next;
+    options.use(next).then(
+      () => {
+        served = next;
+        complaint = undefined;
+        warnedAt = -Infinity;
+        log.info('certificate', { message: 'a new certificate is served', file: certFile, until: day(next.notAfter) });
+        warnOfMode();
+        if (taking === next) taking = undefined;
+      },
+      (error: unknown) => {
+        if (taking === next) taking = undefined;
+        // With a complaint it is tried again at the next look.
+        const message = `it cannot be served (${String(error)}); the one before it is still served`;
+        if (complaint !== message) log.error('certificate', { message, file: certFile });
+        complaint = message;
+      },
+    );
   };
   const warnOfExpiry = () => {
     const now = clock.now();
@@ -89,6 +108,9 @@ export function openCertificateFiles(options: CertificateFilesOptions): Certific
     reload: load,
   };
 }
+
+const samePair = (left: CertificatePair, right: CertificatePair): boolean =>
+  left.cert === right.cert && left.key === right.key;
 
 const day = (at: number): string => new Date(at).toISOString();
 

@@ -21,11 +21,16 @@ export type PairReading =
   | { readonly ok: false; readonly part: 'certificate' | 'key'; readonly problem: string };
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+/** A block of any kind: a key may stand beside the certificate. */
+const WHOLE_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----)[^])*-----END \1-----/g;
 
 export function readPair(certPem: string, keyPem: string, now: EpochMs): PairReading {
   const chain = readChain(certPem);
   if (chain === undefined) {
     return { ok: false, part: 'certificate', problem: 'holds no readable PEM certificate (BEGIN CERTIFICATE)' };
+  }
+  if (certPem.replaceAll(WHOLE_BLOCK, '').includes('-----')) {
+    return { ok: false, part: 'certificate', problem: 'is cut off within its chain; write the whole of it' };
   }
   const { leaf } = chain;
   const fault = keyFault(leaf, keyPem);

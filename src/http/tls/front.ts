@@ -154,8 +154,18 @@ const portOf = (address: AddressInfo | string | null): number =>
  */
 function createAnswerer(challenges: ReadonlyMap<string, ChallengeCertificate>) {
   const servers = new Map<ChallengeCertificate, { readonly server: Listener; readonly port: Promise<number> }>();
+  /** A front may stand for days, and each try at an authority brings challenges of its own. */
+  const closeOld = () => {
+    const current = new Set(challenges.values());
+    for (const [challenge, { server }] of servers) {
+      if (current.has(challenge)) continue;
+      servers.delete(challenge);
+      server.close();
+    }
+  };
   return {
     async portFor(name: string | undefined): Promise<number | undefined> {
+      closeOld();
       const challenge = name === undefined ? undefined : challenges.get(name);
       if (challenge === undefined) return undefined;
       let made = servers.get(challenge);

@@ -131,7 +131,7 @@ function filesSource(
     log,
     use: (pair) => {
       guardSecret(pair.key);
-      use(pair).catch((error: unknown) => log.error('certificate', { message: messageOf(error), file: certFile }));
+      return use(pair);
     },
   });
   guardSecret(files.first.key);
@@ -200,8 +200,12 @@ function acmeSource(options: TlsServerOptions, settings: AcmeSettings, { challen
     chance: options.chance,
   });
   const tick = async () => {
-    const tried = await renewal.tick();
-    if (tried && kind === 'tls-alpn-01') await port.listener?.endChallenges();
+    let tried = true;
+    try {
+      tried = await renewal.tick();
+    } finally {
+      if (tried && kind === 'tls-alpn-01') await port.listener?.endChallenges();
+    }
   };
   return {
     first: renewal.first,

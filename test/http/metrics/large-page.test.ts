@@ -9,12 +9,8 @@ import { readExposition } from './read-exposition.ts';
 
 const KEY = 'a-key-of-the-operator-for-metrics';
 
-test('five hundred models at five hundred upstreams', async () => {
-  const measures = new Measures({ isModel: () => true, isUpstream: () => true, monotonicMs: () => 0 });
-  for (let index = 0; index < 100_000; index += 1) {
-    const stream = index % 2 === 0;
-    measures.settled(sampleClosing({ model: `m${index % 500}`, upstream: `u${index % 499}`, stream }), 100);
-  }
+/** Asks for the page of an operator who watches these. */
+function askerOf(measures: Measures): () => Promise<Response> {
   const face = createMetricsFace(
     {
       measures,
@@ -38,6 +34,16 @@ test('five hundred models at five hundred upstreams', async () => {
       addressOf: () => '127.0.0.1',
     },
   );
+  return () => face(new Request('http://localhost/metrics', { headers: { authorization: `Bearer ${KEY}` } }));
+}
+
+test('five hundred models at five hundred upstreams', async () => {
+  const measures = new Measures({ isModel: () => true, isUpstream: () => true, monotonicMs: () => 0 });
+  for (let index = 0; index < 100_000; index += 1) {
+    const stream = index % 2 === 0;
+    measures.settled(sampleClosing({ model: `m${index % 500}`, upstream: `u${index % 499}`, stream }), 100);
+  }
+  const ask = askerOf(measures);
   let turns = 0;
   let counting = true;
   const count = (): void => {
@@ -45,7 +51,6 @@ test('five hundred models at five hundred upstreams', async () => {
     if (counting) setImmediate(count);
   };
   setImmediate(count);
-  const ask = () => face(new Request('http://localhost/metrics', { headers: { authorization: `Bearer ${KEY}` } }));
   const pages = await Promise.all(Array.from({ length: 10 }, async () => (await ask()).text()));
   counting = false;
   expect(new Set(pages).size).toBe(1);
@@ -55,4 +60,23 @@ test('five hundred models at five hundred upstreams', async () => {
   expect(lines).toBeLessThan(25_000);
   const requests = readExposition(pages[0] ?? '').get('tollgate_requests_total')?.samples ?? [];
   expect(requests.reduce((sum, { value }) => sum + value, 0)).toBe(100_000);
+});
+
+test('what makes room while the page is made puts no series on it twice', async () => {
+  let gone = false;
+  let nowMs = 0;
+  const isUpstream = (name: string) => !gone || !name.endsWith('9');
+  const measures = new Measures({ isModel: () => true, isUpstream, monotonicMs: () => nowMs });
+  for (let index = 0; index < 500; index += 1)
+    measures.settled(sampleClosing({ model: `m${index % 100}`, upstream: `u${index % 190}` }), 100);
+  const page = askerOf(measures)().then((response) => response.text());
+  for (let turns = 0; turns < 20; turns += 1) {
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    gone = true;
+    nowMs += 120_000;
+    measures.settled(sampleClosing({ model: 'm0', upstream: `new${turns}` }), 100);
+  }
+  const names = (await page).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const series = names.map((line) => line.slice(0, line.lastIndexOf(' ')));
+  expect(series.length - new Set(series).size).toBe(0);
 });

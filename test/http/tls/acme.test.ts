@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'bun:test';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -231,6 +232,29 @@ test.each(hostile)('an authority that %s is not believed, and the service goes o
   await until(() => stage.lines.some((line) => line.includes(said)), said);
   expect(stage.lines.join('')).not.toContain('PRIVATE KEY');
   expect(existsSync(join(stage.dataFolder, 'acme', 'certificate.json'))).toBeFalse();
+});
+
+test('a try that cannot even be written down leaves no challenge on the port', async () => {
+  const dataFolder = folder();
+  let full = false;
+  const { stage } = await play({
+    proof: 'tls-alpn-01',
+    dataFolder,
+    interfere: (path) => {
+      if (!full || !path.startsWith('/finalize/')) return undefined;
+      // Where the tries are to be written stands what cannot be removed as a file.
+      mkdirSync(join(dataFolder, 'acme', 'tries.json.draft'));
+      return new Response('no', { status: 500 });
+    },
+  });
+  await served(stage);
+  full = true;
+  stage.clock.advance(80 * DAY_MS);
+  await until(() => stage.lines.some((line) => line.includes('"level":"error"')), 'the failure');
+  await until(async () => {
+    const shown = await shownOn(stage.server.port, domains[0], ['acme-tls/1']);
+    return shown?.protocol !== 'acme-tls/1';
+  }, 'the port is as before');
 });
 
 test('files that a crash or a hand damaged are put aside and made anew', async () => {

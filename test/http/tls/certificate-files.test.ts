@@ -9,7 +9,7 @@ import { createLog } from '../../../src/core/log.ts';
 import { openCertificateFiles, type CertificateFiles } from '../../../src/http/tls/certificate-files.ts';
 import type { CertificatePair } from '../../../src/http/tls/certificate-pair.ts';
 import { makeCertificate } from '../../pipeline/transport/certificates.ts';
-import { settableClock } from './acme-stage.ts';
+import { settableClock, until } from './acme-stage.ts';
 
 const one = makeCertificate('gw.example');
 const two = makeCertificate('gw.example');
@@ -22,6 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let used: CertificatePair[] = [];
 let lines: string[] = [];
 let clock = settableClock();
+let useFails = false;
 const put = (cert: string, key: string) => {
   writeFileSync(certFile, cert);
   writeFileSync(keyFile, key, { mode: 0o600 });
@@ -36,12 +37,16 @@ const openFiles = (): CertificateFiles =>
       (line) => void lines.push(line),
       (text) => text,
     ),
-    use: (pair) => void used.push(pair),
+    use: async (pair) => {
+      used.push(pair);
+      if (useFails) throw new Error('EMFILE');
+    },
   });
 
 beforeEach(() => {
   used = [];
   lines = [];
+  useFails = false;
   clock = settableClock();
   put(one.cert, one.key);
   chmodSync(keyFile, 0o600);
@@ -60,6 +65,8 @@ test.each([
     () => put(one.cert + one.cert.replace(/\nM.{40}/, `\n${'A'.repeat(41)}`), one.key),
     /^--tls-cert: .* no readable/,
   ],
+  ['a chain that is cut off', () => put(one.cert + two.cert.slice(0, 300), one.key), /^--tls-cert: .* is cut off within/],
+  ['a chain that is cut off early', () => put(`${one.cert}-----BEGIN CERTI`, one.key), /^--tls-cert: .* is cut off within/],
   ['a key for a certificate', () => put(one.key, one.key), /^--tls-cert: .* holds no readable PEM certificate/],
   ['no key', () => put(one.cert, ''), /^--tls-key: .* holds no readable PEM private key/],
   ['an encrypted key', () => put(one.cert, '-----BEGIN ENCRYPTED PRIVATE KEY-----'), /^--tls-key: .* is encrypted/],
@@ -121,6 +128,30 @@ test('what cannot be served later changes nothing', () => {
   files.check();
   // The same as is served: nothing to do.
   expect(used).toEqual([]);
+});
+
+test('what could not be taken into use is tried again, and meanwhile the dates of the one before count', async () => {
+  const files = openFiles();
+  useFails = true;
+  const longer = makeCertificate('gw.example', { days: 90 });
+  put(longer.cert, longer.key);
+  for (let looks = 0; looks < 2; looks++) {
+    files.check();
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  expect([used.length, lines.length]).toEqual([2, 1]);
+  expect(lines[0]).toContain('EMFILE');
+  clock.advance(47 * 3_600_000);
+  files.check();
+  expect(lines[1] ?? '').toContain('expires soon');
+  await Promise.resolve();
+  await Promise.resolve();
+  useFails = false;
+  files.check();
+  await until(() => lines.some((line) => line.includes('a new certificate is served')), 'the new one');
+  files.check();
+  expect(used.length).toBe(4);
 });
 
 test('a key that all may read, and an end that is near, are warned of', () => {

@@ -2,7 +2,7 @@
 // front lets neither slow nor odd clients hold anything.
 
 import { afterEach, expect, test } from 'bun:test';
-import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -134,6 +134,22 @@ test('a front without a certificate closes what it cannot serve, and clients tha
   await listener.use(second);
   expect(await nameOn(listener.port)).toBe('DNS:second.example');
   for (const socket of silent) socket.destroy();
+});
+
+// Skipped without /proc.
+test.skipIf(process.platform !== 'linux')('challenges that are over leave no socket open', async () => {
+  const listener = await listen(undefined);
+  const challenge = pairOf('gw.example');
+  const answered = async () => {
+    await listener.answerChallenges(new Map([['gw.example', { ...challenge }]]));
+    expect(await shownOn(listener.port, 'gw.example', ['acme-tls/1'])).toBeDefined();
+  };
+  const openFiles = () => readdirSync('/proc/self/fd').length;
+  await answered();
+  await answered();
+  const before = openFiles();
+  for (let orders = 0; orders < 10; orders++) await answered();
+  await until(() => openFiles() < before + 5, 'few sockets are open', 2_000);
 });
 
 test('the port of somebody else is not shared', async () => {

@@ -11,7 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { EpochMs } from '../../../core/clock.ts';
@@ -108,7 +108,8 @@ function write(folder: string, file: string, value: object): void {
   rmSync(draft, { force: true });
   const handle = openSync(draft, 'wx', 0o600);
   try {
-    writeSync(handle, `${JSON.stringify(value, undefined, 2)}\n`);
+    // All of it or an error: a single write may take a part, where the disk is nearly full.
+    writeFileSync(handle, `${JSON.stringify(value, undefined, 2)}\n`);
     fsyncSync(handle);
   } finally {
     closeSync(handle);

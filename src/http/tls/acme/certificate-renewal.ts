@@ -59,6 +59,9 @@ export function openRenewal(options: RenewalOptions): CertificateRenewal {
     dueAt = Math.max(dueAt, Math.min(earlier.nextTryAt, clock.now() + backoffMs(failures, WAIT_BELIEVED_MS, () => 1)));
   }
   let running = false;
+  /** Issued and not served yet: tried at every tick, and said once. */
+  let unserved: CertificatePair | undefined;
+  let complaint: string | undefined;
 
   const failed = (error: unknown, refused: AcmeRefusal | undefined) => {
     const asked = waitMs(refused?.retryAfter, clock.now());
@@ -102,7 +105,19 @@ export function openRenewal(options: RenewalOptions): CertificateRenewal {
     }
     if (served === undefined) return;
     // What cannot be served now is stored all the same: asking for another one would change nothing.
-    await options.use(served).catch((error: unknown) => log.error('acme', { message: oneLine(String(error)) }));
+    complaint = undefined;
+    await serve(served);
+  };
+  const serve = async (pair: CertificatePair): Promise<void> => {
+    unserved = pair;
+    try {
+      await options.use(pair);
+      unserved = undefined;
+    } catch (error) {
+      const message = oneLine(`it cannot be served: ${String(error)}`);
+      if (complaint !== message) log.error('acme', { message });
+      complaint = message;
+    }
   };
 
   return {
@@ -111,9 +126,13 @@ export function openRenewal(options: RenewalOptions): CertificateRenewal {
       return dueAt;
     },
     async tick() {
-      if (running || clock.now() < dueAt) return false;
+      if (running) return false;
       running = true;
       try {
+        if (clock.now() < dueAt) {
+          if (unserved !== undefined) await serve(unserved);
+          return false;
+        }
         await attempt();
         return true;
       } finally {
