@@ -89,12 +89,12 @@ export function estimate(request: Reserved, produced: number): UsageParts {
 }
 
 /**
- * A quarter of the content's bytes, rounded up; in a stream no more than its events, and never more than the model
- * can.
+ * A quarter of the content's bytes, rounded up; in a stream whose events hold a token each no more than these, and
+ * never more than the model can.
  */
 export function estimatedOutput(request: Reserved, reading: ReplyReading): number {
   const byBytes = Math.ceil(reading.contentBytes / BYTES_PER_TOKEN);
-  const byEvents = request.facts.stream ? Math.min(byBytes, reading.contentEvents) : byBytes;
+  const byEvents = request.facts.stream && reading.manyTokensAnEvent !== true ? Math.min(byBytes, reading.contentEvents) : byBytes;
   return Math.min(byEvents, outputMax(request.model, request));
 }
 

@@ -69,6 +69,8 @@ export interface ReplyContext {
 
 /** Reads an upstream's stream, event by event. What it says goes to the sink it was opened with. */
 export interface StreamReader {
+  /** See ReplyReading.manyTokensAnEvent. */
+  readonly manyTokensAnEvent: boolean;
   /** One server-sent event: its `event:` name, empty if it has none, and its data. Never throws on odd input. */
   event(name: string, data: string): void;
   /** The body ended cleanly. */

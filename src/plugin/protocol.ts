@@ -73,6 +73,8 @@ export interface ReplyReading {
   readonly contentBytes: number;
   /** Events that carried content; for a reply that is not streamed, the number of choices with content. */
   readonly contentEvents: number;
+  /** A stream's events hold any number of tokens. Absent: one at most, which bounds what is estimated. */
+  readonly manyTokensAnEvent?: boolean;
   /** True if every choice ended in an error, or nothing but an error object came. */
   readonly failed: boolean;
   /** The upstream's id of the reply, in protocols whose upstreams may keep replies. */

@@ -97,6 +97,19 @@ describe('a client that leaves', () => {
     expect(openHolds(stage.gateway)).toBe(0);
   });
 
+  test('an upstream whose events hold many tokens each: by their text', async () => {
+    const across = await startStage({ protocol: 'gemini-generate' });
+    try {
+      const client = leavingClient(across.gateway, chatBody('[[sim: chunks=9 size=400 gap=2000]] x', { stream: true }));
+      await client.until((raw) => piecesIn(raw) >= 1);
+      ways.FIN(client);
+      const record = await newestRecord(across.gateway, 1);
+      expect(record).toMatchObject({ outcome: 'client-left', usageSource: 'estimated', usage: { output: 100 } });
+    } finally {
+      await across.stop();
+    }
+  });
+
   test('while its body is on the way: nothing is held, nothing is asked', async () => {
     const before = stage.simulator.counters().requests;
     const { host, port } = new URL(stage.gateway.url);

@@ -3,6 +3,8 @@
 
 import type { Deadlines } from '../../src/core/bounds.ts';
 import type { UpstreamConfig } from '../../src/plugin/index.ts';
+import { simulator as simulatorPlugin } from '../../plugins/index.ts';
+import type { ChatProtocol } from '../journeys/crossed/read-with-sdk.ts';
 import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { dechunk, exchange, type Exchange } from '../simulator/raw-client.ts';
 import {
@@ -34,14 +36,22 @@ export interface Stage {
 
 export interface StageOptions extends Pick<TestGatewayOptions, 'surroundings' | 'dataFolder'> {
   readonly upstream?: Partial<UpstreamConfig>;
+  /** The only protocol that the upstream speaks for chat. All four if left out. */
+  readonly protocol?: ChatProtocol;
 }
 
-export async function startStage({ upstream = {}, surroundings = {}, dataFolder }: StageOptions = {}): Promise<Stage> {
+export async function startStage({
+  upstream = {},
+  surroundings = {},
+  dataFolder,
+  protocol,
+}: StageOptions = {}): Promise<Stage> {
   const simulator = startSimulator();
   const gateway = await startTestGateway({
     surroundings: { deadlines: quickDeadlines, ...surroundings },
     ...(dataFolder === undefined ? {} : { dataFolder }),
     config: testConfig({
+      ...(protocol === undefined ? {} : { providers: [simulatorPlugin({ protocols: [protocol] })] }),
       upstreams: [{ name: 'simulator', provider: 'simulator', baseUrl: simulator.url, addresses: 'any', ...upstream }],
       models: [simulatorModel('sim/echo'), simulatorModel('sim/fast')],
     }),

@@ -19,6 +19,7 @@ interface Native {
 }
 
 export class MessagesStreamReader implements StreamReader {
+  readonly manyTokensAnEvent = true;
   complete = false;
   finished = false;
   readonly #sink: ReplySink;

@@ -52,6 +52,7 @@ export class MessagesTap extends RelayTap {
       usageText: usage === undefined ? undefined : usageTextOf(usage),
       contentBytes,
       contentEvents,
+      manyTokensAnEvent: true,
       failed: this.fault === 'error-event' && contentEvents === 0,
     };
   }

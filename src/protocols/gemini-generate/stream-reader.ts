@@ -7,6 +7,7 @@ import { errorWords } from './error-body.ts';
 import { GeminiReplyReader } from './read-reply.ts';
 
 export class GeminiStreamReader implements StreamReader {
+  readonly manyTokensAnEvent = true;
   complete = false;
   readonly #sink: ReplySink;
   readonly #reader: GeminiReplyReader;

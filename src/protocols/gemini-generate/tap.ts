@@ -41,6 +41,7 @@ export class GeminiTap extends RelayTap {
       usageText: usage === undefined ? undefined : usageTextOf(usage),
       contentBytes,
       contentEvents,
+      manyTokensAnEvent: true,
       failed: this.fault === 'error-event' && contentEvents === 0,
     };
   }

@@ -7,6 +7,7 @@ import { isObject, parsedJson } from '../json-fields.ts';
 import { ChatReplyReader, errorWords } from './read-reply.ts';
 
 export class ChatStreamReader implements StreamReader {
+  readonly manyTokensAnEvent = false;
   complete = false;
   readonly #sink: ReplySink;
   readonly #reader: ChatReplyReader;

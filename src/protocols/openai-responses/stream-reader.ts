@@ -18,6 +18,7 @@ import {
 } from './read-reply.ts';
 
 export class ResponsesStreamReader implements StreamReader {
+  readonly manyTokensAnEvent = false;
   complete = false;
   finished = false;
   readonly #sink: ReplySink;

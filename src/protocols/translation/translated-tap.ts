@@ -66,6 +66,7 @@ export class TranslatedTap implements StreamTap, EventSink {
       usageText: lastUsage === undefined ? undefined : usageTextOf(lastUsage),
       contentBytes,
       contentEvents: this.contentEvents,
+      manyTokensAnEvent: this.reader.manyTokensAnEvent,
       failed: this.fault === 'error-event' && contentBytes === 0,
       ...(losses.length > 0 ? { losses } : {}),
     };
