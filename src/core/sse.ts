@@ -180,8 +180,11 @@ export class EventSplitter {
     } else if (bytes[i] === 0x65) {
       if (bytes[i + 1] !== 0x76 || bytes[i + 2] !== 0x65 || bytes[i + 3] !== 0x6e || bytes[i + 4] !== 0x74)
         return false;
-      if (bytes[i + 5] !== COLON || i + 5 >= end) return false;
-      i += bytes[i + 6] === 0x20 && i + 6 < end ? 7 : 6;
+      i += 5;
+      if (i > end || (i < end && bytes[i] !== COLON)) return false;
+      // A line `event` without a colon takes the name away again.
+      i = Math.min(end, i + 1);
+      if (i < end && bytes[i] === 0x20) i++;
       this.nameStart = i - eventStart;
       this.nameEnd = end - eventStart;
     }

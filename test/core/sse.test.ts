@@ -59,7 +59,7 @@ function reference(text: string): Event[] {
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === 'data') data.push(value);
-    if (field === 'event' && colon > 0) name = value;
+    if (field === 'event') name = value;
   }
   return events;
 }

@@ -8,6 +8,7 @@ import { EventSplitter } from '../../core/sse.ts';
 import type { EventSink, EventView } from '../../core/sse.ts';
 import type { Codec, ReplyContext, StreamReader, StreamWriter } from '../../plugin/codec.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../../plugin/protocol.ts';
+import { parsedJson } from '../json-fields.ts';
 import { BlockOrder } from './block-order.ts';
 import { usageTextOf } from './usage-text.ts';
 
@@ -26,6 +27,7 @@ export class TranslatedTap implements StreamTap, EventSink {
   private readonly context: ReplyContext;
   private readonly endsWith: StreamOptions['end'];
   private begun = false;
+  private ending = false;
   private contentEvents = 0;
   private heldBytes: Uint8Array = nothing;
 
@@ -47,6 +49,7 @@ export class TranslatedTap implements StreamTap, EventSink {
 
   end(): Uint8Array | undefined {
     if (this.complete || this.fault !== undefined) return undefined;
+    this.ending = true;
     this.splitter.end();
     if (!this.complete && this.fault === undefined) {
       this.reader.end();
@@ -85,6 +88,7 @@ export class TranslatedTap implements StreamTap, EventSink {
 
   event(view: EventView): void {
     if (this.complete || this.fault !== undefined) return;
+    if (this.ending && isTorn(view)) return;
     const { order } = this;
     if (!view.hasData || view.name === 'ping') {
       // The line feed of a CRLF that was torn by a chunk's end is no sign of life.
@@ -141,4 +145,11 @@ export class TranslatedTap implements StreamTap, EventSink {
     }
     return true;
   }
+}
+
+/** An event that the body's end cut: its name alone must not pass for what it would have said, least of all the end. */
+function isTorn({ name, hasData, data, dataStart, dataEnd }: EventView): boolean {
+  if (name === 'error') return false;
+  const text = hasData ? textBetween(data, dataStart, dataEnd) : '';
+  return text.trim() !== '[DONE]' && parsedJson(text) === undefined;
 }
