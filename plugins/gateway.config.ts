@@ -2,12 +2,17 @@
 // Copy it to make your own; `tollgate check --config FILE` says what is wrong with it.
 
 import { defineGateway, fromEnvironment, simulatorAddress } from 'tollgate/plugin';
-import type { ModelConfig } from 'tollgate/plugin';
+import type { ModelConfig, ProviderModel } from 'tollgate/plugin';
 import {
-  requestPrice,
-  tokenPrice,
+  anthropic,
+  anthropicModels,
+  gemini,
+  geminiModels,
+  openAi,
   openAiCompatible,
   openAiModels,
+  requestPrice,
+  tokenPrice,
   priority,
   simulator,
   termsAcceptance,
@@ -17,9 +22,9 @@ import defaultTerms from '../policies/default-terms.md' with { type: 'text' };
 import personal from '../policies/personal/preset.ts';
 import platform from '../policies/platform/preset.ts';
 
-/** OpenAI's models at OpenAI's list price, which is also what they cost. */
-const openAi: readonly ModelConfig[] = openAiModels.flatMap(
-  ({ model, operations, contextTokens, outputTokensMax, listPrice }) =>
+/** A vendor's models at its list prices, which are also what they cost. A model without one is left out. */
+const listed = (upstream: string, models: readonly ProviderModel[]): readonly ModelConfig[] =>
+  models.flatMap(({ model, operations, contextTokens, outputTokensMax, listPrice }) =>
     listPrice === undefined
       ? []
       : [
@@ -29,13 +34,13 @@ const openAi: readonly ModelConfig[] = openAiModels.flatMap(
             contextTokens,
             outputTokensMax,
             price: { currency: listPrice.currency, rates: listPrice.rates },
-            offers: [{ upstream: 'openai' }],
+            offers: [{ upstream }],
           },
         ],
-);
+  );
 
 export default defineGateway({
-  providers: [openAiCompatible(), simulator()],
+  providers: [openAi(), anthropic(), gemini(), openAiCompatible(), simulator()],
   routing: [weighted(), priority()],
   billing: [tokenPrice(), requestPrice()],
   policies: [termsAcceptance()],
@@ -43,9 +48,23 @@ export default defineGateway({
     { name: 'simulator', provider: 'simulator', baseUrl: simulatorAddress, addresses: 'any' },
     {
       name: 'openai',
-      provider: 'openai-compatible',
+      provider: 'openai',
       baseUrl: fromEnvironment('OPENAI_BASE_URL'),
       credential: fromEnvironment('OPENAI_API_KEY'),
+      whenCredentialPresent: true,
+    },
+    {
+      name: 'anthropic',
+      provider: 'anthropic',
+      baseUrl: fromEnvironment('ANTHROPIC_BASE_URL'),
+      credential: fromEnvironment('ANTHROPIC_API_KEY'),
+      whenCredentialPresent: true,
+    },
+    {
+      name: 'gemini',
+      provider: 'gemini',
+      baseUrl: fromEnvironment('GEMINI_BASE_URL'),
+      credential: fromEnvironment('GEMINI_API_KEY'),
       whenCredentialPresent: true,
     },
   ],
@@ -74,7 +93,9 @@ export default defineGateway({
       price: { currency: 'USD', rates: { input: 20_000n } },
       offers: [{ upstream: 'simulator' }],
     },
-    ...openAi,
+    ...listed('openai', openAiModels),
+    ...listed('anthropic', anthropicModels),
+    ...listed('gemini', geminiModels),
   ],
   groups: [{ name: 'default' }],
   terms: [{ file: 'policies/default-terms.md', text: defaultTerms }],
