@@ -94,8 +94,9 @@ export function estimate(request: Reserved, produced: number): UsageParts {
  */
 export function estimatedOutput(request: Reserved, reading: ReplyReading): number {
   const byBytes = Math.ceil(reading.contentBytes / BYTES_PER_TOKEN);
-  const byEvents = request.facts.stream && reading.manyTokensAnEvent !== true ? Math.min(byBytes, reading.contentEvents) : byBytes;
-  return Math.min(byEvents, outputMax(request.model, request));
+  const oneEach = request.facts.stream && reading.manyTokensAnEvent !== true;
+  const produced = oneEach ? Math.min(byBytes, reading.contentEvents) : byBytes;
+  return Math.min(produced, outputMax(request.model, request));
 }
 
 const outputMax = (model: Model, request: Reserved) => model.outputTokensMax * request.facts.choices;
