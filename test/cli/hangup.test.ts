@@ -1,16 +1,20 @@
 // What a reload has to complain of goes to the log of the gateway, with its secrets cut out: not to a log of its own.
 
-import { afterEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { listenForHangup } from '../../src/cli/hangup.ts';
 import { createLog } from '../../src/core/log.ts';
 import { createRedactor } from '../../src/core/secrets.ts';
 import { until } from '../http/tls/acme-stage.ts';
 
-const before = new Set(process.listeners('SIGHUP'));
+// Others of the same process would end it at a signal that was never sent.
+const others = new Set<ReturnType<typeof process.listeners<'SIGHUP'>>[number]>();
+beforeEach(() => {
+  for (const listener of process.listeners('SIGHUP')) others.add(listener);
+  process.removeAllListeners('SIGHUP');
+});
 afterEach(() => {
-  for (const listener of process.listeners('SIGHUP')) {
-    if (!before.has(listener)) process.off('SIGHUP', listener);
-  }
+  process.removeAllListeners('SIGHUP');
+  for (const listener of others) process.on('SIGHUP', listener);
 });
 
 test('why something was not reloaded is said where all else is said, without secrets', async () => {
@@ -19,7 +23,13 @@ test('why something was not reloaded is said where all else is said, without sec
   const lines: string[] = [];
   const redactor = createRedactor();
   redactor.register('canary-of-a-vendor');
-  const hangup = listenForHangup(createLog(clock, (line) => void early.push(line), (text) => text));
+  const hangup = listenForHangup(
+    createLog(
+      clock,
+      (line) => void early.push(line),
+      (text) => text,
+    ),
+  );
   const log = createLog(clock, (line) => void lines.push(line), redactor.redact);
   process.emit('SIGHUP');
   expect(early.join('')).toContain('ignored: the process is starting');

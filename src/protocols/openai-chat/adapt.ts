@@ -64,5 +64,4 @@ function memberAround(body: Uint8Array, key: Span, value: Span): Span {
   return { start: body[start - 1] === 0x2c ? start - 1 : key.start, end: value.end };
 }
 
-const isBlank = (byte: number | undefined): boolean =>
-  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;

@@ -12,13 +12,7 @@ import { readChoices, readModel, readStream, readTokenLimit } from '../openai-re
 import { openOpenAiTap } from '../openai-stream-tap.ts';
 
 /** Members that make the upstream fetch text of its own and bill it as input. */
-const searchFields = [
-  'web_search_options',
-  'search_parameters',
-  'plugins',
-  'documents',
-  'data_sources',
-] as const;
+const searchFields = ['web_search_options', 'search_parameters', 'plugins', 'documents', 'data_sources'] as const;
 
 const fields = fieldSet(
   'model',

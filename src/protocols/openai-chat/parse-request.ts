@@ -126,7 +126,7 @@ function parseTool(value: JsonValue, index: number): Tool {
   if (type === 'function') return functionTool(objectOf(tool['function']), `${path}.function`);
   if (type === 'custom') {
     const custom = objectOf(tool['custom']);
-    const format = isObject(custom['format']) ? custom['format'] : undefined;
+    const format = isObject(custom['format']) ? flatFormat(custom['format']) : undefined;
     return {
       kind: 'custom',
       name: nameOf(custom, `${path}.custom`),
@@ -136,6 +136,11 @@ function parseTool(value: JsonValue, index: number): Tool {
   }
   if (type === undefined) throw invalid(`${path}.type`, 'is missing; send "function"');
   return { kind: 'native', protocol: 'openai-chat', type, value };
+}
+
+/** Chat holds a grammar in an object of its own; the neutral form is that of responses. */
+function flatFormat({ grammar, ...format }: JsonObject): JsonObject {
+  return isObject(grammar) ? { ...format, ...grammar } : format;
 }
 
 const legacyTool = (value: JsonValue, index: number): Tool => functionTool(objectOf(value), `functions[${index}]`);

@@ -88,6 +88,8 @@ function contentPart(part: InputPart, carriage: Carriage): JsonValue {
 
 function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
   const { source } = part;
+  if (part.citable === true) carriage.lost('citations');
+  if (part.context !== undefined) carriage.lost('document-context');
   if (source.from === 'stored' && source.protocol !== 'openai-chat')
     return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
   if (source.from === 'text') return { type: 'text', text: titled(part, source.text) };

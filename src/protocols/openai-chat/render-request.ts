@@ -29,7 +29,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...(target.stream && target.askUsage ? { stream_options: { include_usage: true } } : {}),
     ...(written.length > 0 ? { tools: written } : {}),
     // Without tools the choice says nothing, and is refused.
-    tool_choice: written.length > 0 ? renderToolChoice(toolChoice) : undefined,
+    tool_choice: written.length > 0 ? renderToolChoice(toolChoice, tools) : undefined,
     parallel_tool_calls: dialect.parallelToolCalls && written.length > 0 ? parallel : undefined,
     [dialect.tokenLimit]: conversation.outputLimit,
     n: choices,
@@ -67,25 +67,41 @@ function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonObjec
       return { type: 'function', function: { name, description, parameters, strict } };
     }
     case 'custom':
-      return { type: 'custom', custom: { name: tool.name, description: tool.description, format: tool.format } };
+      return {
+        type: 'custom',
+        custom: { name: tool.name, description: tool.description, format: nestedFormat(tool.format) },
+      };
     case 'native':
       if (tool.protocol === 'openai-chat' && isObject(tool.value)) return tool.value;
       return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor.`);
   }
 }
 
-function renderToolChoice(choice: ToolChoice | undefined): JsonValue | undefined {
+/** A grammar stands in an object of its own here. */
+function nestedFormat(format: JsonObject | undefined): JsonObject | undefined {
+  if (format === undefined || format['type'] !== 'grammar') return format;
+  const { type, ...grammar } = format;
+  return { type, grammar };
+}
+
+/** A custom tool is named as what it is. */
+const named = (name: string, tools: readonly Tool[]): JsonObject =>
+  tools.some((tool) => tool.kind === 'custom' && tool.name === name)
+    ? { type: 'custom', custom: { name } }
+    : { type: 'function', function: { name } };
+
+function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]): JsonValue | undefined {
   switch (choice?.kind) {
     case undefined:
       return undefined;
     case 'tool':
-      return { type: 'function', function: { name: choice.name } };
+      return named(choice.name, tools);
     case 'allowed':
       return {
         type: 'allowed_tools',
         allowed_tools: {
           mode: choice.mode,
-          tools: choice.names.map((name) => ({ type: 'function', function: { name } })),
+          tools: choice.names.map((name) => named(name, tools)),
         },
       };
     case 'auto':
@@ -123,6 +139,8 @@ function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: 
     return {};
   }
   if (thinking.mode === 'off') return { reasoning_effort: 'none' };
+  // Whether thinking is shown cannot be asked for.
+  if (thinking.shown === true || thinking.summary !== undefined) carriage.lost('thinking-settings');
   const { budgetTokens } = thinking;
   const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
   // "Think as you see fit" is what such models do when nothing is said.
