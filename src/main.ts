@@ -3,7 +3,7 @@
 import builtIn from 'tollgate:config';
 import { readEnvironment } from './environment.ts';
 import { runCommand } from './cli/commands.ts';
-import { print } from './cli/print.ts';
+import { print, printError } from './cli/print.ts';
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   environment: readEnvironment(),
@@ -15,6 +15,6 @@ process.exitCode = await runCommand(process.argv.slice(2), {
     '@sinclair/typebox': () => import('@sinclair/typebox'),
   },
   print,
-  printError: (text) => void process.stderr.write(text),
+  printError,
 });
 process.exit();

@@ -1,14 +1,14 @@
 // The form of a config: which fields there are and what each may hold. Strict: what is not listed is an error. Plugins'
 // options are checked by their own schemas, and what fields mean together by `resolve.ts`.
 
-import { Type } from '@sinclair/typebox';
-import type { TSchema } from '@sinclair/typebox';
-import { Errors } from '@sinclair/typebox/errors';
-import { Check } from '@sinclair/typebox/value';
 import { isDropIn } from '../plugin/drop-in.ts';
 import { operations } from '../plugin/operations.ts';
 import { usageParts } from '../plugin/usage.ts';
-import type { UsagePart } from '../plugin/usage.ts';
+import { fits } from './fits.ts';
+import {
+  anything, exactly, fields, fieldsAndMore, flag, list, named, oneOf, optional, text, whole, wholeBig, type Form,
+} from './forms.ts';
+import type * as SchemaErrors from './schema-errors.ts';
 
 export interface ConfigProblem {
   /** `models[2].price.rates.cacheRead` */
@@ -37,151 +37,106 @@ export class ConfigProblemsError extends Error {
 
 export type ConfigReport = (path: string, message: string) => void;
 
-const strict = { additionalProperties: false } as const;
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' });
-const Amount = Type.BigInt({ minimum: 0n, maximum: 2n ** 63n - 1n });
-const Ppm = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
-const Count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
-const Share = Type.Integer({ minimum: 0, maximum: 1_000_000 });
-const Currency = Type.String({ pattern: '^[A-Z]{3}$' });
-const UpstreamModel = Type.String({ minLength: 1, maxLength: 256 });
+const name = text({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' });
+const amount = wholeBig(0n, 2n ** 63n - 1n);
+const ppm = whole(0, 1_000_000_000);
+const count = whole(1, 1_000_000_000);
+const share = whole(0, 1_000_000);
+const currency = text({ pattern: '^[A-Z]{3}$' });
+const upstreamModel = text({ minLength: 1, maxLength: 256 });
+const oneOfWords = (words: readonly string[]): Form => oneOf(words.map(exactly));
 
-const ratesByPart = Object.fromEntries(usageParts.map((part) => [part, Amount])) as Record<UsagePart, typeof Amount>;
 const priceFields = {
-  currency: Currency,
-  rates: Type.Partial(Type.Object(ratesByPart, strict), strict),
-  perCallNano: Type.Optional(Amount),
+  currency,
+  rates: fields(Object.fromEntries(usageParts.map((part) => [part, optional(amount)]))),
+  perCallNano: optional(amount),
 };
-const Price = Type.Object(priceFields, strict);
-const Time = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(?:\\.\\d{1,3})?Z$' });
-const DatedPrices = Type.Array(Type.Object({ ...priceFields, from: Type.Optional(Time) }, strict), {
-  minItems: 1,
-  maxItems: 100,
-});
+const onePrice = fields(priceFields);
+const time = text({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(?:\\.\\d{1,3})?Z$' });
+const datedPrices = list(fields({ ...priceFields, from: optional(time) }), { minItems: 1, maxItems: 100 });
 
-const Limits = Type.Object(
-  { requestsPerMinute: Type.Optional(Count), tokensPerMinute: Type.Optional(Count), concurrency: Type.Optional(Count) },
-  strict,
-);
-const FromEnvironment = Type.Object({ fromEnvironment: Type.String({ minLength: 1 }) }, strict);
-const Terms = Type.Object({ file: Type.String(), text: Type.String() }, strict);
+const limits = fields({
+  requestsPerMinute: optional(count),
+  tokensPerMinute: optional(count),
+  concurrency: optional(count),
+});
+const fromEnvironment = fields({ fromEnvironment: text({ minLength: 1 }) });
+const terms = fields({ file: text(), text: text() });
 /** Entries are made by the define functions; a look-alike object is not one. */
-const Entry = Type.Object({
-  kind: Type.String(),
-  name: Type.String(),
-  version: Type.String(),
-  summary: Type.String(),
-  schema: Type.Unknown(),
-  options: Type.Unknown(),
-  create: Type.Unknown(),
+const entry = fieldsAndMore({
+  kind: text(),
+  name: text(),
+  version: text(),
+  summary: text(),
+  schema: anything,
+  options: anything,
+  create: anything,
 });
 
-const Upstream = Type.Object(
-  {
-    name: Name,
-    provider: Type.String(),
-    baseUrl: Type.Optional(Type.Union([Type.String(), FromEnvironment])),
-    credential: Type.Optional(FromEnvironment),
-    whenCredentialPresent: Type.Optional(Type.Boolean()),
-    weight: Type.Optional(Share),
-    priority: Type.Optional(Share),
-    addresses: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('any')])),
-    onClientLeaving: Type.Optional(Type.Union([Type.Literal('cancel'), Type.Literal('drain')])),
-  },
-  strict,
-);
+const upstream = fields({
+  name,
+  provider: text(),
+  baseUrl: optional(oneOf([text(), fromEnvironment])),
+  credential: optional(fromEnvironment),
+  whenCredentialPresent: optional(flag),
+  weight: optional(share),
+  priority: optional(share),
+  addresses: optional(oneOfWords(['public', 'any'])),
+  onClientLeaving: optional(oneOfWords(['cancel', 'drain'])),
+});
 
-const Offer = Type.Object(
-  { upstream: Type.String(), model: Type.Optional(UpstreamModel), cost: Type.Optional(Price) },
-  strict,
-);
+const offer = fields({ upstream: text(), model: optional(upstreamModel), cost: optional(onePrice) });
 
-const Model = Type.Object(
-  {
-    name: Type.String({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$' }),
-    operations: Type.Optional(
-      Type.Array(Type.Union(operations.map((operation) => Type.Literal(operation))), { minItems: 1 }),
-    ),
-    contextTokens: Count,
-    outputTokensMax: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
-    rule: Type.Optional(Type.String()),
-    multiplierPpm: Type.Optional(Ppm),
-    /** One price or a list: checked apart, because a union's complaint names no field. */
-    price: Type.Unknown(),
-    offers: Type.Array(Offer, { minItems: 1 }),
-    strategy: Type.Optional(Type.String()),
-    groups: Type.Optional(Type.Array(Type.String())),
-  },
-  strict,
-);
+const model = fields({
+  name: text({ minLength: 1, maxLength: 256, pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$' }),
+  operations: optional(list(oneOfWords(operations), { minItems: 1 })),
+  contextTokens: count,
+  outputTokensMax: whole(0, 1_000_000_000),
+  rule: optional(text()),
+  multiplierPpm: optional(ppm),
+  /** One price or a list: checked apart, because a union's complaint names no field. */
+  price: anything,
+  offers: list(offer, { minItems: 1 }),
+  strategy: optional(text()),
+  groups: optional(list(text())),
+});
 
-const CountrySource = Type.Union([
-  Type.Object({ kind: Type.Literal('none') }, strict),
-  Type.Object({ kind: Type.Literal('header'), name: Type.String({ pattern: '^[a-z0-9-]+$' }) }, strict),
-  Type.Object({ kind: Type.Literal('mmdb'), file: Type.String({ minLength: 1 }) }, strict),
+const countrySource = oneOf([
+  fields({ kind: exactly('none') }),
+  fields({ kind: exactly('header'), name: text({ pattern: '^[a-z0-9-]+$' }) }),
+  fields({ kind: exactly('mmdb'), file: text({ minLength: 1 }) }),
 ]);
 
-const ProxyHeader = Type.Union([
-  Type.Literal('x-forwarded-for'),
-  Type.Literal('forwarded'),
-  Type.Literal('cf-connecting-ip'),
-  Type.Literal('x-real-ip'),
-]);
+const proxyHeader = oneOfWords(['x-forwarded-for', 'forwarded', 'cf-connecting-ip', 'x-real-ip']);
 
-const ConfigSchema = Type.Object(
-  {
-    providers: Type.Array(Entry),
-    routing: Type.Array(Entry, { minItems: 1 }),
-    billing: Type.Array(Entry, { minItems: 1 }),
-    policies: Type.Array(Entry),
-    upstreams: Type.Array(Upstream),
-    models: Type.Array(Model),
-    groups: Type.Optional(
-      Type.Array(Type.Object({ name: Name, multiplierPpm: Type.Optional(Ppm), limits: Type.Optional(Limits) }, strict)),
-    ),
-    addressLimits: Type.Optional(Limits),
-    country: Type.Optional(CountrySource),
-    proxy: Type.Optional(Type.Object({ trusted: Type.Array(Type.String()), header: ProxyHeader }, strict)),
-    terms: Type.Optional(Type.Array(Terms)),
-    presets: Type.Optional(
-      Type.Record(
-        Type.String(),
-        Type.Object({ summary: Type.String(), terms: Type.Array(Terms), policies: Type.Array(Entry) }, strict),
-      ),
-    ),
-    currency: Type.Optional(Currency),
-  },
-  strict,
-);
+const wholeConfig = fields({
+  providers: list(entry),
+  routing: list(entry, { minItems: 1 }),
+  billing: list(entry, { minItems: 1 }),
+  policies: list(entry),
+  upstreams: list(upstream),
+  models: list(model),
+  groups: optional(list(fields({ name, multiplierPpm: optional(ppm), limits: optional(limits) }))),
+  addressLimits: optional(limits),
+  country: optional(countrySource),
+  proxy: optional(fields({ trusted: list(text()), header: proxyHeader })),
+  terms: optional(list(terms)),
+  presets: optional(named(fields({ summary: text(), terms: list(terms), policies: list(entry) }))),
+  currency: optional(currency),
+});
 
-/** `/models/2/price` below `root`: `models[2].price`. */
-function pathOf(pointer: string, root: string): string {
-  let path = root;
-  for (const segment of pointer.split('/').slice(1)) {
-    const key = segment.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (/^\d+$/.test(key)) path += `[${key}]`;
-    else path += path === '' ? key : `.${key}`;
-  }
-  return path === '' ? 'config' : path;
-}
-
-/** One problem for each place: what a missing field lacks besides being there is not worth a line. */
-export function schemaProblems(schema: TSchema, value: unknown, root: string): ConfigProblem[] {
-  const byPath = new Map<string, ConfigProblem>();
-  // Nearly always there is none, and asking whether costs a third of asking which.
-  if (Check(schema, value)) return [];
-  for (const error of Errors(schema, value)) {
-    const path = pathOf(error.path, root);
-    if (!byPath.has(path)) byPath.set(path, { path, message: error.message });
-  }
-  return [...byPath.values()];
+/** `root`: the path of the value, `models[2].price`. Nearly always there is no problem, and TypeBox stays unloaded. */
+export function schemaProblems(schema: object, value: unknown, root: string): readonly ConfigProblem[] {
+  if (fits(schema, value)) return [];
+  const { schemaErrors }: typeof SchemaErrors = require('./schema-errors.ts');
+  return schemaErrors(schema, value, root);
 }
 
 const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 
 export function configShapeProblems(config: unknown): ConfigProblem[] {
-  return [...schemaProblems(ConfigSchema, withoutDropIns(config), ''), ...priceShapeProblems(config)];
+  return [...schemaProblems(wholeConfig, withoutDropIns(config), ''), ...priceShapeProblems(config)];
 }
 
 /** What a drop-in says is looked at where it is loaded; here an entry stands for it. */
@@ -205,6 +160,6 @@ function priceShapeProblems(config: unknown): ConfigProblem[] {
     // A model that is no object at all, or has no such field, was complained of already.
     if (typeof model !== 'object' || model === null || !('price' in model)) return [];
     const { price } = model;
-    return schemaProblems(Array.isArray(price) ? DatedPrices : Price, price, `models[${index}].price`);
+    return schemaProblems(Array.isArray(price) ? datedPrices : onePrice, price, `models[${index}].price`);
   });
 }
