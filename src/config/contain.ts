@@ -4,6 +4,7 @@
 
 import { checkedNano } from '../core/money.ts';
 import { totalOf, type BillingRule, type Charge, type ChargeLine } from '../plugin/billing.ts';
+import type { Dialect } from '../plugin/codec.ts';
 import type { PluginKind, PluginOf } from '../plugin/define.ts';
 import type { CompliancePolicy, Decision, PolicyFacts } from '../plugin/policy.ts';
 import type { PriceTerms } from '../plugin/prices.ts';
@@ -57,6 +58,7 @@ function containProvider(provider: Provider): Provider {
       return Array.isArray(parts) && parts.every(isPart) ? parts : usageParts;
     },
     address: (call, credential) => soundAddress(provider.address(call, credential)),
+    ...containedExtras(provider),
     usage: (raw, operation, protocol) => soundReading(provider.usage(raw, operation, protocol)),
     classify(failure) {
       const fault: unknown = provider.classify(failure);
@@ -64,25 +66,67 @@ function containProvider(provider: Provider): Provider {
       if (known === undefined) throw new Error(`classify answered ${say(fault)}, which is no fault class`);
       return known;
     },
-    ...(provider.explain === undefined
-      ? {}
-      : {
-          explain(failure) {
-            const text: unknown = attempt(() => provider.explain?.(failure));
-            return typeof text === 'string' && text.trim() !== '' ? text.slice(0, EXPLANATION_MAX) : undefined;
-          },
-        }),
   };
 }
+
+/** What a provider may leave out. Where its answer is none, the host does as if it had. */
+function containedExtras(
+  provider: Provider,
+): Pick<Provider, 'dialect' | 'countTokens' | 'storedReplyPath' | 'explain'> {
+  const { dialect, countTokens, storedReplyPath, explain } = provider;
+  return {
+    ...(dialect && {
+      dialect(model, protocol) {
+        const answer: unknown = attempt(() => dialect.call(provider, model, protocol));
+        return isDialect(answer) ? frozenCopy(answer) : {};
+      },
+    }),
+    ...(countTokens && {
+      countTokens(call, credential) {
+        const answer: unknown = attempt(() => countTokens.call(provider, call, credential));
+        return answer === undefined ? undefined : attempt(() => soundAddress(answer));
+      },
+    }),
+    ...(storedReplyPath && {
+      storedReplyPath: (id) => soundPath(storedReplyPath.call(provider, id), 'storedReplyPath'),
+    }),
+    ...(explain && {
+      explain(failure) {
+        const text: unknown = attempt(() => explain.call(provider, failure));
+        return typeof text === 'string' && text.trim() !== '' ? text.slice(0, EXPLANATION_MAX) : undefined;
+      },
+    }),
+  };
+}
+
+const yesOrNo: readonly unknown[] = [true, false];
+const dialectValues: { readonly [K in keyof Dialect]: readonly unknown[] } = {
+  developerRole: yesOrNo,
+  tokenLimit: ['max_completion_tokens', 'max_tokens'],
+  toolIds: ['any', 'nine-alphanumeric'],
+  reasoningField: ['reasoning_content', 'reasoning', 'none'],
+  thinking: ['effort', 'budget', 'level', 'none'],
+  strictSchemas: yesOrNo,
+  parallelToolCalls: yesOrNo,
+  sampling: yesOrNo,
+  systemAmongTurns: yesOrNo,
+};
+const isDialect = (answer: unknown): answer is Partial<Dialect> =>
+  isObject(answer) &&
+  Object.entries(dialectValues).every(([name, values]) => !(name in answer) || values.includes(answer[name]));
 
 /** Characters of a vendor's own words that a client is shown. */
 const EXPLANATION_MAX = 2_000;
 
+function soundPath(path: unknown, asked: string): string {
+  if (typeof path === 'string' && requestPath.test(path) && !dotSegment.test(path)) return path;
+  throw new Error(`${asked} answered a path that is none: it begins with one /, percent-encoded, without query`);
+}
+
 function soundAddress(answer: unknown): UpstreamAddressing {
   if (!isObject(answer)) throw new Error(`address answered ${say(answer)}`);
-  const { path, query, headers } = answer;
-  if (typeof path !== 'string' || !requestPath.test(path) || dotSegment.test(path))
-    throw new Error('address answered a path that is none: it begins with one /, percent-encoded, without query');
+  const { query, headers } = answer;
+  const path = soundPath(answer['path'], 'address');
   if (typeof query !== 'string' || !requestQuery.test(query)) throw new Error('address answered a query that is none');
   if (!Array.isArray(headers)) throw new Error('address answered no list of headers');
   // No value may show in the message: it may be the credential.
@@ -194,7 +238,7 @@ function sincere(decision: Decision, facts: PolicyFacts): Decision {
   return decision;
 }
 
-function attempt(ask: () => unknown): unknown {
+function attempt<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch {

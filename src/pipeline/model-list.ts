@@ -43,7 +43,7 @@ export function createModelList(services: PipelineServices): ModelList {
 function renderedList(protocol: Protocol, models: readonly Model[], query: URLSearchParams): unknown {
   switch (protocol.name) {
     case 'anthropic-messages': {
-      const { page, more } = pageOf(models, query.get('limit'), query.get('after_id'));
+      const { page, more } = pageOf(models, query.get('limit'), query.get('after_id'), query.get('before_id'));
       return {
         data: page.map((model) => rendered(protocol, model)),
         has_more: more,
@@ -66,15 +66,23 @@ function renderedList(protocol: Protocol, models: readonly Model[], query: URLSe
   }
 }
 
-/** So many models behind the one that is named. All of them where the client states no size. */
+/**
+ * So many models behind the one that is named, or right before it. All of them where the client states no size. The
+ * list is in the order of names, so that a walk goes on behind a model that was taken out meanwhile.
+ */
 function pageOf(
   models: readonly Model[],
   size: string | null,
   after: string | null,
+  before: string | null = null,
 ): { readonly page: readonly Model[]; readonly more: boolean } {
-  const start = after === null || after === '' ? 0 : models.findIndex(({ name }) => name === after) + 1;
   const limit = size !== null && /^[1-9]\d{0,3}$/.test(size) ? Number(size) : models.length;
-  return { page: models.slice(start, start + limit), more: start + limit < models.length };
+  if (before !== null && before !== '') {
+    const earlier = models.filter(({ name }) => name < before);
+    return { page: earlier.slice(-limit), more: earlier.length > limit };
+  }
+  const later = after === null || after === '' ? models : models.filter(({ name }) => name > after);
+  return { page: later.slice(0, limit), more: later.length > limit };
 }
 
 function rendered({ name: protocol }: Protocol, model: Model): unknown {

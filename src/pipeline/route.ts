@@ -7,7 +7,7 @@ import type { Offer } from '../domain/catalog/catalog.ts';
 import type { Protocol } from '../plugin/protocol.ts';
 import type { UpstreamView } from '../plugin/routing.ts';
 import { useFacts } from './admit.ts';
-import type { Reserved, Routed } from './exchange.ts';
+import type { Admitted, Reserved, Routed } from './exchange.ts';
 import { passageOf } from './passage.ts';
 import type { PipelineServices } from './services.ts';
 import { unknown } from './stored-replies.ts';
@@ -57,15 +57,16 @@ function planned(services: PipelineServices, reserved: Reserved, offers: readonl
   return { ...reserved, plan };
 }
 
-async function permitted(
+/** Those of the offers that every policy about upstreams lets this request go to. */
+export async function permitted(
   services: PipelineServices,
-  reserved: Reserved,
+  admitted: Admitted,
   offers: readonly Offer[],
 ): Promise<readonly Offer[]> {
   const allowed: Offer[] = [];
   for (const offer of offers) {
     const about = { name: offer.upstream.name, provider: offer.upstream.providerName, model: offer.model };
-    const decision = await services.compliance.judge('upstream', useFacts(services, reserved, reserved.country, about));
+    const decision = await services.compliance.judge('upstream', useFacts(services, admitted, admitted.country, about));
     if (decision.verdict === 'allow') allowed.push(offer);
   }
   return allowed;

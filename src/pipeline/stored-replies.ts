@@ -48,10 +48,10 @@ export function createStoredReplyRelay(services: PipelineServices): StoredReplyR
     }
     const { upstream } = offer;
     const call = { operation: protocol.operation, protocol: protocol.name, model: offer.model, stream: false } as const;
-    const { headers } = upstream.provider.address(call, upstream.credential);
+    const { headers, query: own } = upstream.provider.address(call, upstream.credential);
     const addressing = resolveAddressing(
       offer,
-      { path: `${path}${suffixes[does]}`, query: checkedQuery(query), headers },
+      { path: `${path}${suffixes[does]}`, query: joined(own, checkedQuery(query)), headers },
       false,
     );
     const sink = new TrialSink(bounds.replyBytes);
@@ -103,6 +103,9 @@ function checkedQuery(query: string): string {
   given.delete('key');
   return given.toString();
 }
+
+/** What the vendor wants in every query (Azure's api-version), and what the caller asks. */
+const joined = (own: string, asked: string): string => [own, asked].filter((part) => part !== '').join('&');
 
 /** The upstream may have left the model since: any offer of that upstream will do. */
 function offerOf({ catalog }: PipelineServices, stored: StoredReply): Offer | undefined {

@@ -8,6 +8,7 @@ import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { fieldSet, readString, scanBody } from '../core/json-scan.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { JsonValue } from '../plugin/conversation.ts';
+import type { ProtocolName } from '../plugin/operations.ts';
 import type { BodyEdit, Protocol, RequestFacts, RequestLine } from '../plugin/protocol.ts';
 import { isList, isObject, numberOf, objectOf, parsedJson } from '../protocols/json-fields.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
@@ -16,8 +17,10 @@ import { relayedHeaders, resolveAddressing, withOwnHeaders } from './addressing.
 import { authenticate } from './authenticate.ts';
 import type { Admitted } from './exchange.ts';
 import { bodyOf } from './read.ts';
+import { repeats } from './passable.ts';
 import { receive } from './receive.ts';
 import { RequestBody } from './request-body.ts';
+import { permitted } from './route.ts';
 import type { PipelineServices } from './services.ts';
 import { TrialSink } from './trial-reply.ts';
 
@@ -58,7 +61,7 @@ export function createTokenCounts(services: PipelineServices): TokenCounts {
     });
     const byVendor = await countedByVendor(services, admitted, body);
     if (byVendor !== undefined) return byVendor;
-    const { text, media } = countable(body);
+    const { text, media } = countable(body, protocol.name);
     const total = (await inTurn(() => countedHere(services, text))) + media * MEDIA_TOKENS;
     return Response.json(protocol.name === 'gemini-generate' ? { totalTokens: total } : { input_tokens: total }, {
       headers: { 'x-request-id': admitted.requestId },
@@ -125,9 +128,13 @@ async function countedByVendor(
   body: Uint8Array,
 ): Promise<Response | undefined> {
   const { protocol, model } = admitted;
-  for (const offer of model.offers) {
-    const { upstream } = offer;
-    if (!upstream.enabled || upstream.provider.speaks[protocol.operation]?.includes(protocol.name) !== true) continue;
+  const speaking = model.offers.filter(
+    ({ upstream }) =>
+      upstream.enabled && upstream.provider.speaks[protocol.operation]?.includes(protocol.name) === true,
+  );
+  // A prompt goes to no upstream that a policy denies it, not to be counted either.
+  const asks = services.compliance.asks('use', 'upstream');
+  for (const offer of asks ? await permitted(services, admitted, speaking) : speaking) {
     const reply = await asked(services, admitted, offer, body);
     if (reply !== undefined) return reply;
   }
@@ -167,11 +174,12 @@ async function asked(
   const count = objectOf(parsedJson(text));
   const known = numberOf(count['input_tokens']) ?? numberOf(count['totalTokens']);
   if (reply.status !== 200 || reply.cut || known === undefined) return undefined;
+  if (repeats(reply.body, upstream.credential)) return undefined;
   return new Response(text, { headers: { 'content-type': 'application/json', 'x-request-id': requestId } });
 }
 
 /** Texts of all that a model would read, and how many pictures, sounds and documents are among it. */
-function countable(body: Uint8Array): { readonly text: string; readonly media: number } {
+function countable(body: Uint8Array, protocol: ProtocolName): { readonly text: string; readonly media: number } {
   const texts: string[] = [];
   let media = 0;
   const walk = (value: JsonValue | undefined): void => {
@@ -185,6 +193,13 @@ function countable(body: Uint8Array): { readonly text: string; readonly media: n
   };
   const parsed = objectOf(parsedJson(Buffer.from(body).toString('utf8')));
   const asked = isObject(parsed['generateContentRequest']) ? parsed['generateContentRequest'] : parsed;
+  const turns = protocol === 'gemini-generate' ? 'contents' : 'messages';
+  if (!isList(asked[turns]) || asked[turns].length === 0) {
+    throw new TollgateError('invalid_request', {
+      message: `${turns}: is missing or empty; send the turns to count, as a list.`,
+      field: turns,
+    });
+  }
   for (const [name, value] of Object.entries(asked)) {
     if (name === 'tools') texts.push(JSON.stringify(value));
     else if (read.has(name)) walk(value);

@@ -55,7 +55,8 @@ export function proxyRoutes(services: ProxyServices) {
   const kept = (does: StoredReplyRequest['does']) => (call: Call) =>
     answered(call.request, (protocol) => {
       const { search } = new URL(call.request.url);
-      const asked = { id: decoded(call.params['id'] ?? ''), does, query: search.slice(1) };
+      // The router has decoded it: once more, and an id with a percent sign would be another.
+      const asked = { id: call.params['id'] ?? '', does, query: search.slice(1) };
       return storedReplies(call.request, protocol, peerOf(call.request), asked);
     });
   for (const prefix of prefixes) {
