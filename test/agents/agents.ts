@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path';
 import { agents } from './agent-commands.ts';
-import { startAgentGateway, upstreamModels } from './agent-gateway.ts';
+import { modelOn, startProtocolUpstreams, upstreamProtocols } from '../support/protocol-upstreams.ts';
 import { installAgents, runAgent } from './run-agent.ts';
 
 const at = process.argv.indexOf('--executable');
@@ -14,11 +14,11 @@ const executable = resolve(at > 0 ? (process.argv[at + 1] ?? '') : 'dist/tollgat
 if (!installAgents()) {
   console.log('(skip) the agents cannot be fetched: no package registry can be reached');
 } else {
-  const gateway = await startAgentGateway(executable);
+  const gateway = await startProtocolUpstreams(executable);
   let failed = 0;
   try {
     for (const agent of agents) {
-      for (const model of upstreamModels) {
+      for (const model of upstreamProtocols.map(modelOn)) {
         const startedMs = performance.now();
         const verdict = await runAgent(agent, { url: gateway.url, apiKey: gateway.apiKey, model });
         if (verdict !== 'ok') failed += 1;

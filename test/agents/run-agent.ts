@@ -10,13 +10,20 @@ const folder = join(import.meta.dir, '../../node_modules/.agents');
 /** An agent that hangs has failed. */
 const TASK_MAX_MS = 90_000;
 
-/** Installs without install scripts; true if all of them are there. */
+/** What the installer says where no registry can be reached. Any other failure is one of ours or of the registry's. */
+const noNetwork = /\b(?:DNS\w+|Connection(?:Refused|Reset|Closed)|FailedToOpenSocket|NetworkUnreachable|\w*Timeout)\b/;
+
+/** Installs without install scripts. False where there is no network; throws where it failed for another reason. */
 export function installAgents(): boolean {
   mkdirSync(folder, { recursive: true });
   cpSync(join(import.meta.dir, 'package.json'), join(folder, 'package.json'));
   const words = [process.execPath, 'install', '--ignore-scripts', '--no-progress', '--no-summary', '--no-save'];
   const done = Bun.spawnSync(words, { cwd: folder, env: { ...process.env, BUN_BE_BUN: '1' } });
-  return done.exitCode === 0 && agents.every(({ program }) => existsSync(join(folder, 'node_modules', program)));
+  const said = done.stderr.toString();
+  if (done.exitCode !== 0 && noNetwork.test(said)) return false;
+  const missing = agents.filter(({ program }) => !existsSync(join(folder, 'node_modules', program)));
+  if (done.exitCode === 0 && missing.length === 0) return true;
+  throw new Error(`the agents were not installed (${missing.map(({ program }) => program).join(', ')}):\n${said}`);
 }
 
 export async function runAgent(agent: Agent, target: { url: string; apiKey: string; model: string }): Promise<string> {

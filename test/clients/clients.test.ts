@@ -1,12 +1,11 @@
-// Unmodified clients against the gateway: each on an upstream of its own protocol and on one of every other, whole and
-// streamed, with two tools that are called at once.
+// Unmodified clients against the executable: each on an upstream of its own protocol and on one of every other, whole
+// and streamed, with two tools that are called at once.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineGateway, named, simulatorAddress } from '../../src/plugin/index.ts';
-import { simulator, tokenPrice, weighted } from '../../plugins/index.ts';
-import { field, simulatorModel, startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { field } from '../support/gateway.ts';
+import { modelOn, startProtocolUpstreams, upstreamProtocols } from '../support/protocol-upstreams.ts';
 import { greeting } from './client.ts';
 import type { Client } from './client.ts';
 import { frameworkClients } from './framework-clients.ts';
@@ -14,17 +13,6 @@ import { openAiClients } from './openai-clients.ts';
 import { anthropicClient, geminiClient } from './vendor-clients.ts';
 
 setDefaultTimeout(30_000);
-
-const upstreams = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
-
-const config = defineGateway({
-  providers: upstreams.map((protocol) => named(protocol, simulator({ protocols: [protocol] }))),
-  routing: [weighted()],
-  billing: [tokenPrice()],
-  policies: [],
-  upstreams: upstreams.map((name) => ({ name, provider: name, baseUrl: simulatorAddress, addresses: 'any' as const })),
-  models: upstreams.map((upstream) => simulatorModel(`to-${upstream}`, { offers: [{ upstream, model: 'sim/fast' }] })),
-});
 
 /** The version that is installed. */
 function versionOf(name: string): string {
@@ -64,22 +52,22 @@ function tokensSeen(client: Client, upstream: string, stream: boolean): number |
   return upstream === 'anthropic-messages' ? tokens : 0;
 }
 
-let gateway: TestGateway;
+let gateway: Awaited<ReturnType<typeof startProtocolUpstreams>>;
 beforeAll(async () => {
-  gateway = await startTestGateway({ config });
+  gateway = await startProtocolUpstreams();
 });
 afterAll(() => gateway.stop());
 
 for (const client of clients) {
   describe(client.name, () => {
-    for (const upstream of upstreams) {
+    for (const upstream of upstreamProtocols) {
       for (const stream of [false, true]) {
         const how = `on ${upstream}, ${stream ? 'streamed' : 'whole'}`;
-        const target = () => ({ url: gateway.url, apiKey: gateway.apiKey, model: `to-${upstream}` });
+        const target = () => ({ url: gateway.url, apiKey: gateway.apiKey, model: modelOn(upstream) });
 
         test(`says and counts ${how}`, async () => {
           if (refuses(client, upstream, stream)) {
-            expect(client.say(target(), stream)).rejects.toThrow('usage');
+            await expect(client.say(target(), stream)).rejects.toThrow('usage');
             return;
           }
           const { text, inputTokens } = await client.say(target(), stream);
@@ -88,7 +76,10 @@ for (const client of clients) {
         });
 
         test(`calls two tools at once and goes on ${how}`, async () => {
-          if (refuses(client, upstream, stream)) return;
+          if (refuses(client, upstream, stream)) {
+            await expect(client.round(target(), stream)).rejects.toThrow('usage');
+            return;
+          }
           const { called, text } = await client.round(target(), stream);
           expect(called).toEqual(['weather', 'clock']);
           expect(text).toContain('noon');

@@ -3,7 +3,7 @@
 // recording's own SDK reads. Charges are the price times the parts.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { field, haveRecordings, recordingsFolder, type TestGateway } from '../support/gateway.ts';
+import { field, haveRecordings, type TestGateway } from '../support/gateway.ts';
 import { rates, replays, startReplayGateway } from './crossed/replay-gateway.ts';
 import type { Replay } from './crossed/replay-gateway.ts';
 import { chatProtocols, readWith } from './crossed/read-with-sdk.ts';
@@ -30,9 +30,6 @@ const bodies: Readonly<Record<ChatProtocol, object>> = {
   'gemini-generate': { contents: [{ role: 'user', parts: [{ text: 'Hello' }] }] },
 };
 
-if (!haveRecordings)
-  test.skip(`skipped without recordings: none in ${recordingsFolder}; set TOLLGATE_RECORDINGS`, () => {});
-
 const numberIn = (value: unknown, ...path: readonly string[]): number => Number(field(value, ...path) ?? 0);
 
 /** The usage by the folder's one rule, with what was billed outside the top level. */
@@ -57,7 +54,11 @@ function expectedAs(protocol: ChatProtocol, replay: Replay, own: ReplyRead): Rep
   return merged ? { ...own, usage, stop, text: own.text + own.refusal, refusal: '' } : { ...own, usage, stop };
 }
 
-describe.skipIf(all.length === 0)('recordings read across protocols (skipped without recordings)', () => {
+test.skipIf(!haveRecordings)('every protocol has recordings (skipped without recordings)', () => {
+  expect(Object.keys(paths).filter((protocol) => !all.some((replay) => replay.protocol === protocol))).toEqual([]);
+});
+
+describe.skipIf(!haveRecordings)('recordings read across protocols (skipped without recordings)', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startReplayGateway(all);

@@ -3,15 +3,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startExecutable } from '../support/executable.ts';
+import { startExecutable } from './executable.ts';
 
-const protocols = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
-export const upstreamModels = protocols.map((protocol) => `to-${protocol}`);
+export const upstreamProtocols = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
+/** The model that is served by an upstream of that protocol. */
+export const modelOn = (protocol: (typeof upstreamProtocols)[number]): string => `to-${protocol}`;
 
 const config = `import { defineGateway, named, simulatorAddress } from 'tollgate/plugin';
 import { simulator, tokenPrice, weighted } from 'tollgate/plugins';
 
-const protocols = ${JSON.stringify(protocols)} as const;
+const protocols = ${JSON.stringify(upstreamProtocols)} as const;
 const price = { currency: 'USD', rates: { input: 100_000n, cacheRead: 10_000n, output: 400_000n } };
 
 export default defineGateway({
@@ -32,9 +33,9 @@ export default defineGateway({
 `;
 
 /** Of the executable that the project builds, unless another is named. */
-export async function startAgentGateway(executable?: string) {
-  const folder = mkdtempSync(join(tmpdir(), 'tollgate-agents-config-'));
-  const file = join(folder, 'agents.config.ts');
+export async function startProtocolUpstreams(executable?: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-upstreams-config-'));
+  const file = join(folder, 'upstreams.config.ts');
   writeFileSync(file, config);
   const gateway = await startExecutable({
     argv: ['--config', file],
