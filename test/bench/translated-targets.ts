@@ -35,7 +35,7 @@ export default defineGateway({
   policies: [],
   upstreams: [{ name: 'mock', provider: '${names[protocol]}', baseUrl: '${origin}/v1', addresses: 'any', credential: fromEnvironment('OPENAI_API_KEY') }],
   models: [{
-    name: 'gpt-4o-mini', operations: ['chat'], contextTokens: 128_000, outputTokensMax: 16_384,
+    name: 'gpt-4o-mini', operations: ['chat'], contextTokens: 1_047_576, outputTokensMax: 16_384,
     price: { currency: 'USD', rates: { input: 150_000n, cacheRead: 75_000n, cacheWrite5m: 1n, cacheWrite1h: 1n, output: 600_000n, toolCalls: 1n } },
     offers: [{ upstream: 'mock' }],
   }],
