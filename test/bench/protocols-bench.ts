@@ -7,7 +7,7 @@ import { cores, pinning, stopChildren } from './children.ts';
 import { median } from './load.ts';
 import { readCpu, residentMb } from './process-figures.ts';
 import { drive } from './studies.ts';
-import { startMock, startNginx, type Target } from './targets.ts';
+import { startBare, startMock, startNginx, type Target } from './targets.ts';
 import { startTollgate } from './tollgate-target.ts';
 import { startTranslated } from './translated-targets.ts';
 
@@ -19,20 +19,29 @@ const NGINX_MAX = 2.5;
 const STREAMS = 10_000;
 const STREAMS_EACH = 1_000;
 
-const filler = 'A gateway "relays" what it is given,\\nand counts it. '.repeat(BODY_BYTES / 50);
-const words = `[#0123456789ab:c5-d0] ${filler}`;
-const messages = [{ role: 'user', content: words }];
+/** Prose with a quotation and the end of a line here and there, in turns as a conversation has them. */
+const prose = 'A gateway relays what it is given,\nand counts it; it says "so" to whoever wants to know about it. ';
+const turns = Array.from({ length: 40 }, (_, turn) => ({
+  role: turn % 2 === 0 ? 'user' : 'assistant',
+  content: `[#0123456789ab:c5-d0] ${prose.repeat(BODY_BYTES / 40 / (prose.length + 3))}`,
+}));
+const messages = [...turns, { role: 'user', content: 'Go on.' }];
 const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
 
 /** Protocol, path at the gateway and at the mock, body. */
 const asks = {
   'openai-chat': ['/v1/chat/completions', '/v1/chat/completions', { model: 'gpt-4.1-mini', messages, tools }],
-  'openai-responses': ['/v1/responses', '/v1/responses', { model: 'gpt-4o-mini', input: words }],
+  'openai-responses': ['/v1/responses', '/v1/responses', { model: 'gpt-4o-mini', input: messages }],
   'anthropic-messages': ['/v1/messages', '/v1/messages', { model: 'gpt-4o-mini', max_tokens: 99, messages }],
   'gemini-generate': [
     '/v1beta/models/gpt-4o-mini:generateContent',
     '/v1/models/gpt-4o-mini:generateContent',
-    { contents: [{ role: 'user', parts: [{ text: words }] }] },
+    {
+      contents: messages.map(({ role, content }) => ({
+        role: role === 'user' ? role : 'model',
+        parts: [{ text: content }],
+      })),
+    },
   ],
 } as const;
 
@@ -53,17 +62,24 @@ async function cpuEach(target: Target, path: string, body: string): Promise<numb
   return ((readCpu(target.child.pid).totalMs - before) * 1000) / REQUESTS;
 }
 
-async function measureBodies(targets: Readonly<Record<keyof typeof asks, Target>>, nginx: Target): Promise<void> {
+async function measureBodies(
+  targets: Readonly<Record<keyof typeof asks, Target>>,
+  nginx: Target,
+  bare: Target,
+): Promise<void> {
   for (const protocol of ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const) {
     const [path, upstreamPath, value] = asks[protocol];
     const body = JSON.stringify(value);
     const ratios: number[] = [];
+    const bares: number[] = [];
     const ours: number[] = [];
     // The first round warms up both.
     for (let round = 0; round <= rounds; round++) {
       const own = await cpuEach(targets[protocol], path, body);
       const theirs = await cpuEach(nginx, upstreamPath, body);
+      const plain = await cpuEach(bare, upstreamPath, body);
       if (round === 0) continue;
+      bares.push(plain / theirs);
       ours.push(own);
       ratios.push(own / theirs);
     }
@@ -72,7 +88,7 @@ async function measureBodies(targets: Readonly<Record<keyof typeof asks, Target>
     const verdict = ratio <= NGINX_MAX ? 'met' : 'MISSED';
     console.log(
       `${protocol}, ${(body.length / 1e6).toFixed(2)} MB: ${median(ours).toFixed(0)} us CPU, ` +
-        `${ratio.toFixed(2)} x nginx (${spread}), at most ${NGINX_MAX}: ${verdict}`,
+        `${ratio.toFixed(2)} x nginx (${spread}), at most ${NGINX_MAX}: ${verdict}; bare ${median(bares).toFixed(2)} x`,
     );
   }
 }
@@ -108,7 +124,7 @@ try {
       'anthropic-messages': messagesTarget,
       'gemini-generate': gemini,
     };
-    await measureBodies(targets, nginx);
+    await measureBodies(targets, nginx, startBare('bare', upstream));
   }
   await measureStreams([chat, ...translated]);
 } finally {
