@@ -2,6 +2,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Dialect, UsagePart } from 'tollgate/plugin';
+import { baseUrlOption, headersOption } from './address-options.ts';
 import { classifyAnthropic } from './anthropic-faults.ts';
 import { anthropicModels } from './anthropic-models.ts';
 import { readAnthropicUsage } from './anthropic-usage.ts';
@@ -13,13 +14,7 @@ const version = '2023-06-01';
 
 const options = Type.Object(
   {
-    baseUrl: Type.Optional(
-      Type.String({
-        description: 'Base URL, up to and with /v1, for upstreams that name none. Default: Anthropic.',
-        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
-        maxLength: 2_000,
-      }),
-    ),
+    baseUrl: baseUrlOption('Base URL, up to and with /v1, for upstreams that name none. Default: Anthropic.'),
     auth: Type.Optional(
       Type.String({
         description: 'The header that carries the credential, or "bearer". Default "x-api-key".',
@@ -30,12 +25,7 @@ const options = Type.Object(
     countTokens: Type.Optional(
       Type.Boolean({ description: 'Whether the vendor counts tokens at /messages/count_tokens. Default true.' }),
     ),
-    headers: Type.Optional(
-      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
-        description: 'Sent with every call. Names in lower case; no credentials.',
-        maxProperties: 32,
-      }),
-    ),
+    headers: headersOption,
   },
   { additionalProperties: false },
 );

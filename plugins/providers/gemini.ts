@@ -2,6 +2,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Dialect, UsagePart } from 'tollgate/plugin';
+import { baseUrlOption, headersOption } from './address-options.ts';
 import { classifyGemini } from './gemini-faults.ts';
 import { geminiModels } from './gemini-models.ts';
 import { readGeminiUsage } from './gemini-usage.ts';
@@ -12,19 +13,8 @@ const geminiBaseUrl = 'https://generativelanguage.googleapis.com/v1beta';
 
 const options = Type.Object(
   {
-    baseUrl: Type.Optional(
-      Type.String({
-        description: 'Base URL, up to and with /v1beta, for upstreams that name none. Default: Google.',
-        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
-        maxLength: 2_000,
-      }),
-    ),
-    headers: Type.Optional(
-      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
-        description: 'Sent with every call. Names in lower case; no credentials.',
-        maxProperties: 32,
-      }),
-    ),
+    baseUrl: baseUrlOption('Base URL, up to and with /v1beta, for upstreams that name none. Default: Google.'),
+    headers: headersOption,
   },
   { additionalProperties: false },
 );

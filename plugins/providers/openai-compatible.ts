@@ -3,6 +3,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Operation } from 'tollgate/plugin';
+import { baseUrlOption, headersOption } from './address-options.ts';
 import { openAiModels } from './openai-models.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 
@@ -11,13 +12,7 @@ const everyOperation: readonly Operation[] = ['chat', 'completions', 'embeddings
 
 const options = Type.Object(
   {
-    baseUrl: Type.Optional(
-      Type.String({
-        description: 'Base URL, up to and with /v1, for upstreams that name none. Default: OpenAI.',
-        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
-        maxLength: 2_000,
-      }),
-    ),
+    baseUrl: baseUrlOption('Base URL, up to and with /v1, for upstreams that name none. Default: OpenAI.'),
     auth: Type.Optional(
       Type.String({
         description: '"bearer" (default), "api-key", or the name of the header that carries the credential.',
@@ -57,12 +52,7 @@ const options = Type.Object(
           'Report audio tokens as parts of their own, which every model must then price. Default false: as text.',
       }),
     ),
-    headers: Type.Optional(
-      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
-        description: 'Sent with every call. Names in lower case; no credentials.',
-        maxProperties: 32,
-      }),
-    ),
+    headers: headersOption,
     chat: Type.Optional(
       Type.Array(Type.Union([Type.Literal('openai-chat'), Type.Literal('openai-responses')]), {
         description: 'Protocols that the vendor speaks for chat, best first. Default: ["openai-chat"].',

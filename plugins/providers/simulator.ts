@@ -4,6 +4,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Operation, ProviderModel, UsageReading } from 'tollgate/plugin';
+import { baseUrlOption } from './address-options.ts';
 import { classifyAnthropic } from './anthropic-faults.ts';
 import { readAnthropicUsage } from './anthropic-usage.ts';
 import { classifyGemini } from './gemini-faults.ts';
@@ -15,12 +16,8 @@ import { createOpenAiProvider } from './openai-protocols.ts';
 const everyProtocol = ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const;
 const options = Type.Object(
   {
-    baseUrl: Type.Optional(
-      Type.String({
-        description: 'Where a simulator server listens, up to and with /v1. If left out, every upstream must say.',
-        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
-        maxLength: 2_000,
-      }),
+    baseUrl: baseUrlOption(
+      'Where a simulator server listens, up to and with /v1. If left out, every upstream must say.',
     ),
     protocols: Type.Optional(
       Type.Array(Type.Union(everyProtocol.map((name) => Type.Literal(name))), {

@@ -4,6 +4,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Dialect, Operation } from 'tollgate/plugin';
+import { baseUrlOption, headersOption } from './address-options.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 import type { OpenAiSettings } from './openai-protocols.ts';
 import type { UsageRules } from './openai-usage.ts';
@@ -21,19 +22,8 @@ interface Vendor {
 
 const options = Type.Object(
   {
-    baseUrl: Type.Optional(
-      Type.String({
-        description: 'Base URL for upstreams that name none. Default: the vendor.',
-        pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
-        maxLength: 2_000,
-      }),
-    ),
-    headers: Type.Optional(
-      Type.Record(Type.String(), Type.String({ maxLength: 8_192 }), {
-        description: 'Sent with every call. Names in lower case; no credentials.',
-        maxProperties: 32,
-      }),
-    ),
+    baseUrl: baseUrlOption('Base URL for upstreams that name none. Default: the vendor.'),
+    headers: headersOption,
   },
   { additionalProperties: false },
 );
