@@ -5,6 +5,7 @@ import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type { AssistantTurn, JsonObject, JsonValue, OutputPart, TextPart, Turn } from '../../plugin/conversation.ts';
 import { isObject, objectOf, parsedJson } from '../json-fields.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
+import { mergeAuthorities } from '../translation/carriage.ts';
 import { own } from './parse-content.ts';
 import { inputBlocks, marked, nativeBlock, resultBlock, textBlocks } from './render-content.ts';
 
@@ -20,6 +21,7 @@ export interface RenderedTurns {
 }
 
 export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): RenderedTurns {
+  mergeAuthorities(turns, carriage);
   const system: JsonObject[] = [];
   const messages: Message[] = [];
   /** Blocks of the last turn that went to the front. */
@@ -36,7 +38,7 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
       if (among && !dialect.systemAmongTurns && content.length > 0) carriage.lost('system-position');
       continue;
     }
-    if (turn.name !== undefined) carriage.lost('name');
+    if (turn.name !== undefined) carriage.lost('speaker-name');
     const content =
       turn.role === 'assistant'
         ? turn.parts.flatMap((part) => assistantBlocks(part, carriage))
@@ -125,7 +127,7 @@ function inputOf(text: string, carriage: Carriage): JsonObject {
   if (text.trim() === '') return {};
   const parsed = parsedJson(text);
   if (isObject(parsed)) return parsed;
-  carriage.lost('arguments');
+  carriage.lost('tool-arguments');
   return { INVALID_JSON: text };
 }
 

@@ -75,6 +75,6 @@ function inputOf(text: string, lost: (loss: string) => void): JsonObject {
   if (text.trim() === '') return {};
   const parsed = parsedJson(text);
   if (isObject(parsed)) return parsed;
-  lost('arguments');
+  lost('tool-arguments');
   return { INVALID_JSON: text };
 }

@@ -2,8 +2,8 @@
 // number of tokens to think in; later ones think as they see fit, by an effort.
 
 import type { Carriage, RequestTarget } from '../../plugin/codec.ts';
-import type { Conversation, JsonObject, ThinkingSettings } from '../../plugin/conversation.ts';
-import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
+import type { Conversation, JsonObject } from '../../plugin/conversation.ts';
+import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
 import { closedSchema } from './closed-schema.ts';
 import { mayThink } from './render-messages.ts';
 
@@ -23,11 +23,11 @@ export function renderThinking(
   const format = renderOutputForm(conversation.outputForm, carriage);
   const shape = format === undefined ? {} : { output_config: { format } };
   if (thinking === undefined) return shape;
-  const { mode, effort, budgetTokens, shown } = thinking;
+  const { mode, shown } = thinking;
   switch (dialect.thinking) {
     case 'effort': {
-      if (budgetTokens !== undefined && effort === undefined) carriage.lost('thinking-settings');
-      const word = effortWord(thinking);
+      const meant = askedEffort(thinking, carriage);
+      const word = meant === 'minimal' ? 'low' : meant;
       const config = { ...(word === undefined ? {} : { effort: word }), ...(format === undefined ? {} : { format }) };
       const asked = mode !== undefined || word !== undefined;
       return {
@@ -51,11 +51,6 @@ export function renderThinking(
 
 const display = (shown: boolean | undefined): JsonObject =>
   shown === undefined ? {} : { display: shown ? 'summarized' : 'omitted' };
-
-function effortWord({ effort, budgetTokens }: ThinkingSettings): string | undefined {
-  const meant = effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
-  return meant === 'minimal' ? 'low' : meant;
-}
 
 /** Tokens to think in; undefined where none are asked for, or none can be given. */
 function budgetFor(conversation: Conversation, limit: number, carriage: Carriage): number | undefined {

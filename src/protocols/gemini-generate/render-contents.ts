@@ -15,6 +15,7 @@ import type {
   UserTurn,
 } from '../../plugin/conversation.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
+import { mergeAuthorities } from '../translation/carriage.ts';
 import { typeByName } from './parse-contents.ts';
 import { noSignature, signedPart } from './reply-words.ts';
 
@@ -48,20 +49,17 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
 }
 
 function systemTexts(turns: readonly Turn[], carriage: Carriage): readonly string[] {
-  const authorities = new Set<string>();
+  mergeAuthorities(turns, carriage);
   let begun = false;
-  const texts = turns.flatMap((turn) => {
+  return turns.flatMap((turn) => {
     if (turn.role !== 'system') {
       begun = true;
       return [];
     }
     if (begun) carriage.lost('system-position');
     if (turn.parts.some(({ cache }) => cache !== undefined)) carriage.lost('cache-control');
-    authorities.add(turn.authority);
     return turn.parts.map(({ text }) => text).filter((text) => text !== '');
   });
-  if (authorities.size > 1) carriage.lost('developer-role');
-  return texts;
 }
 
 /** Behind the last that a person said. Signatures are asked for from there on. */
@@ -88,7 +86,7 @@ class ContentsWriter {
 
   user(turn: UserTurn): void {
     this.endStep();
-    if (turn.name !== undefined) this.#carriage.lost('name');
+    if (turn.name !== undefined) this.#carriage.lost('speaker-name');
     const results: JsonValue[] = [];
     const parts: JsonValue[] = [];
     for (const part of turn.parts) {
@@ -107,7 +105,7 @@ class ContentsWriter {
 
   /** Turns that follow each other are one step: their calls are answered together. */
   assistant(turn: AssistantTurn, current: boolean): void {
-    if (turn.name !== undefined) this.#carriage.lost('name');
+    if (turn.name !== undefined) this.#carriage.lost('speaker-name');
     const parts: JsonValue[] = [];
     for (const part of turn.parts) {
       if (part.kind === 'tool-call') {
@@ -194,11 +192,16 @@ class ContentsWriter {
     return part.kind === 'text' ? [{ text: part.text }] : this.#media(part);
   }
 
-  #media(part: MediaPart): readonly JsonValue[] {
-    const { detail, context, source } = part;
+  /** Names what is said about a medium and has no place beside it. */
+  #loseAbout({ detail, fileName, title, citable }: MediaPart): void {
     if (detail !== undefined && detail !== 'auto') this.#carriage.lost('detail');
-    if (part.fileName !== undefined || part.title !== undefined) this.#carriage.lost('name');
-    if (part.citable === true) this.#carriage.lost('citations');
+    if (fileName !== undefined || title !== undefined) this.#carriage.lost('document-name');
+    if (citable === true) this.#carriage.lost('citations');
+  }
+
+  #media(part: MediaPart): readonly JsonValue[] {
+    const { context, source } = part;
+    this.#loseAbout(part);
     const before = context === undefined || context === '' ? [] : [{ text: context }];
     switch (source.from) {
       case 'base64':
@@ -230,9 +233,13 @@ class ContentsWriter {
     const texts: string[] = [];
     const held: JsonValue[] = [];
     for (const each of part.parts) {
+      if (each.kind !== 'native' && each.cache !== undefined) this.#carriage.lost('cache-control');
       if (each.kind === 'text') texts.push(each.text);
-      else if (each.kind !== 'native' && each.source.from === 'text') texts.push(each.source.text);
-      else if (each.kind !== 'native' && each.source.from === 'base64' && this.#dialect.thinking === 'level')
+      else if (each.kind !== 'native' && each.source.from === 'text') {
+        this.#loseAbout(each);
+        if (each.context !== undefined) texts.push(each.context);
+        texts.push(each.source.text);
+      } else if (each.kind !== 'native' && each.source.from === 'base64' && this.#dialect.thinking === 'level')
         held.push(...this.#media(each));
       else {
         this.#carriage.lost('tool-result-media-moved');

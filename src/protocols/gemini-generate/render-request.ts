@@ -3,7 +3,8 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, OutputForm, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
-import { budgetOf, effortOf } from '../translation/thinking-effort.ts';
+import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
+import type { Effort } from '../translation/thinking-effort.ts';
 import { renderTurns } from './render-contents.ts';
 
 /** Google takes no more stop sequences. */
@@ -150,7 +151,6 @@ function renderThinking({ thinking }: Conversation, dialect: Dialect, carriage: 
   const { mode, effort, budgetTokens, shown } = thinking;
   // Whoever asks for thinking wants to see it, unless they say otherwise.
   const wanted = shown ?? (thinking.summary !== undefined || mode === 'on' || mode === 'adaptive' ? true : undefined);
-  const asked = effort !== undefined || budgetTokens !== undefined;
   switch (dialect.thinking) {
     case 'none':
       if (mode !== 'off') carriage.lost('thinking-settings');
@@ -161,19 +161,16 @@ function renderThinking({ thinking }: Conversation, dialect: Dialect, carriage: 
       return { thinkingBudget: budget ?? (mode === 'adaptive' ? -1 : undefined), includeThoughts: wanted };
     }
     case 'level':
-    case 'effort':
+    case 'effort': {
       if (mode === 'off') {
         // Such models always think: the least is as near as it gets.
         carriage.lost('thinking-settings');
         return { thinkingLevel: 'LOW' };
       }
-      return {
-        thinkingLevel: asked ? levelOf(effort ?? effortOf(budgetTokens ?? 0)) : undefined,
-        includeThoughts: wanted,
-      };
+      const asked = askedEffort(thinking, carriage);
+      return { thinkingLevel: asked === undefined ? undefined : levelOf(asked), includeThoughts: wanted };
+    }
   }
 }
 
-function levelOf(effort: NonNullable<Conversation['thinking']>['effort'] & string): string {
-  return effort === 'max' ? 'HIGH' : effort.toUpperCase();
-}
+const levelOf = (effort: Effort): string => (effort === 'max' ? 'HIGH' : effort.toUpperCase());

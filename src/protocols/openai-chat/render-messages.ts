@@ -14,8 +14,10 @@ import type {
   UserTurn,
 } from '../../plugin/conversation.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
+import { mergeAuthorities } from '../translation/carriage.ts';
 
 export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): readonly JsonValue[] {
+  if (!dialect.developerRole) mergeAuthorities(turns, carriage);
   return turns.flatMap((turn): readonly JsonValue[] => {
     switch (turn.role) {
       case 'system': {
@@ -60,8 +62,10 @@ function toolMessage(part: ToolResultPart, dialect: Dialect, carriage: Carriage,
   if (part.failed === true) carriage.lost('tool-result-failed');
   const texts: string[] = [];
   for (const each of part.parts) {
-    if (each.kind === 'text') texts.push(each.text);
-    else {
+    if (each.kind === 'text') {
+      if (each.cache !== undefined) carriage.lost('cache-control');
+      texts.push(each.text);
+    } else {
       carriage.lost('tool-result-media-moved');
       moved.push(contentPart(each, carriage));
     }
@@ -105,7 +109,10 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
     case 'video':
       return carriage.refuse('messages', 'holds video, which this protocol has no place for.');
     case 'document': {
-      if (source.from === 'stored') return { type: 'file', file: { file_id: source.id } };
+      if (source.from === 'stored') {
+        if (part.fileName !== undefined || part.title !== undefined) carriage.lost('document-name');
+        return { type: 'file', file: { file_id: source.id } };
+      }
       if (source.from === 'url') return carriage.refuse('messages', 'refers to a document by address; send its bytes.');
       return {
         type: 'file',

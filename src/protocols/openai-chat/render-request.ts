@@ -5,7 +5,7 @@ import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../.
 import { isObject } from '../json-fields.ts';
 import { carriedTools } from '../translation/carriage.ts';
 import { openAiTier } from '../openai-tier.ts';
-import { effortOf } from '../translation/thinking-effort.ts';
+import { askedEffort } from '../translation/thinking-effort.ts';
 import { renderMessages } from './render-messages.ts';
 
 /** Vendors take no more stop sequences. */
@@ -141,8 +141,7 @@ function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: 
   if (thinking.mode === 'off') return { reasoning_effort: 'none' };
   // Whether thinking is shown cannot be asked for.
   if (thinking.shown === true || thinking.summary !== undefined) carriage.lost('thinking-settings');
-  const { budgetTokens } = thinking;
-  const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
+  const effort = askedEffort(thinking, carriage);
   // "Think as you see fit" is what such models do when nothing is said.
   return effort === undefined ? {} : { reasoning_effort: effort === 'max' ? 'xhigh' : effort };
 }

@@ -44,8 +44,10 @@ function documentPart(part: MediaPart, carriage: Carriage): JsonObject {
   if (part.context !== undefined) carriage.lost('document-context');
   const detail = part.detail === undefined ? {} : { detail: part.detail };
   const id = storedId(source, carriage);
-  if (id !== undefined) return { type: 'input_file', file_id: id, ...detail };
   const name = part.fileName ?? part.title;
+  // Beside an address or an id there is no place for one.
+  if (name !== undefined && (id !== undefined || source.from === 'url')) carriage.lost('document-name');
+  if (id !== undefined) return { type: 'input_file', file_id: id, ...detail };
   switch (source.from) {
     case 'url':
       return { type: 'input_file', file_url: source.url, ...detail };

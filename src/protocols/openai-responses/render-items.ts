@@ -21,15 +21,13 @@ export function renderItems(turns: readonly Turn[], carriage: Carriage): readonl
       case 'system': {
         if (turn.parts.some(({ cache }) => cache !== undefined)) carriage.lost('cache-control');
         const content = turn.parts.filter(({ text }) => text !== '').map(({ text }) => ({ type: 'input_text', text }));
-        return content.length === 0
-          ? []
-          : [{ type: 'message', role: turn.authority, content: plainContent(content) }];
+        return content.length === 0 ? [] : [{ type: 'message', role: turn.authority, content: plainContent(content) }];
       }
       case 'user':
-        if (turn.name !== undefined) carriage.lost('name');
+        if (turn.name !== undefined) carriage.lost('speaker-name');
         return userItems(turn.parts, written, carriage);
       case 'assistant':
-        if (turn.name !== undefined) carriage.lost('name');
+        if (turn.name !== undefined) carriage.lost('speaker-name');
         return turn.parts.flatMap((part) => producedItems(part, written, carriage));
     }
   });

@@ -5,7 +5,7 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
 import { openAiTier } from '../openai-tier.ts';
-import { effortOf } from '../translation/thinking-effort.ts';
+import { askedEffort } from '../translation/thinking-effort.ts';
 import { renderItems } from './render-items.ts';
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
@@ -63,11 +63,7 @@ const hasOwnThinking = ({ turns }: Conversation): boolean =>
       turn.parts.some((part) => part.kind === 'thinking' && part.signature?.protocol === 'openai-responses'),
   );
 
-function parallel(
-  { parallelToolCalls }: Conversation,
-  dialect: Dialect,
-  carriage: Carriage,
-): boolean | undefined {
+function parallel({ parallelToolCalls }: Conversation, dialect: Dialect, carriage: Carriage): boolean | undefined {
   if (parallelToolCalls === undefined || dialect.parallelToolCalls) return parallelToolCalls;
   carriage.lost('parallel-tool-calls');
   return undefined;
@@ -159,8 +155,7 @@ function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage:
     return undefined;
   }
   if (thinking.mode === 'off') return { effort: 'none' };
-  const { budgetTokens } = thinking;
-  const effort = thinking.effort ?? (budgetTokens === undefined ? undefined : effortOf(budgetTokens));
+  const effort = askedEffort(thinking, carriage);
   const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
   if (effort === undefined && summary === undefined) return undefined;
   return { effort: effort === 'max' ? 'xhigh' : effort, summary };

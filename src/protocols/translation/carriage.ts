@@ -2,7 +2,7 @@
 
 import { TollgateError } from '../../core/errors.ts';
 import type { Carriage } from '../../plugin/codec.ts';
-import type { Conversation, Tool } from '../../plugin/conversation.ts';
+import type { Conversation, SystemTurn, Tool, Turn } from '../../plugin/conversation.ts';
 import type { ProtocolName } from '../../plugin/operations.ts';
 
 /** Losses that are listed by name; a request with more has them, too, but the list ends here. */
@@ -41,6 +41,16 @@ export function carryUnmapped({ unmapped }: Conversation, carriage: Carriage): v
     if (weight === 'meaning') carriage.refuse(path, 'cannot be carried to another protocol; leave it out.');
     carriage.lost(`field:${path}`);
   }
+}
+
+/** Where a target knows one word for both, the texts of the operator's two authorities become one. */
+export function mergeAuthorities(turns: readonly Turn[], carriage: Carriage): void {
+  const says = (authority: SystemTurn['authority']) =>
+    turns.some(
+      (turn) =>
+        turn.role === 'system' && turn.authority === authority && turn.parts.some(({ text }) => text.trim() !== ''),
+    );
+  if (says('system') && says('developer')) carriage.lost('developer-role');
 }
 
 /**

@@ -1,9 +1,10 @@
 // Between words for effort and numbers of tokens. No vendor states the relation: these are the steps in the middle of
 // what they document, and each maps back to the word that it came from.
 
+import type { Carriage } from '../../plugin/codec.ts';
 import type { ThinkingSettings } from '../../plugin/conversation.ts';
 
-type Effort = NonNullable<ThinkingSettings['effort']>;
+export type Effort = NonNullable<ThinkingSettings['effort']>;
 
 const budgets: Readonly<Record<Effort, number>> = {
   minimal: 1_024,
@@ -15,8 +16,15 @@ const budgets: Readonly<Record<Effort, number>> = {
 
 export const budgetOf = (effort: Effort): number => budgets[effort];
 
+/** For a target that is told an effort. A number of tokens becomes one, and that is told: it bounded what is spent. */
+export function askedEffort({ effort, budgetTokens }: ThinkingSettings, carriage: Carriage): Effort | undefined {
+  if (effort !== undefined || budgetTokens === undefined) return effort;
+  carriage.lost('thinking-settings');
+  return effortOf(budgetTokens);
+}
+
 /** The least effort whose budget is at least that many tokens. */
-export function effortOf(budgetTokens: number): Effort {
+function effortOf(budgetTokens: number): Effort {
   if (budgetTokens <= budgets.minimal) return 'minimal';
   if (budgetTokens <= budgets.low) return 'low';
   if (budgetTokens <= budgets.medium) return 'medium';

@@ -58,7 +58,7 @@ describe('messages are written', () => {
   test('arguments that are no JSON object are shown as they are, and listed', () => {
     const { body, losses } = written({ turns: [hello, assistant(call('a', { arguments: '{"x":' }))] });
     expect(at(body, 'messages', 1, 'content', 0)).toMatchObject({ input: { INVALID_JSON: '{"x":' } });
-    expect(losses).toEqual(['arguments']);
+    expect(losses).toEqual(['tool-arguments']);
   });
 
   test('pictures and documents, in results too, by their bytes, their address, or as text', () => {

@@ -140,7 +140,7 @@ describe.skipIf(!haveRecordings)('recorded Gemini (skipped without recordings)',
  * Thoughts without a signature prove nothing and are left out; the Gemini API knows no names of files; older models
  * take no media within a result.
  */
-const excused: ReadonlySet<string> = new Set(['thinking-history', 'name', 'tool-result-media-moved']);
+const excused: ReadonlySet<string> = new Set(['thinking-history', 'document-name', 'tool-result-media-moved']);
 
 function rendered(body: JsonValue): { body: JsonValue; losses: readonly string[] } {
   const losses = new LossList('gemini-generate');

@@ -9,7 +9,7 @@ import { listOf, objectOf, parsedJson } from '../../../src/protocols/json-fields
 import { plainLine } from '../../../src/plugin/protocol.ts';
 import { testContext } from '../translation-kit.ts';
 import { translateRequest } from '../../../src/protocols/translation/translate.ts';
-import type { JsonValue, MediaPart, OutputPart, Turn } from '../../../src/plugin/conversation.ts';
+import type { JsonValue, MediaPart, OutputPart, ToolResultPart, Turn } from '../../../src/plugin/conversation.ts';
 import { field } from '../../support/gateway.ts';
 import { contents, fromChat, parsed, refusal, written } from './request-kit.ts';
 
@@ -188,6 +188,23 @@ describe('a Gemini request is written', () => {
     ]);
   });
 
+  test('a text as a document in a result: its words are there, and what is said about it is named', () => {
+    const cache = { lifetime: '5m' } as const;
+    const source = { from: 'text', mediaType: 'text/plain', text: 'All of it' } as const;
+    const about = { title: 'Report', context: 'Of last year', citable: true, cache };
+    const result: ToolResultPart = {
+      kind: 'tool-result',
+      callId: 'a',
+      name: 'f',
+      parts: [{ kind: 'document', source, ...about }],
+    };
+    const { body, losses } = written({ turns: [{ role: 'user', parts: [result] }] });
+    expect(JSON.stringify(body)).toContain('{"output":"Of last year\\nAll of it"}');
+    expect(losses).toEqual(['cache-control', 'document-name', 'citations']);
+    const plain = { ...result, parts: [{ kind: 'text', text: 'ok', cache } as const] };
+    expect(written({ turns: [{ role: 'user', parts: [plain] }] }).losses).toEqual(['cache-control']);
+  });
+
   test('media by address, by bytes and by store', () => {
     type Source = MediaPart['source'];
     const media = (source: Source): Turn[] => [{ role: 'user', parts: [{ kind: 'image', source }] }];
@@ -297,7 +314,7 @@ describe('a Gemini request is written', () => {
     expect(field(body, 'serviceTier')).toBe('flex');
     expect(field(body, 'systemInstruction')).toEqual({ parts: [{ text: 'a' }, { text: 'b' }] });
     expect(losses.toSorted()).toEqual(
-      'cache-key developer-role logit-bias metadata min-p name store system-position user verbosity'.split(' '),
+      'cache-key developer-role logit-bias metadata min-p speaker-name store system-position user verbosity'.split(' '),
     );
     const six = { model: 'm', messages: [user('Hi')], stop: ['1', '2', '3', '4', '5', '6'] };
     expect(refusal(() => fromChat(six))).toStartWith('stop: ');

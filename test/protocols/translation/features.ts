@@ -92,6 +92,10 @@ const media: readonly Feature[] = [
     anthropic: { type: 'document', source: { type: 'url', url: address('a.pdf') } },
     gemini: linked('application/pdf', address('a.pdf')),
   }),
+  part('document, by address and with its file name', /report\.pdf/, {
+    responses: { type: 'input_file', filename: 'report.pdf', file_url: address('a.pdf') },
+    anthropic: { type: 'document', title: 'report.pdf', source: { type: 'url', url: address('a.pdf') } },
+  }),
   part('document, stored at the vendor', /file-1|files\/f1/, {
     chat: { type: 'file', file: { file_id: 'file-1' } },
     responses: { type: 'input_file', file_id: 'file-1' },
