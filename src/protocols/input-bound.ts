@@ -2,6 +2,8 @@
 // body refers to something outside itself: then it says nothing. Erring is allowed to one side only: a bound
 // may be too high.
 
+import { isNull } from '../core/json-scan.ts';
+import type { FieldSpans } from '../core/json-scan.ts';
 import type { Span } from '../plugin/protocol.ts';
 
 /**
@@ -33,6 +35,14 @@ export function refersOutside(body: Uint8Array, span: Span, opening: '[' | '{'):
   return names(body, span, spoken) || (mayHaveParts && namesPart(body, span)) || hasEscaped(body, span);
 }
 
+/** Whether one of these members is set, that bring in what is not in the body. */
+export function setsAny<F extends string>(body: Uint8Array, spans: FieldSpans<F>, fields: readonly F[]): boolean {
+  return fields.some((field) => {
+    const span = spans.get(field);
+    return span !== undefined && !isNull(body, span);
+  });
+}
+
 function namesPart(body: Uint8Array, span: Span): boolean {
   for (const part of parts) if (names(body, span, part)) return true;
   return false;
@@ -45,11 +55,7 @@ function indexWithin(body: Uint8Array, { end }: Span, text: Buffer, from: number
 }
 
 function names(body: Uint8Array, span: Span, ending: Buffer): boolean {
-  for (
-    let at = indexWithin(body, span, ending, span.start + 1);
-    at > 0;
-    at = indexWithin(body, span, ending, at + 1)
-  ) {
+  for (let at = indexWithin(body, span, ending, span.start + 1); at > 0; at = indexWithin(body, span, ending, at + 1)) {
     if (ending[0] === 0x5f || body[at - 1] === 0x22 || body[at - 1] === 0x5f) return true;
   }
   return false;

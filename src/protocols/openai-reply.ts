@@ -4,14 +4,7 @@ import type { ReplyReading } from '../plugin/protocol.ts';
 import { ReplyScanner } from './openai-reply-scan.ts';
 import type { ContentPlace } from './openai-reply-scan.ts';
 import { usageOf } from './openai-usage.ts';
-
-const unreadable: ReplyReading = {
-  usage: undefined,
-  usageText: undefined,
-  contentBytes: 0,
-  contentEvents: 0,
-  failed: false,
-};
+import { unreadable } from './reply-reading.ts';
 
 /** A reader that is called again and again; it keeps one scanner. */
 export function replyReader(place: ContentPlace): (body: Uint8Array) => ReplyReading {

@@ -49,13 +49,12 @@ class OpenAiStreamTap extends RelayTap {
   reading(): ReplyReading {
     const { usage, usageText } = usageOf(this.usageBytes);
     const { contentBytes, contentEvents, finished, finishedInError } = this;
-    const onlyError = this.fault === 'error-event' && contentEvents === 0;
     return {
       usage,
       usageText,
       contentBytes,
       contentEvents,
-      failed: onlyError || (finished > 0 && finished === finishedInError),
+      failed: this.failedAlone() || (finished > 0 && finished === finishedInError),
     };
   }
 

@@ -5,7 +5,10 @@ import { bounds } from '../core/bounds.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf, EventSplitter } from '../core/sse.ts';
 import type { EventSink, EventView, SplitterBounds } from '../core/sse.ts';
+import type { JsonObject } from '../plugin/conversation.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
+import { readingOf } from './reply-reading.ts';
+import { beginsStream } from './stream-start.ts';
 
 const nothing = new Uint8Array();
 export const blankLine = new TextEncoder().encode('\n\n');
@@ -59,7 +62,14 @@ export abstract class RelayTap implements StreamTap, EventSink {
       return undefined;
     }
     if (this.stopped()) return undefined;
-    if (!this.begun && !this.begin(chunk)) return undefined;
+    if (!this.begun) {
+      const begins = beginsStream(chunk);
+      this.begun = begins === true;
+      if (begins === false) {
+        this.fault = 'not-a-stream';
+        return undefined;
+      }
+    }
     this.splitter.push(chunk);
     if (this.splitter.oversized) this.fault = 'oversized-event';
     return this.takeOutput(chunk);
@@ -80,20 +90,6 @@ export abstract class RelayTap implements StreamTap, EventSink {
   /** After these faults nothing more is relayed. After an error event the rest of the stream is. */
   private stopped(): boolean {
     return this.fault === 'not-a-stream' || this.fault === 'oversized-event';
-  }
-
-  /**
-   * Looks at the first bytes that are no white space or byte order mark. False if this is no event stream.
-   */
-  private begin(chunk: Uint8Array): boolean {
-    for (const byte of chunk) {
-      if (byte <= 0x20 || byte === 0xef || byte === 0xbb || byte === 0xbf) continue;
-      this.begun = true;
-      // A page, or one JSON value: neither begins like a field or a comment.
-      if (byte === 0x3c || byte === 0x7b || byte === 0x5b || byte === 0x22) this.fault = 'not-a-stream';
-      return this.fault === undefined;
-    }
-    return true;
   }
 
   event(view: EventView): void {
@@ -120,6 +116,16 @@ export abstract class RelayTap implements StreamTap, EventSink {
     this.contentBytes += end - start;
     this.contentEvents++;
     this.pass(bytes, start, end);
+  }
+
+  /** The upstream told of an error, and of nothing else. */
+  protected failedAlone(): boolean {
+    return this.fault === 'error-event' && this.contentEvents === 0;
+  }
+
+  /** For a protocol whose usage block is parsed. */
+  protected readingWith(usage: JsonObject | undefined): ReplyReading {
+    return readingOf(usage, this.contentBytes, this.contentEvents, this.failedAlone());
   }
 
   protected count(textBytes: number): void {

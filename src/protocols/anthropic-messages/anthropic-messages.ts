@@ -3,20 +3,12 @@
 import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { textBetween } from '../../core/byte-text.ts';
 import { isObject, listOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
-import { usageTextOf } from '../translation/usage-text.ts';
+import { readingOf, unreadable } from '../reply-reading.ts';
 import { adaptMessages } from './adapt.ts';
 import { messagesCodec } from './codec.ts';
 import { renderError } from './error-body.ts';
 import { readRequest } from './read-request.ts';
 import { MessagesTap } from './tap.ts';
-
-const unreadable: ReplyReading = {
-  usage: undefined,
-  usageText: undefined,
-  contentBytes: 0,
-  contentEvents: 0,
-  failed: false,
-};
 
 function readReply(body: Uint8Array): ReplyReading {
   const message = parsedJson(textBetween(body, 0, body.length));
@@ -30,13 +22,8 @@ function readReply(body: Uint8Array): ReplyReading {
     if (isObject(block['input'])) contentBytes += Buffer.byteLength(JSON.stringify(block['input']));
   }
   const usage = isObject(message['usage']) ? message['usage'] : undefined;
-  return {
-    usage,
-    usageText: usage === undefined ? undefined : usageTextOf(usage),
-    contentBytes,
-    contentEvents: contentBytes > 0 ? 1 : 0,
-    failed: message['type'] === 'error' || (message['error'] !== undefined && message['content'] === undefined),
-  };
+  const failed = message['type'] === 'error' || (message['error'] !== undefined && message['content'] === undefined);
+  return readingOf(usage, contentBytes, contentBytes > 0 ? 1 : 0, failed);
 }
 
 export const anthropicMessages: Protocol = {

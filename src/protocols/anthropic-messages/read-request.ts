@@ -1,22 +1,14 @@
 // What the gateway must know of a request of Anthropic's messages, from its bytes.
 
-import { fieldSet, isNull, readInteger, readBoolean, scanBody } from '../../core/json-scan.ts';
+import { fieldSet, readInteger, readBoolean, scanBody } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
-import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
-const fields = fieldSet(
-  'model',
-  'stream',
-  'max_tokens',
-  'messages',
-  'system',
-  'tools',
-  'top_k',
-  'container',
-  'mcp_servers',
-  'context_management',
-);
+/** Members that bring in what is not in the body. */
+const outsideFields = ['container', 'mcp_servers', 'context_management'] as const;
+
+const fields = fieldSet('model', 'stream', 'max_tokens', 'messages', 'system', 'tools', 'top_k', ...outsideFields);
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const scanned = scanBody(body, fields);
@@ -31,10 +23,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
     const span = spans.get(field);
     outside ||= span !== undefined && refersOutside(body, span, '[');
   }
-  for (const field of ['container', 'mcp_servers', 'context_management'] as const) {
-    const span = spans.get(field);
-    outside ||= span !== undefined && !isNull(body, span);
-  }
+  outside ||= setsAny(body, spans, outsideFields);
   const tools = spans.get('tools');
   outside ||= tools !== undefined && hasVendorTool(body, tools);
   return {

@@ -11,7 +11,6 @@ import { EventShape } from '../event-shape.ts';
 import { isObject, numberOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
 import { RelayTap } from '../relay-tap.ts';
 import type { Verdict } from '../relay-tap.ts';
-import { usageTextOf } from '../translation/usage-text.ts';
 import { errorEvent } from './error-body.ts';
 import { mergedUsage } from './usage-block.ts';
 
@@ -46,15 +45,7 @@ export class MessagesTap extends RelayTap {
   }
 
   reading(): ReplyReading {
-    const { contentBytes, contentEvents, usage } = this;
-    return {
-      usage,
-      usageText: usage === undefined ? undefined : usageTextOf(usage),
-      contentBytes,
-      contentEvents,
-      manyTokensAnEvent: true,
-      failed: this.fault === 'error-event' && contentEvents === 0,
-    };
+    return { ...this.readingWith(this.usage), manyTokensAnEvent: true };
   }
 
   errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../plugin/conversation.ts';
 import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { asJsonArray } from '../json-array-tap.ts';
 import { isList, objectOf, parsedJson } from '../json-fields.ts';
-import { usageTextOf } from '../translation/usage-text.ts';
+import { readingOf } from '../reply-reading.ts';
 import { geminiCodec } from './codec.ts';
 import { laterUsage, producedIn } from './content-scan.ts';
 import { renderError } from './error-body.ts';
@@ -26,8 +26,7 @@ function readReply(body: Uint8Array): ReplyReading {
     contentEvents += produced.candidates;
     error ||= produced.error;
   }
-  const usageText = usage === undefined ? undefined : usageTextOf(usage);
-  return { usage, usageText, contentBytes, contentEvents, failed: error && contentEvents === 0 };
+  return readingOf(usage, contentBytes, contentEvents, error && contentEvents === 0);
 }
 
 export const geminiGenerate: Protocol = {

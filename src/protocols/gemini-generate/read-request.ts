@@ -2,11 +2,11 @@
 // rest.
 
 import { bounds } from '../../core/bounds.ts';
-import { JsonCursor } from '../../core/json-cursor.ts';
 import { fieldSet, invalid, isNull, readInteger, scanBody, scanObject } from '../../core/json-scan.ts';
 import type { FieldSpans } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
 import { hasEscaped, templateTokensMax } from '../input-bound.ts';
+import { elementsOf } from '../json-elements.ts';
 
 // The last spelling of each is known to no vendor: where it stands, a lenient one may read it all the same.
 const bodyFields = fieldSet(
@@ -38,7 +38,6 @@ const outside = ['inlineData"', 'inline_data"', 'fileData"', 'file_data"', 'file
   Buffer.from(text),
 );
 const { indexOf } = Buffer.prototype;
-const cursor = new JsonCursor({ depth: bounds.requestDepth, keys: bounds.requestKeys });
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const { spans } = scanBody(body, bodyFields);
@@ -100,7 +99,7 @@ function refersOutside(body: Uint8Array, spans: FieldSpans<(typeof bodyFields.na
 /** A search, an address that is read, code that is run: what such tools find is billed as input. */
 function bringsText(body: Uint8Array, tools: Span): boolean {
   if (isNull(body, tools)) return false;
-  for (const [index, tool] of elementsOf(body, tools).entries()) {
+  for (const [index, tool] of toolsIn(body, tools).entries()) {
     const { spans, keys } = scanObject(body, tool, toolFields, `tools[${index}]`);
     const declares =
       spans.get('functionDeclarations') !== undefined || spans.get('function_declarations') !== undefined;
@@ -109,18 +108,9 @@ function bringsText(body: Uint8Array, tools: Span): boolean {
   return false;
 }
 
-/** The values of a list; Google reads a lone object as a list of one. */
-function elementsOf(body: Uint8Array, list: Span): readonly Span[] {
-  if (body[list.start] === 0x7b) return [list];
-  if (body[list.start] !== 0x5b) throw invalid('tools', 'must be a list of tools');
-  const elements: Span[] = [];
-  cursor.reset(body, list.start + 1, list.end);
-  while (cursor.next() !== 0x5d) {
-    const start = cursor.position;
-    if (!cursor.value()) break;
-    elements.push({ start, end: cursor.position });
-    if (cursor.next() !== 0x2c) break;
-    cursor.position++;
-  }
-  return elements;
+/** Google reads a lone object as a list of one. */
+function toolsIn(body: Uint8Array, tools: Span): readonly Span[] {
+  if (body[tools.start] === 0x7b) return [tools];
+  if (body[tools.start] !== 0x5b) throw invalid('tools', 'must be a list of tools');
+  return elementsOf(body, tools);
 }

@@ -1,9 +1,8 @@
 // OpenAI's chat completions: `POST /v1/chat/completions`.
 
-import { fieldSet, isNull, readInteger, scanBody } from '../../core/json-scan.ts';
-import type { FieldSpans } from '../../core/json-scan.ts';
+import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts, RequestLine } from '../../plugin/protocol.ts';
-import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { adaptChat } from './adapt.ts';
@@ -37,7 +36,7 @@ function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const choices = readChoices(body, spans);
   const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
   const messages = spans.get('messages');
-  const outside = searches(body, spans) || (messages !== undefined && refersOutside(body, messages, '['));
+  const outside = setsAny(body, spans, searchFields) || (messages !== undefined && refersOutside(body, messages, '['));
   return {
     ...named,
     stream,
@@ -48,14 +47,6 @@ function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
     wantsUsage,
     forceUsage,
   };
-}
-
-function searches(body: Uint8Array, spans: FieldSpans<(typeof searchFields)[number]>): boolean {
-  for (const field of searchFields) {
-    const span = spans.get(field);
-    if (span !== undefined && !isNull(body, span)) return true;
-  }
-  return false;
 }
 
 export const openAiChat: Protocol = {

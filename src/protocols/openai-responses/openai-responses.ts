@@ -4,19 +4,11 @@ import { textBetween } from '../../core/byte-text.ts';
 import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { isList, isObject, parsedJson, stringOf } from '../json-fields.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
-import { usageTextOf } from '../translation/usage-text.ts';
+import { readingOf, unreadable } from '../reply-reading.ts';
 import { responsesCodec } from './codec.ts';
 import { readRequest } from './read-request.ts';
 import { producedBytes } from './produced-bytes.ts';
 import { ResponsesTap } from './tap.ts';
-
-const unreadable: ReplyReading = {
-  usage: undefined,
-  usageText: undefined,
-  contentBytes: 0,
-  contentEvents: 0,
-  failed: false,
-};
 
 function readReply(body: Uint8Array): ReplyReading {
   const response = parsedJson(textBetween(body, 0, body.length));
@@ -24,14 +16,9 @@ function readReply(body: Uint8Array): ReplyReading {
   const usage = isObject(response['usage']) ? response['usage'] : undefined;
   const contentBytes = producedBytes(response);
   const id = stringOf(response['id']);
-  return {
-    usage,
-    usageText: usage === undefined ? undefined : usageTextOf(usage),
-    contentBytes,
-    contentEvents: contentBytes > 0 ? 1 : 0,
-    failed: response['status'] === 'failed' || (isObject(response['error']) && !isList(response['output'])),
-    ...(id === undefined ? {} : { id }),
-  };
+  const failed = response['status'] === 'failed' || (isObject(response['error']) && !isList(response['output']));
+  const reading = readingOf(usage, contentBytes, contentBytes > 0 ? 1 : 0, failed);
+  return id === undefined ? reading : { ...reading, id };
 }
 
 export const openAiResponses: Protocol = {

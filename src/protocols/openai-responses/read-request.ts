@@ -3,7 +3,7 @@
 import { bounds } from '../../core/bounds.ts';
 import { fieldSet, invalid, isNull, readBoolean, readInteger, readString, scanBody } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
-import { refersOutside, templateTokensMax } from '../input-bound.ts';
+import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
 /** Members that bring in what is not in the body. */
@@ -40,10 +40,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const input = spans.get('input');
   let outside = input !== undefined && refersOutside(body, input, '[');
   outside ||= input !== undefined && refers(body, input);
-  for (const field of outsideFields) {
-    const span = spans.get(field);
-    outside ||= span !== undefined && !isNull(body, span);
-  }
+  outside ||= setsAny(body, spans, outsideFields);
   const conversation = spans.get('conversation');
   if (conversation !== undefined && !isNull(body, conversation)) {
     throw invalid('conversation', 'is not served here; send the turns, or previous_response_id');

@@ -11,7 +11,6 @@ import type { ReplyReading, StreamOptions } from '../../plugin/protocol.ts';
 import { isObject, numberOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
 import { RelayTap } from '../relay-tap.ts';
 import type { Verdict } from '../relay-tap.ts';
-import { usageTextOf } from '../translation/usage-text.ts';
 import { KeptReply } from './kept-reply.ts';
 import { producedBytes } from './produced-bytes.ts';
 import { failureOf, streamErrorEvent } from './stream-error.ts';
@@ -72,15 +71,8 @@ export class ResponsesTap extends RelayTap {
   }
 
   reading(): ReplyReading {
-    const { contentBytes, contentEvents, usage, id } = this;
-    return {
-      usage,
-      usageText: usage === undefined ? undefined : usageTextOf(usage),
-      contentBytes,
-      contentEvents,
-      failed: this.fault === 'error-event' && contentEvents === 0,
-      ...(id === undefined ? {} : { id }),
-    };
+    const reading = this.readingWith(this.usage);
+    return this.id === undefined ? reading : { ...reading, id: this.id };
   }
 
   /** Behind the error the response is said to have failed, which is all that some agents listen to. */

@@ -9,8 +9,9 @@ import type { EventSink, EventView } from '../../core/sse.ts';
 import type { Codec, ReplyContext, StreamReader, StreamWriter } from '../../plugin/codec.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../../plugin/protocol.ts';
 import { parsedJson } from '../json-fields.ts';
+import { readingOf } from '../reply-reading.ts';
+import { beginsStream } from '../stream-start.ts';
 import { BlockOrder } from './block-order.ts';
-import { usageTextOf } from './usage-text.ts';
 
 const encoder = new TextEncoder();
 const nothing = new Uint8Array();
@@ -41,7 +42,14 @@ export class TranslatedTap implements StreamTap, EventSink {
 
   push(chunk: Uint8Array): Uint8Array | undefined {
     if (this.complete || this.fault !== undefined) return undefined;
-    if (!this.begun && !this.begin(chunk)) return undefined;
+    if (!this.begun) {
+      const begins = beginsStream(chunk);
+      this.begun = begins === true;
+      if (begins === false) {
+        this.fault = 'not-a-stream';
+        return undefined;
+      }
+    }
     this.splitter.push(chunk);
     if (this.splitter.oversized) this.fault ??= 'oversized-event';
     return this.taken();
@@ -64,13 +72,10 @@ export class TranslatedTap implements StreamTap, EventSink {
 
   reading(): ReplyReading {
     const { lastUsage, contentBytes, losses } = this.order;
+    const failed = this.fault === 'error-event' && contentBytes === 0;
     return {
-      usage: lastUsage,
-      usageText: lastUsage === undefined ? undefined : usageTextOf(lastUsage),
-      contentBytes,
-      contentEvents: this.contentEvents,
+      ...readingOf(lastUsage, contentBytes, this.contentEvents, failed),
       manyTokensAnEvent: this.reader.manyTokensAnEvent,
-      failed: this.fault === 'error-event' && contentBytes === 0,
       ...(losses.length > 0 ? { losses } : {}),
     };
   }
@@ -133,17 +138,6 @@ export class TranslatedTap implements StreamTap, EventSink {
     const { order } = this;
     if (order.output === '') return undefined;
     return encoder.encode(order.takeOutput());
-  }
-
-  /** A page, or one JSON value, is no event stream. */
-  private begin(chunk: Uint8Array): boolean {
-    for (const byte of chunk) {
-      if (byte <= 0x20 || byte === 0xef || byte === 0xbb || byte === 0xbf) continue;
-      this.begun = true;
-      if (byte === 0x3c || byte === 0x7b || byte === 0x5b || byte === 0x22) this.fault = 'not-a-stream';
-      return this.fault === undefined;
-    }
-    return true;
   }
 }
 
