@@ -24,6 +24,10 @@ export const numberOf = (value: JsonValue | undefined): number | undefined =>
 export const booleanOf = (value: JsonValue | undefined): boolean | undefined =>
   typeof value === 'boolean' ? value : undefined;
 
+/** `{}`, `[]`: what clients send for nothing at all. */
+export const isEmpty = (value: JsonValue | undefined): boolean =>
+  (isList(value) && value.length === 0) || (isObject(value) && Object.keys(value).length === 0);
+
 /** The value of a JSON text; undefined for a text that is none. */
 export function parsedJson(text: string): JsonValue | undefined {
   try {

@@ -1,11 +1,15 @@
 // What the tests of every codec need: a reply read into the neutral form, and one written out of it.
 
+import { protocolOf } from '../../src/protocols/protocols.ts';
+import { LossList } from '../../src/protocols/translation/carriage.ts';
+import { dialectOf } from '../../src/protocols/translation/dialects.ts';
 import { BlockOrder } from '../../src/protocols/translation/block-order.ts';
 import { ReplyGatherer } from '../../src/protocols/translation/gather-reply.ts';
 import { TranslatedTap } from '../../src/protocols/translation/translated-tap.ts';
-import type { Codec, ReplyContext } from '../../src/plugin/codec.ts';
-import type { Conversation, JsonValue } from '../../src/plugin/conversation.ts';
+import type { Codec, Dialect, ReplyContext } from '../../src/plugin/codec.ts';
+import type { Conversation, JsonObject, JsonValue } from '../../src/plugin/conversation.ts';
 import type { ConversationReply } from '../../src/plugin/conversation-reply.ts';
+import type { ProtocolName } from '../../src/plugin/operations.ts';
 import type { UsageParts } from '../../src/plugin/usage.ts';
 
 export const emptyConversation: Conversation = { model: 'm', stream: true, turns: [], tools: [], unmapped: [] };
@@ -19,6 +23,37 @@ export function testContext(usageOf: (raw: JsonValue) => UsageParts | undefined 
     usageOf,
     wantsUsage: true,
   };
+}
+
+export interface Written {
+  readonly body: JsonObject;
+  readonly losses: readonly string[];
+}
+
+/** The request that an upstream of this protocol gets, and what it lost on the way. Throws what is refused. */
+export function writtenTo(
+  protocol: ProtocolName,
+  conversation: Partial<Conversation>,
+  dialect: Partial<Dialect> = {},
+  outputTokensMax = 1_000,
+): Written {
+  const { codec } = protocolOf(protocol);
+  if (codec === undefined) throw new Error(`${protocol} has no codec`);
+  const losses = new LossList(protocol);
+  const target = { model: 'm', stream: false, dialect: dialectOf(protocol, dialect), outputTokensMax, askUsage: false };
+  const text = codec.renderRequest({ ...emptyConversation, ...conversation }, target, losses);
+  const body: JsonObject = JSON.parse(text);
+  return { body, losses: losses.names };
+}
+
+/** The message by which something is refused; empty if it is not. */
+export function refusal(run: () => unknown): string {
+  try {
+    run();
+    return '';
+  } catch (error) {
+    return error instanceof Error ? error.message : 'not an error';
+  }
 }
 
 export interface ReadReply {

@@ -3,7 +3,6 @@
 
 import { invalid } from '../../core/json-scan.ts';
 import type {
-  CacheMark,
   Citation,
   InputPart,
   JsonObject,
@@ -15,6 +14,7 @@ import type {
   ToolResultPart,
   Unmapped,
 } from '../../plugin/conversation.ts';
+import { cacheOf } from '../cache-mark.ts';
 import { booleanOf, isList, isObject, listOf, objectOf, stringOf } from '../json-fields.ts';
 
 export const own = 'anthropic-messages';
@@ -31,11 +31,6 @@ export function blocksOf(
     if (!isObject(each)) throw invalid(at, 'must be a block: an object with a type');
     return { block: each, path: at };
   });
-}
-
-export function cacheOf(fields: JsonObject): CacheMark | undefined {
-  const control = fields['cache_control'];
-  return isObject(control) ? { lifetime: control['ttl'] === '1h' ? '1h' : '5m' } : undefined;
 }
 
 export function neededText(fields: JsonObject, name: string, path: string): string {

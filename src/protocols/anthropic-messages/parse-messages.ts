@@ -13,9 +13,10 @@ import type {
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
+import { cacheOf } from '../cache-mark.ts';
 import { isList, isObject, objectOf, stringOf } from '../json-fields.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
-import { blocksOf, cacheOf, nativePart, neededText, own, textPart, userPart } from './parse-content.ts';
+import { blocksOf, nativePart, neededText, own, textPart, userPart } from './parse-content.ts';
 
 export interface ParsedMessages {
   readonly turns: readonly Turn[];

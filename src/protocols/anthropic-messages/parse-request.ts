@@ -12,8 +12,9 @@ import type {
   ToolChoice,
   Unmapped,
 } from '../../plugin/conversation.ts';
-import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { cacheOf, own } from './parse-content.ts';
+import { cacheOf } from '../cache-mark.ts';
+import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { own } from './parse-content.ts';
 import { parseMessages, systemTurn } from './parse-messages.ts';
 
 const mapped: ReadonlySet<string> = new Set([
@@ -72,8 +73,6 @@ export function parseRequest(body: JsonValue): Conversation {
     unmapped,
   };
 }
-
-const isEmpty = (value: JsonValue | undefined): boolean => isList(value) && value.length === 0;
 
 function listOthers(fields: JsonObject, path: string, known: readonly string[], unmapped: Unmapped[]): void {
   for (const [name, value] of Object.entries(fields))

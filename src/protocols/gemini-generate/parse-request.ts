@@ -202,7 +202,10 @@ function parseThinking(value: JsonValue | undefined, unmapped: Unmapped[]): Thin
   noteOthers(value, mappedThinking, path, unmapped);
   const shown = booleanOf(memberOf(value, 'includeThoughts', path));
   const budget = numberOf(memberOf(value, 'thinkingBudget', path));
-  const effort = effortOfLevel(stringOf(memberOf(value, 'thinkingLevel', path)));
+  const level = stringOf(memberOf(value, 'thinkingLevel', path))?.toUpperCase();
+  const effort = effortOfLevel(level);
+  if (level !== undefined && effort === undefined && level !== 'THINKING_LEVEL_UNSPECIFIED')
+    unmapped.push({ path: `${path}.thinkingLevel`, weight: 'hint' });
   if (budget === 0) return { mode: 'off', shown };
   if (budget === -1) return { mode: 'adaptive', shown, effort };
   if (budget === undefined && effort === undefined) return shown === undefined ? undefined : { shown };
@@ -210,7 +213,7 @@ function parseThinking(value: JsonValue | undefined, unmapped: Unmapped[]): Thin
 }
 
 function effortOfLevel(level: string | undefined): ThinkingSettings['effort'] {
-  switch (level?.toUpperCase()) {
+  switch (level) {
     case 'MINIMAL':
       return 'minimal';
     case 'LOW':

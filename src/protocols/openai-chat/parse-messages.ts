@@ -8,13 +8,14 @@ import type {
   JsonObject,
   JsonValue,
   MediaPart,
-  MediaSource,
   OutputPart,
   TextPart,
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
 import { isList, isObject, listOf, objectOf, stringOf } from '../json-fields.ts';
+import { cacheOf } from '../cache-mark.ts';
+import { sourceOfUrl } from '../data-url.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
 
 export function parseMessages(value: JsonValue | undefined, unmapped: Unmapped[]): readonly Turn[] {
@@ -233,22 +234,4 @@ function filePart(file: JsonObject, path: string, cache: CacheMark | undefined):
   }
   if (id === undefined) throw invalid(`${path}.file`, 'must have file_data or file_id');
   return { kind: 'document', source: { from: 'stored', protocol: 'openai-chat', id }, fileName, cache };
-}
-
-const dataUrl = /^data:([^;,]*)(?:;[^;,]*)*;base64,/i;
-
-export function sourceOfUrl(url: string): MediaSource {
-  const match = dataUrl.exec(url.slice(0, 200));
-  if (match === null) return { from: 'url', url };
-  return {
-    from: 'base64',
-    mediaType: match[1] === '' ? 'application/octet-stream' : (match[1] ?? ''),
-    data: url.slice(match[0].length),
-  };
-}
-
-/** Anthropic's mark, which several gateways take in chat, too. */
-function cacheOf(part: JsonObject): CacheMark | undefined {
-  const control = part['cache_control'];
-  return isObject(control) ? { lifetime: control['ttl'] === '1h' ? '1h' : '5m' } : undefined;
 }

@@ -12,7 +12,8 @@ import type {
   Unmapped,
 } from '../../plugin/conversation.ts';
 import type { RequestLine } from '../../plugin/protocol.ts';
-import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { effortOfWord, metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
 import { parseMessages } from './parse-messages.ts';
 
 /** Fields with a place in the neutral form; the rest is listed or refused by `weights`. */
@@ -77,11 +78,13 @@ export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
   const logprobs = booleanOf(fields['logprobs']) === true ? (numberOf(fields['top_logprobs']) ?? 0) : undefined;
   const toolChoice = parseToolChoice(fields['tool_choice'] ?? legacyChoice(fields['function_call']));
   const outputForm = parseOutputForm(fields['response_format']);
-  const thinking = parseThinking(fields);
+  const thinking = parseThinking(fields, unmapped);
   const stop = parseStop(fields['stop']);
   const turns = parseMessages(fields['messages'], unmapped);
   const outputLimit = numberOf(fields['max_completion_tokens']) ?? numberOf(fields['max_tokens']);
-  const verbosity = verbosityOf(stringOf(fields['verbosity']));
+  const verbosity = verbosityOfWord(stringOf(fields['verbosity']));
+  if (verbosity === undefined && stringOf(fields['verbosity']) !== undefined)
+    unmapped.push({ path: 'verbosity', weight: 'hint' });
   return {
     model: line.model ?? stringOf(fields['model']) ?? '',
     stream: booleanOf(fields['stream']) === true,
@@ -106,7 +109,7 @@ export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
     logprobs,
     serviceTier: stringOf(fields['service_tier']),
     user: stringOf(fields['user']) ?? stringOf(fields['safety_identifier']),
-    metadata: isObject(fields['metadata']) && !isEmpty(fields['metadata']) ? fields['metadata'] : undefined,
+    metadata: metadataOf(fields),
     cacheKey: stringOf(fields['prompt_cache_key']),
     store: booleanOf(fields['store']),
     modalities: isList(fields['modalities']) ? fields['modalities'].flatMap((each) => stringOf(each) ?? []) : undefined,
@@ -114,10 +117,6 @@ export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
     unmapped,
   };
 }
-
-/** `{}`, `[]`: what clients send for nothing at all. */
-export const isEmpty = (value: JsonValue | undefined): boolean =>
-  (isList(value) && value.length === 0) || (isObject(value) && Object.keys(value).length === 0);
 
 function parseTool(value: JsonValue, index: number): Tool {
   const tool = objectOf(value);
@@ -200,13 +199,7 @@ function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
     case 'json_schema': {
       const schema = objectOf(format['json_schema']);
       if (!isObject(schema['schema'])) return { kind: 'json' };
-      return {
-        kind: 'schema',
-        name: stringOf(schema['name']),
-        description: stringOf(schema['description']),
-        schema: schema['schema'],
-        strict: booleanOf(schema['strict']),
-      };
+      return schemaForm(schema, schema['schema']);
     }
     default:
       throw invalid('response_format.type', 'must be "text", "json_object" or "json_schema"');
@@ -214,7 +207,7 @@ function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
 }
 
 /** OpenAI's `reasoning_effort`, and OpenRouter's `reasoning` beside it. */
-function parseThinking(fields: JsonObject): ThinkingSettings | undefined {
+function parseThinking(fields: JsonObject, unmapped: Unmapped[]): ThinkingSettings | undefined {
   const reasoning = objectOf(fields['reasoning']);
   const word = stringOf(fields['reasoning_effort']) ?? stringOf(reasoning['effort']);
   const budgetTokens = numberOf(reasoning['max_tokens']);
@@ -222,28 +215,12 @@ function parseThinking(fields: JsonObject): ThinkingSettings | undefined {
   const shown = excluded === undefined ? undefined : !excluded;
   if (word === 'none' || booleanOf(reasoning['enabled']) === false) return { mode: 'off' };
   const effort = effortOfWord(word);
+  // A word that one vendor alone has.
+  if (word !== undefined && effort === undefined) unmapped.push({ path: 'reasoning_effort', weight: 'hint' });
   if (effort === undefined && budgetTokens === undefined && shown === undefined && reasoning['enabled'] !== true)
     return undefined;
   return { mode: 'on', effort, budgetTokens, shown };
 }
-
-export function effortOfWord(word: string | undefined): ThinkingSettings['effort'] {
-  switch (word) {
-    case 'minimal':
-    case 'low':
-    case 'medium':
-    case 'high':
-      return word;
-    case 'xhigh':
-    case 'max':
-      return 'max';
-    default:
-      return undefined;
-  }
-}
-
-const verbosityOf = (word: string | undefined): Conversation['verbosity'] =>
-  word === 'low' || word === 'medium' || word === 'high' ? word : undefined;
 
 function parseStop(value: JsonValue | undefined): readonly string[] | undefined {
   if (typeof value === 'string') return [value];

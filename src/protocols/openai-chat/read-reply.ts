@@ -1,9 +1,11 @@
 // What a chat completion says, whole or as one event of a stream: both have choices with nearly the same members, so
 // one reader serves both, and they cannot disagree.
 
-import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
-import type { ReplySink, Stop, StopKind, TokenLogprob, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
+import type { JsonObject } from '../../plugin/conversation.ts';
+import type { ReplySink, Stop, StopKind } from '../../plugin/conversation-reply.ts';
 import { isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { sourceOfUrl } from '../data-url.ts';
+import { errorWords, logprobsOf } from '../openai-reply-words.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
 import { thinkingText } from './parse-messages.ts';
 
@@ -202,9 +204,7 @@ export class ChatReplyReader {
   /** Probabilities, citations, pictures and sound. */
   #beside(index: number, state: ChoiceState, choice: JsonObject, said: JsonObject): void {
     const logprobs = objectOf(choice['logprobs']);
-    const tokens = [...listOf(logprobs['content']), ...listOf(logprobs['refusal'])].flatMap(
-      (each) => logprobOf(each) ?? [],
-    );
+    const tokens = logprobsOf([...listOf(logprobs['content']), ...listOf(logprobs['refusal'])]);
     if (tokens.length > 0)
       this.#sink.annotate(index, this.#blockFor(index, state, state.current?.kind ?? 'text'), {
         kind: 'logprobs',
@@ -231,38 +231,13 @@ export class ChatReplyReader {
       const url = stringOf(objectOf(objectOf(each)['image_url'])['url']);
       if (url === undefined) continue;
       state.current = undefined;
-      this.#sink.blockStart(index, state.next++, { kind: 'media', part: { kind: 'image', source: imageSource(url) } });
+      this.#sink.blockStart(index, state.next++, { kind: 'media', part: { kind: 'image', source: sourceOfUrl(url) } });
     }
   }
 }
 
 /** Snowflake sends the members of both kinds, the other one's empty. */
 const isCustom = (call: JsonObject): boolean => Boolean(stringOf(objectOf(call['custom'])['name']));
-
-const dataUrl = /^data:([^;,]*);base64,/;
-
-function imageSource(url: string) {
-  const match = dataUrl.exec(url.slice(0, 200));
-  return match === null
-    ? ({ from: 'url', url } as const)
-    : ({ from: 'base64', mediaType: match[1] ?? 'image/png', data: url.slice(match[0].length) } as const);
-}
-
-function logprobOf(value: JsonValue): TokenLogprob | undefined {
-  const one = oneLogprob(value);
-  if (one === undefined) return undefined;
-  const top = listOf(objectOf(value)['top_logprobs']).flatMap((each) => oneLogprob(each) ?? []);
-  return { ...one, top };
-}
-
-function oneLogprob(value: JsonValue): Omit<TokenLogprob, 'top'> | undefined {
-  const fields = objectOf(value);
-  const token = stringOf(fields['token']);
-  const logprob = numberOf(fields['logprob']);
-  if (token === undefined || logprob === undefined) return undefined;
-  const bytes = isList(fields['bytes']) ? fields['bytes'].flatMap((each) => numberOf(each) ?? []) : null;
-  return { token, logprob, bytes };
-}
 
 const stops: Readonly<Record<string, StopKind>> = {
   stop: 'end',
@@ -280,26 +255,4 @@ function stopOf(reason: string, state: ChoiceState, choice: JsonObject): Stop {
   const kind = known === 'end' && state.calls.size > 0 ? 'tool-calls' : known;
   const sequence = stringOf(choice['stop_reason']) ?? stringOf(choice['matched_stop']);
   return { kind: kind === 'end' && sequence !== undefined ? 'stop-sequence' : kind, native: reason, sequence };
-}
-
-export function errorWords(value: JsonValue | undefined): UpstreamErrorText {
-  if (typeof value === 'string') return { message: value };
-  const error = objectOf(value);
-  const code = error['code'];
-  return {
-    message: stringOf(error['message']) ?? stringOf(error['detail']) ?? 'The upstream gave no reason.',
-    type: stringOf(error['type']),
-    code: typeof code === 'number' ? String(code) : stringOf(code),
-    param: stringOf(error['param']),
-  };
-}
-
-/** The words of an error body: OpenAI's, and the forms of those who speak its protocol. */
-export function readError(body: JsonValue): UpstreamErrorText | undefined {
-  const fields = objectOf(body);
-  const error = fields['error'];
-  if (typeof error === 'string' && error !== '') return { message: error };
-  if (isObject(error)) return stringOf(error['message']) === undefined ? undefined : errorWords(error);
-  const message = stringOf(fields['message']) ?? stringOf(fields['detail']);
-  return message === undefined ? undefined : { message, type: stringOf(fields['type']) };
 }

@@ -13,6 +13,7 @@ import type {
   Turn,
   UserTurn,
 } from '../../plugin/conversation.ts';
+import { urlOfSource } from '../data-url.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
 import { mergeAuthorities } from '../translation/carriage.ts';
 
@@ -101,7 +102,7 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
     case 'image':
       return {
         type: 'image_url',
-        image_url: { url: urlOf(source, carriage), ...(part.detail === undefined ? {} : { detail: part.detail }) },
+        image_url: { url: addressOf(source, carriage), ...(part.detail === undefined ? {} : { detail: part.detail }) },
       };
     case 'audio':
       if (source.from !== 'base64') return carriage.refuse('messages', 'refers to a sound by address; send its bytes.');
@@ -116,7 +117,7 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
       if (source.from === 'url') return carriage.refuse('messages', 'refers to a document by address; send its bytes.');
       return {
         type: 'file',
-        file: { filename: part.fileName ?? part.title ?? 'document.pdf', file_data: urlOf(source, carriage) },
+        file: { filename: part.fileName ?? part.title ?? 'document.pdf', file_data: addressOf(source, carriage) },
       };
     }
   }
@@ -127,16 +128,8 @@ const titled = (part: MediaPart, text: string): string => {
   return title === undefined ? text : `${title}\n\n${text}`;
 };
 
-function urlOf(source: Exclude<MediaPart['source'], { from: 'text' }>, carriage: Carriage): string {
-  switch (source.from) {
-    case 'url':
-      return source.url;
-    case 'base64':
-      return `data:${source.mediaType};base64,${source.data}`;
-    case 'stored':
-      return carriage.refuse('messages', 'refers to a stored file where its bytes are needed.');
-  }
-}
+const addressOf = (source: MediaPart['source'], carriage: Carriage): string =>
+  urlOfSource(source) ?? carriage.refuse('messages', 'refers to a stored file where its bytes are needed.');
 
 function audioFormat(mediaType: string): string {
   const subtype = mediaType.replace(/^audio\/(?:x-)?/, '');

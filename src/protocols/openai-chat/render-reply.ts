@@ -4,6 +4,7 @@ import type { ReplyContext } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { ConversationReply, ReplyChoice, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { urlOfSource } from '../data-url.ts';
 import { finishReason, googleSigned, logprobJson, signedThinking, stopBeside, urlCitation } from './reply-words.ts';
 import { chatUsage } from './usage-block.ts';
 
@@ -70,12 +71,9 @@ function renderMessage({ parts }: ReplyChoice, lost: (loss: string) => void): Js
         calls.push(renderCall(part.id, part.name, part.arguments, part.custom === true, part.signature));
         break;
       case 'image': {
-        const { source } = part;
-        if (source.from !== 'base64' && source.from !== 'url') lost('media-output');
-        else {
-          const url = source.from === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`;
-          images.push({ type: 'image_url', image_url: { url }, index: images.length });
-        }
+        const url = urlOfSource(part.source);
+        if (url === undefined) lost('media-output');
+        else images.push({ type: 'image_url', image_url: { url }, index: images.length });
         break;
       }
       case 'audio':

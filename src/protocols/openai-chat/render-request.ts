@@ -4,8 +4,8 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools } from '../translation/carriage.ts';
+import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
 import { openAiTier } from '../openai-tier.ts';
-import { askedEffort } from '../translation/thinking-effort.ts';
 import { renderMessages } from './render-messages.ts';
 
 /** Vendors take no more stop sequences. */
@@ -20,8 +20,6 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   if (stop !== undefined && stop.length > stopsMax)
     carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${stopsMax} at most.`);
   const written = tools.map((tool) => renderTool(tool, dialect, carriage));
-  const parallel = conversation.parallelToolCalls;
-  if (parallel !== undefined && !dialect.parallelToolCalls) carriage.lost('parallel-tool-calls');
   const body: Record<string, JsonValue | undefined> = {
     model: target.model,
     messages: renderMessages(conversation.turns, dialect, carriage),
@@ -30,7 +28,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...(written.length > 0 ? { tools: written } : {}),
     // Without tools the choice says nothing, and is refused.
     tool_choice: written.length > 0 ? renderToolChoice(toolChoice, tools) : undefined,
-    parallel_tool_calls: dialect.parallelToolCalls && written.length > 0 ? parallel : undefined,
+    parallel_tool_calls: parallelCalls(conversation, written, dialect, carriage),
     [dialect.tokenLimit]: conversation.outputLimit,
     n: choices,
     temperature: conversation.temperature,
@@ -84,11 +82,10 @@ function nestedFormat(format: JsonObject | undefined): JsonObject | undefined {
   return { type, grammar };
 }
 
-/** A custom tool is named as what it is. */
-const named = (name: string, tools: readonly Tool[]): JsonObject =>
-  tools.some((tool) => tool.kind === 'custom' && tool.name === name)
-    ? { type: 'custom', custom: { name } }
-    : { type: 'function', function: { name } };
+function named(name: string, tools: readonly Tool[]): JsonObject {
+  const type = toolKind(name, tools);
+  return { type, [type]: { name } };
+}
 
 function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]): JsonValue | undefined {
   switch (choice?.kind) {
@@ -141,7 +138,7 @@ function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: 
   if (thinking.mode === 'off') return { reasoning_effort: 'none' };
   // Whether thinking is shown cannot be asked for.
   if (thinking.shown === true || thinking.summary !== undefined) carriage.lost('thinking-settings');
-  const effort = askedEffort(thinking, carriage);
+  const effort = askedEffortWord(thinking, carriage);
   // "Think as you see fit" is what such models do when nothing is said.
-  return effort === undefined ? {} : { reasoning_effort: effort === 'max' ? 'xhigh' : effort };
+  return effort === undefined ? {} : { reasoning_effort: effort };
 }

@@ -4,7 +4,8 @@
 import type { StreamReader } from '../../plugin/codec.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
-import { ChatReplyReader, errorWords } from './read-reply.ts';
+import { ChatReplyReader } from './read-reply.ts';
+import { errorWords } from '../openai-reply-words.ts';
 
 export class ChatStreamReader implements StreamReader {
   readonly manyTokensAnEvent = false;

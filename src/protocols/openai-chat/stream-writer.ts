@@ -6,6 +6,7 @@ import type { JsonObject } from '../../plugin/conversation.ts';
 import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
 import { openAiErrorEvent } from '../openai-error-body.ts';
+import { urlOfSource } from '../data-url.ts';
 import { finishReason, googleSigned, logprobJson, signedThinking, stopBeside, urlCitation } from './reply-words.ts';
 import { chatUsage } from './usage-block.ts';
 
@@ -75,11 +76,11 @@ export class ChatStreamWriter implements StreamWriter {
       }
       case 'media': {
         const { source, kind } = head.part;
-        if (kind !== 'image' || (source.from !== 'base64' && source.from !== 'url')) {
+        const url = kind === 'image' ? urlOfSource(source) : undefined;
+        if (url === undefined) {
           this.#losses.add('media-output');
           return begun;
         }
-        const url = source.from === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`;
         return begun + this.#chunk(choice, { images: [{ type: 'image_url', image_url: { url }, index: 0 }] });
       }
       case 'native':

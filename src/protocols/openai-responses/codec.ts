@@ -1,7 +1,7 @@
 // OpenAI's responses to and from the neutral conversation.
 
 import type { Codec } from '../../plugin/codec.ts';
-import { readError } from '../openai-chat/read-reply.ts';
+import { readError } from '../openai-reply-words.ts';
 import { renderOpenAiRefusal } from '../openai-error-body.ts';
 import { parseRequest } from './parse-request.ts';
 import { readReply } from './read-reply.ts';

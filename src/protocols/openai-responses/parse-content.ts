@@ -3,7 +3,7 @@
 import { invalid } from '../../core/json-scan.ts';
 import type { InputPart, JsonObject, JsonValue, MediaPart, OutputPart, TextPart } from '../../plugin/conversation.ts';
 import { isList, objectOf, stringOf } from '../json-fields.ts';
-import { sourceOfUrl } from '../openai-chat/parse-messages.ts';
+import { sourceOfUrl } from '../data-url.ts';
 
 const own = 'openai-responses';
 

@@ -2,7 +2,15 @@
 // calls in a row are one of the user's.
 
 import { invalid } from '../../core/json-scan.ts';
-import type { JsonObject, JsonValue, OutputPart, ToolResultPart, Turn, Unmapped } from '../../plugin/conversation.ts';
+import type {
+  JsonObject,
+  JsonValue,
+  OutputPart,
+  Signature,
+  ToolResultPart,
+  Turn,
+  Unmapped,
+} from '../../plugin/conversation.ts';
 import { isList, isObject, listOf, objectOf, stringOf } from '../json-fields.ts';
 import { openSignature } from '../translation/signature-envelope.ts';
 import { joinedName } from './namespaces.ts';
@@ -175,9 +183,13 @@ const textsOf = (value: JsonValue | undefined): readonly string[] =>
 export function reasoningPart(item: JsonObject): OutputPart & { readonly kind: 'thinking' } {
   const content = textsOf(item['content']);
   const text = content.join('') || textsOf(item['summary']).join('\n\n');
+  const signature = sealedOf(item);
+  return { kind: 'thinking', text, summary: content.length === 0, ...(signature === undefined ? {} : { signature }) };
+}
+
+/** The sealed thinking of an item that is complete; undefined where it has none. */
+export function sealedOf(item: JsonObject): Signature | undefined {
   const sealed = stringOf(item['encrypted_content']);
-  const plain = { kind: 'thinking', text, summary: content.length === 0 } as const;
-  if (sealed === undefined || sealed === '') return plain;
-  const mine = { protocol: own, form: 'encrypted', value: sealed, id: stringOf(item['id']) } as const;
-  return { ...plain, signature: openSignature(sealed) ?? mine };
+  if (sealed === undefined || sealed === '') return undefined;
+  return openSignature(sealed) ?? { protocol: own, form: 'encrypted', value: sealed, id: stringOf(item['id']) };
 }

@@ -10,8 +10,8 @@ import type {
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
-import { booleanOf, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { effortOfWord, isEmpty } from '../openai-chat/parse-request.ts';
+import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { effortOfWord, metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
 import { parseItems } from './parse-items.ts';
 import { parseToolChoice, parseTools } from './parse-tools.ts';
 
@@ -51,7 +51,9 @@ export function parseRequest(body: JsonValue): Conversation {
   const unmapped: Unmapped[] = [];
   noteFields(fields, unmapped);
   const text = objectOf(fields['text']);
-  const verbosity = stringOf(text['verbosity']);
+  const verbosity = verbosityOfWord(stringOf(text['verbosity']));
+  if (verbosity === undefined && stringOf(text['verbosity']) !== undefined)
+    unmapped.push({ path: 'text.verbosity', weight: 'hint' });
   const user = stringOf(fields['user']);
   const safety = stringOf(fields['safety_identifier']);
   if (user !== undefined && safety !== undefined) unmapped.push({ path: 'safety_identifier', weight: 'hint' });
@@ -67,13 +69,13 @@ export function parseRequest(body: JsonValue): Conversation {
     topP: numberIn(fields, 'top_p'),
     outputForm: parseOutputForm(text['format']),
     thinking: parseThinking(objectOf(fields['reasoning'])),
-    verbosity: verbosity === 'low' || verbosity === 'medium' || verbosity === 'high' ? verbosity : undefined,
+    verbosity,
     logprobs: listOf(fields['include']).includes(tokenProbabilities)
       ? (numberIn(fields, 'top_logprobs') ?? 0)
       : numberIn(fields, 'top_logprobs') || undefined,
     serviceTier: stringOf(fields['service_tier']),
     user: user ?? safety,
-    metadata: isObject(fields['metadata']) && !isEmpty(fields['metadata']) ? fields['metadata'] : undefined,
+    metadata: metadataOf(fields),
     cacheKey: stringOf(fields['prompt_cache_key']),
     store: booleanOf(fields['store']),
     unmapped,
@@ -128,13 +130,7 @@ function parseOutputForm(value: JsonValue | undefined): OutputForm | undefined {
       return { kind: 'json' };
     case 'json_schema':
       if (!isObject(format['schema'])) throw invalid('text.format.schema', 'must be a JSON Schema object');
-      return {
-        kind: 'schema',
-        name: stringOf(format['name']),
-        description: stringOf(format['description']),
-        schema: format['schema'],
-        strict: booleanOf(format['strict']),
-      };
+      return schemaForm(format, format['schema']);
     default:
       throw invalid('text.format.type', 'must be "text", "json_object" or "json_schema"');
   }

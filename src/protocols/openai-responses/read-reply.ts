@@ -2,9 +2,9 @@
 // where nothing came before.
 
 import type { Citation, JsonObject, JsonValue } from '../../plugin/conversation.ts';
-import type { ReplySink, Stop, TokenLogprob, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
-import { isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { openSignature } from '../translation/signature-envelope.ts';
+import type { ReplySink, Stop, UpstreamErrorText } from '../../plugin/conversation-reply.ts';
+import { isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { errorWords, logprobsOf } from '../openai-reply-words.ts';
 import { reasoningPart } from './parse-items.ts';
 
 export function readReply(body: JsonValue, sink: ReplySink): void {
@@ -29,7 +29,7 @@ export function readHead(response: JsonObject, sink: ReplySink): void {
 /** A response that failed has used what it says all the same. */
 export function readFailure(response: JsonObject, sink: ReplySink): void {
   if (isObject(response['usage'])) sink.usage(response['usage']);
-  sink.failed(errorWords(objectOf(response['error'])));
+  sink.failed(failureWords(objectOf(response['error'])));
 }
 
 /** How it ended, and what it used. */
@@ -135,16 +135,6 @@ export function beginCall(item: JsonObject, block: number, sink: ReplySink): voi
   });
 }
 
-/** The sealed thinking of an item that is complete; undefined where it has none. */
-export function sealedOf(item: JsonObject) {
-  const sealed = stringOf(item['encrypted_content']);
-  if (sealed === undefined || sealed === '') return undefined;
-  return (
-    openSignature(sealed) ??
-    ({ protocol: 'openai-responses', form: 'encrypted', value: sealed, id: stringOf(item['id']) } as const)
-  );
-}
-
 /** Of files there is no address: their own protocol's clients get them back as they were, others not at all. */
 export function citationOf(value: JsonValue): Citation | undefined {
   const fields = objectOf(value);
@@ -155,30 +145,8 @@ export function citationOf(value: JsonValue): Citation | undefined {
   return { url: stringOf(fields['url']), title, start, end, native };
 }
 
-export function logprobsOf(value: JsonValue | undefined): readonly TokenLogprob[] {
-  return listOf(value).flatMap((each): TokenLogprob[] => {
-    const one = oneLogprob(each);
-    if (one === undefined) return [];
-    return [{ ...one, top: listOf(objectOf(each)['top_logprobs']).flatMap((top) => oneLogprob(top) ?? []) }];
-  });
-}
-
-function oneLogprob(value: JsonValue): Omit<TokenLogprob, 'top'> | undefined {
-  const fields = objectOf(value);
-  const token = stringOf(fields['token']);
-  const logprob = numberOf(fields['logprob']);
-  if (token === undefined || logprob === undefined) return undefined;
-  const bytes = isList(fields['bytes']) ? fields['bytes'].flatMap((each) => numberOf(each) ?? []) : null;
-  return { token, logprob, bytes };
-}
-
-export function errorWords(error: JsonObject): UpstreamErrorText {
-  const type = stringOf(error['type']);
-  return {
-    message: stringOf(error['message']) ?? 'The upstream gave no reason.',
-    // The event's own type is no word of the error.
-    type: type === 'error' ? undefined : type,
-    code: stringOf(error['code']),
-    param: stringOf(error['param']),
-  };
+/** The event's own type is no word of the error. */
+export function failureWords(error: JsonObject): UpstreamErrorText {
+  const words = errorWords(error);
+  return words.type === 'error' ? { ...words, type: undefined } : words;
 }

@@ -2,6 +2,7 @@
 
 import type { Carriage } from '../../plugin/codec.ts';
 import type { InputPart, JsonObject, MediaPart, MediaSource } from '../../plugin/conversation.ts';
+import { urlOfSource } from '../data-url.ts';
 
 export function inputContent(part: InputPart, carriage: Carriage): readonly JsonObject[] {
   if (part.kind !== 'native' && part.cache !== undefined) carriage.lost('cache-control');
@@ -32,9 +33,8 @@ function imagePart(part: MediaPart, carriage: Carriage): JsonObject {
   const { source, detail = 'auto' } = part;
   const id = storedId(source, carriage);
   if (id !== undefined) return { type: 'input_image', file_id: id, detail };
-  if (source.from === 'url') return { type: 'input_image', image_url: source.url, detail };
-  if (source.from === 'base64')
-    return { type: 'input_image', image_url: `data:${source.mediaType};base64,${source.data}`, detail };
+  const url = urlOfSource(source);
+  if (url !== undefined) return { type: 'input_image', image_url: url, detail };
   return carriage.refuse('messages', 'has a picture made of text; send its bytes.');
 }
 
@@ -53,9 +53,12 @@ function documentPart(part: MediaPart, carriage: Carriage): JsonObject {
       return { type: 'input_file', file_url: source.url, ...detail };
     case 'text':
       return { type: 'input_text', text: name === undefined ? source.text : `${name}\n\n${source.text}` };
-    default: {
-      const data = source.from === 'base64' ? `data:${source.mediaType};base64,${source.data}` : '';
-      return { type: 'input_file', filename: name ?? 'document.pdf', file_data: data, ...detail };
-    }
+    default:
+      return {
+        type: 'input_file',
+        filename: name ?? 'document.pdf',
+        file_data: urlOfSource(source) ?? '',
+        ...detail,
+      };
   }
 }

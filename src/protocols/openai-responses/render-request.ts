@@ -4,8 +4,8 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools } from '../translation/carriage.ts';
+import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
 import { openAiTier } from '../openai-tier.ts';
-import { askedEffort } from '../translation/thinking-effort.ts';
 import { renderItems } from './render-items.ts';
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
@@ -33,7 +33,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...(target.stream ? { stream: true } : {}),
     store: conversation.store ?? false,
     ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation) } : {}),
-    ...(tools.length > 0 ? { parallel_tool_calls: parallel(conversation, dialect, carriage) } : {}),
+    parallel_tool_calls: parallelCalls(conversation, tools, dialect, carriage),
     max_output_tokens: conversation.outputLimit,
     temperature: conversation.temperature,
     top_p: conversation.topP,
@@ -62,12 +62,6 @@ const hasOwnThinking = ({ turns }: Conversation): boolean =>
       turn.role === 'assistant' &&
       turn.parts.some((part) => part.kind === 'thinking' && part.signature?.protocol === 'openai-responses'),
   );
-
-function parallel({ parallelToolCalls }: Conversation, dialect: Dialect, carriage: Carriage): boolean | undefined {
-  if (parallelToolCalls === undefined || dialect.parallelToolCalls) return parallelToolCalls;
-  carriage.lost('parallel-tool-calls');
-  return undefined;
-}
 
 /** Some servers know the schema, and refuse the demand that it be kept to. */
 function withStrictness(conversation: Conversation, dialect: Dialect, carriage: Carriage): Conversation {
@@ -102,11 +96,7 @@ export function toolJson(tool: Tool): JsonValue {
   }
 }
 
-/** A custom tool is named as what it is. */
-const named = (name: string, tools: readonly Tool[]): JsonObject => ({
-  type: tools.some((tool) => tool.kind === 'custom' && tool.name === name) ? 'custom' : 'function',
-  name,
-});
+const named = (name: string, tools: readonly Tool[]): JsonObject => ({ type: toolKind(name, tools), name });
 
 export function renderToolChoice({ toolChoice, tools }: Conversation): JsonValue | undefined {
   switch (toolChoice?.kind) {
@@ -155,8 +145,8 @@ function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage:
     return undefined;
   }
   if (thinking.mode === 'off') return { effort: 'none' };
-  const effort = askedEffort(thinking, carriage);
+  const effort = askedEffortWord(thinking, carriage);
   const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
   if (effort === undefined && summary === undefined) return undefined;
-  return { effort: effort === 'max' ? 'xhigh' : effort, summary };
+  return { effort, summary };
 }

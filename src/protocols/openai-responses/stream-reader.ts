@@ -5,17 +5,9 @@ import type { StreamReader } from '../../plugin/codec.ts';
 import type { JsonObject } from '../../plugin/conversation.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';
 import { isObject, listOf, numberOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
-import {
-  beginCall,
-  citationOf,
-  errorWords,
-  ItemReader,
-  logprobsOf,
-  readEnd,
-  readFailure,
-  readHead,
-  sealedOf,
-} from './read-reply.ts';
+import { beginCall, citationOf, failureWords, ItemReader, readEnd, readFailure, readHead } from './read-reply.ts';
+import { logprobsOf } from '../openai-reply-words.ts';
+import { sealedOf } from './parse-items.ts';
 
 export class ResponsesStreamReader implements StreamReader {
   readonly manyTokensAnEvent = false;
@@ -82,7 +74,7 @@ export class ResponsesStreamReader implements StreamReader {
         readFailure(objectOf(body['response']), this.#sink);
         return;
       case 'error':
-        this.#sink.failed(errorWords(isObject(body['error']) ? body['error'] : body));
+        this.#sink.failed(failureWords(isObject(body['error']) ? body['error'] : body));
     }
   }
 

@@ -1,32 +1,15 @@
 // What the tests of Anthropic's messages share: a request written anew, and events of a stream.
 
 import { messagesCodec } from '../../../src/protocols/anthropic-messages/codec.ts';
-import { LossList } from '../../../src/protocols/translation/carriage.ts';
-import { dialectOf } from '../../../src/protocols/translation/dialects.ts';
 import { plainLine } from '../../../src/plugin/protocol.ts';
 import type { Dialect } from '../../../src/plugin/codec.ts';
 import type { AssistantTurn, Conversation, JsonObject, JsonValue, Turn } from '../../../src/plugin/conversation.ts';
-import { emptyConversation } from '../translation-kit.ts';
+import { writtenTo } from '../translation-kit.ts';
+import type { Written } from '../translation-kit.ts';
 
-export interface Written {
-  readonly body: JsonObject;
-  readonly losses: readonly string[];
-}
-
-/** The request that an upstream of this protocol gets, and what it lost on the way. Throws what is refused. */
-export function written(conversation: Partial<Conversation>, dialect: Partial<Dialect> = {}): Written {
-  const losses = new LossList('anthropic-messages');
-  const target = {
-    model: 'm',
-    stream: false,
-    dialect: dialectOf('anthropic-messages', dialect),
-    outputTokensMax: 64_000,
-    askUsage: false,
-  };
-  const text = messagesCodec.renderRequest({ ...emptyConversation, turns: [hello], ...conversation }, target, losses);
-  const body: JsonObject = JSON.parse(text);
-  return { body, losses: losses.names };
-}
+/** The request that an upstream of this protocol gets, and what it lost on the way. */
+export const written = (conversation: Partial<Conversation>, dialect: Partial<Dialect> = {}): Written =>
+  writtenTo('anthropic-messages', { turns: [hello], ...conversation }, dialect, 64_000);
 
 export const said = (words: string) => ({ kind: 'text' as const, text: words });
 export const user = (...parts: Extract<Turn, { role: 'user' }>['parts']): Turn => ({ role: 'user', parts });
@@ -45,6 +28,9 @@ export const result = (callId: string, words = 'ok') => ({
 });
 export const hello = { role: 'user', parts: [{ kind: 'text', text: 'Hi' }] } as const;
 
+/** A function without more to it. */
+export const tool = { kind: 'function', name: 'f' } as const;
+
 /** The conversation in a request of a client. */
 export const parsed = (body: JsonValue): Conversation => messagesCodec.parseRequest(body, plainLine);
 
@@ -54,16 +40,6 @@ export const parsedWith = (fields: JsonObject): Conversation =>
 
 /** One that has these messages. */
 export const parsedTurns = (...messages: readonly JsonValue[]): Conversation['turns'] => parsedWith({ messages }).turns;
-
-/** The message by which something is refused; empty if it is not. */
-export function refusal(run: () => unknown): string {
-  try {
-    run();
-    return '';
-  } catch (error) {
-    return error instanceof Error ? error.message : 'not an error';
-  }
-}
 
 export const event = (body: JsonObject): string => `event: ${String(body['type'])}\ndata: ${JSON.stringify(body)}\n\n`;
 

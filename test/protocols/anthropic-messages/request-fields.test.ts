@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'bun:test';
 import type { Conversation, JsonValue } from '../../../src/plugin/conversation.ts';
-import { at, parsed, parsedWith, refusal, written } from './messages-kit.ts';
+import { at, parsed, parsedWith, written } from './messages-kit.ts';
+import { refusal } from '../translation-kit.ts';
 
 describe('the rest of a request', () => {
   test('a limit is demanded: the model’s where the client set none', () => {

@@ -10,14 +10,14 @@ import {
   hello,
   parsedTurns,
   parsedWith,
-  refusal,
   result,
   said,
   user,
   written,
+  tool,
 } from './messages-kit.ts';
+import { refusal } from '../translation-kit.ts';
 
-const tool = { kind: 'function', name: 'f' } as const;
 const own = { protocol: 'anthropic-messages', form: 'signature', value: 'sig' } as const;
 const foreign = { protocol: 'gemini-generate', form: 'signature', value: 'gem' } as const;
 

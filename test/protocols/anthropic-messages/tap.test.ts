@@ -7,8 +7,8 @@ import { plainLine } from '../../../src/plugin/protocol.ts';
 import type { JsonObject } from '../../../src/plugin/conversation.ts';
 import { everyByte, encode } from '../recordings.ts';
 import { relay } from '../relay-through-tap.ts';
-import { eventsIn, readStream } from '../translation-kit.ts';
-import { block, end, event, json, refusal, start, text } from './messages-kit.ts';
+import { refusal, eventsIn, readStream } from '../translation-kit.ts';
+import { block, end, event, json, start, text } from './messages-kit.ts';
 
 const relayed = (body: string, options = {}) => relay([body], options, anthropicMessages);
 const stop = event({ type: 'message_stop' });

@@ -9,14 +9,14 @@ import {
   hello,
   parsedTurns,
   parsedWith,
-  refusal,
   result,
   said,
   user,
   written,
+  tool,
 } from './messages-kit.ts';
+import { refusal } from '../translation-kit.ts';
 
-const tool = { kind: 'function', name: 'f' } as const;
 const messagesOf = (turns: readonly Turn[]) => at(written({ turns }).body, 'messages');
 
 describe('messages are written', () => {

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'bun:test';
 import { geminiGenerate } from '../../../src/protocols/gemini-generate/gemini-generate.ts';
 import { sealSignature } from '../../../src/protocols/translation/signature-envelope.ts';
 import type { JsonValue } from '../../../src/plugin/conversation.ts';
-import { contents, line, parsed, refusal } from './request-kit.ts';
+import { contents, line, parsed } from './request-kit.ts';
+import { refusal } from '../translation-kit.ts';
 
 const encoded = (body: JsonValue | string): Uint8Array =>
   new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));

@@ -7,11 +7,11 @@ import { messagesCodec } from '../../../src/protocols/anthropic-messages/codec.t
 import { responsesCodec } from '../../../src/protocols/openai-responses/codec.ts';
 import { listOf, objectOf, parsedJson } from '../../../src/protocols/json-fields.ts';
 import { plainLine } from '../../../src/plugin/protocol.ts';
-import { testContext } from '../translation-kit.ts';
+import { refusal, testContext } from '../translation-kit.ts';
 import { translateRequest } from '../../../src/protocols/translation/translate.ts';
 import type { JsonValue, MediaPart, OutputPart, ToolResultPart, Turn } from '../../../src/plugin/conversation.ts';
 import { field } from '../../support/gateway.ts';
-import { contents, fromChat, parsed, refusal, written } from './request-kit.ts';
+import { contents, fromChat, parsed, written } from './request-kit.ts';
 
 describe('a Gemini request is written', () => {
   const call = (id: string, name = 'f') => ({

@@ -4,31 +4,18 @@
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LossList } from '../../../src/protocols/translation/carriage.ts';
-import { dialectOf } from '../../../src/protocols/translation/dialects.ts';
 import { chatCodec } from '../../../src/protocols/openai-chat/codec.ts';
 import { parsedJson } from '../../../src/protocols/json-fields.ts';
 import { plainLine } from '../../../src/plugin/protocol.ts';
 import type { Dialect } from '../../../src/plugin/codec.ts';
-import type { JsonValue } from '../../../src/plugin/conversation.ts';
+import type { JsonValue, Turn } from '../../../src/plugin/conversation.ts';
 import { seededChance } from '../../../src/simulator/replay.ts';
 import { field, haveRecordings, recordingsFolder } from '../../support/gateway.ts';
-import { cutAt, eventsIn, readStream, readWhole, testContext, translated } from '../translation-kit.ts';
+import { cutAt, eventsIn, readStream, readWhole, testContext, translated, writtenTo } from '../translation-kit.ts';
+import type { Written } from '../translation-kit.ts';
 
-const target = (dialect: Partial<Dialect> = {}) => ({
-  model: 'm',
-  stream: false,
-  dialect: dialectOf('openai-chat', dialect),
-  outputTokensMax: 1_000,
-  askUsage: false,
-});
-
-function rendered(body: JsonValue, dialect: Partial<Dialect> = {}): { body: JsonValue; losses: readonly string[] } {
-  const losses = new LossList('openai-chat');
-  const text = chatCodec.renderRequest(chatCodec.parseRequest(body, plainLine), target(dialect), losses);
-  const parsed: JsonValue = JSON.parse(text);
-  return { body: parsed, losses: losses.names };
-}
+const rendered = (body: JsonValue, dialect: Partial<Dialect> = {}): Written =>
+  writtenTo('openai-chat', chatCodec.parseRequest(body, plainLine), dialect);
 
 const chunk = (delta: JsonValue, finish: string | null = null, more: object = {}): string => {
   const choices = [{ index: 0, delta, finish_reason: finish }];
@@ -164,33 +151,13 @@ describe('a chat request is written', () => {
   });
 
   test('empty text beside calls is null, and images of a result go behind it', () => {
-    const conversation = {
-      model: 'm',
-      stream: false,
-      tools: [],
-      unmapped: [],
-      turns: [
-        {
-          role: 'assistant' as const,
-          parts: [{ kind: 'tool-call' as const, id: 'a', name: 'shot', arguments: '{}' }],
-        },
-        {
-          role: 'user' as const,
-          parts: [
-            {
-              kind: 'tool-result' as const,
-              callId: 'a',
-              parts: [
-                { kind: 'text' as const, text: 'done' },
-                { kind: 'image' as const, source: { from: 'base64' as const, mediaType: 'image/png', data: 'QUJD' } },
-              ],
-            },
-          ],
-        },
-      ],
-    };
-    const losses = new LossList('openai-chat');
-    const body: JsonValue = JSON.parse(chatCodec.renderRequest(conversation, target(), losses));
+    const image = { from: 'base64', mediaType: 'image/png', data: 'QUJD' } as const;
+    const parts = [{ kind: 'text', text: 'done' } as const, { kind: 'image', source: image } as const];
+    const turns: readonly Turn[] = [
+      { role: 'assistant', parts: [{ kind: 'tool-call', id: 'a', name: 'shot', arguments: '{}' }] },
+      { role: 'user', parts: [{ kind: 'tool-result', callId: 'a', parts }] },
+    ];
+    const { body, losses } = writtenTo('openai-chat', { turns });
     expect(field(body, 'messages')).toEqual([
       {
         role: 'assistant',
@@ -200,7 +167,7 @@ describe('a chat request is written', () => {
       { role: 'tool', tool_call_id: 'a', content: 'done' },
       { role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,QUJD' } }] },
     ]);
-    expect(losses.names).toEqual(['tool-result-media-moved']);
+    expect(losses).toEqual(['tool-result-media-moved']);
   });
 
   test.each([

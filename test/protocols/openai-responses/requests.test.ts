@@ -5,44 +5,27 @@ import { describe, expect, test } from 'bun:test';
 import { plainLine } from '../../../src/plugin/protocol.ts';
 import type { Dialect } from '../../../src/plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, OutputPart, Turn } from '../../../src/plugin/conversation.ts';
-import { chatCodec } from '../../../src/protocols/openai-chat/codec.ts';
 import { responsesCodec } from '../../../src/protocols/openai-responses/codec.ts';
 import { openAiResponses } from '../../../src/protocols/openai-responses/openai-responses.ts';
 import { carryUnmapped, LossList } from '../../../src/protocols/translation/carriage.ts';
-import { dialectOf } from '../../../src/protocols/translation/dialects.ts';
 import { sealSignature } from '../../../src/protocols/translation/signature-envelope.ts';
 import { field } from '../../support/gateway.ts';
-import { emptyConversation } from '../translation-kit.ts';
+import { refusal, writtenTo } from '../translation-kit.ts';
+import type { Written } from '../translation-kit.ts';
 
 const parse = (body: JsonObject): Conversation => responsesCodec.parseRequest({ model: 'm', ...body }, plainLine);
 const turnsOf = (...input: readonly JsonValue[]): readonly Turn[] => parse({ input }).turns;
 
-function refusal(action: () => unknown): string {
-  try {
-    action();
-    return 'nothing was refused';
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-function write(more: Partial<Conversation>, dialect: Partial<Dialect> = {}) {
-  const losses = new LossList('openai-responses');
-  const target = { model: 'gpt-5', stream: false, dialect: dialectOf('openai-responses', dialect) };
-  const conversation = { ...emptyConversation, ...more };
-  const text = responsesCodec.renderRequest(conversation, { ...target, outputTokensMax: 9, askUsage: false }, losses);
-  const body: JsonValue = JSON.parse(text);
-  return { body, losses: losses.names };
-}
+const write = (more: Partial<Conversation>, dialect: Partial<Dialect> = {}) =>
+  writtenTo('openai-responses', more, dialect);
 
 /** What a client of responses loses on its way to chat. */
-function toChat(body: JsonObject): { readonly body: JsonValue; readonly losses: readonly string[] } {
+function toChat(body: JsonObject): Written {
   const losses = new LossList('openai-chat');
   const conversation = parse(body);
   carryUnmapped(conversation, losses);
-  const target = { model: 'm', stream: false, dialect: dialectOf('openai-chat', {}), outputTokensMax: 9 };
-  const text = chatCodec.renderRequest(conversation, { ...target, askUsage: false }, losses);
-  return { body: JSON.parse(text), losses: losses.names };
+  const there = writtenTo('openai-chat', conversation);
+  return { body: there.body, losses: [...losses.names, ...there.losses] };
 }
 
 const user = { role: 'user', content: 'Hi' };

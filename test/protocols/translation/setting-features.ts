@@ -152,6 +152,11 @@ const thinking: readonly Feature[] = [
     shows: /"(?:reasoning_)?effort":"none"|"thinking":\{"type":"disabled"\}/,
   },
   {
+    name: 'thinking, by a word that one vendor has',
+    asks: { chat: { reasoning_effort: 'deep' }, gemini: thinks({ thinkingLevel: 'DEEP' }) },
+    shows: /deep/i,
+  },
+  {
     name: 'thinking, to be shown',
     asks: {
       responses: { reasoning: { effort: 'high', summary: 'auto' } },
@@ -208,6 +213,11 @@ const outputs: readonly Feature[] = [
     name: 'how wordy the answer is',
     asks: { chat: { verbosity: 'low' }, responses: { text: { verbosity: 'low' } } },
     shows: /"verbosity":"low"/,
+  },
+  {
+    name: 'how wordy the answer is, by a word that one vendor has',
+    asks: { chat: { verbosity: 'epic' }, responses: { text: { verbosity: 'epic' } } },
+    shows: /epic/,
   },
   { name: 'a guess at the answer', asks: { chat: { prediction: { type: 'content', content: 'A' } } }, shows: {} },
 ];

@@ -1,0 +1,60 @@
+// Settings that OpenAI's chat and responses have in the same words, though not always in the same place.
+
+import type { Carriage, Dialect } from '../plugin/codec.ts';
+import type { Conversation, JsonObject, OutputForm, ThinkingSettings, Tool } from '../plugin/conversation.ts';
+import { booleanOf, isEmpty, isObject, stringOf } from './json-fields.ts';
+import { askedEffort } from './translation/thinking-effort.ts';
+
+/** Undefined for a word that is no effort. */
+export function effortOfWord(word: string | undefined): ThinkingSettings['effort'] {
+  switch (word) {
+    case 'minimal':
+    case 'low':
+    case 'medium':
+    case 'high':
+      return word;
+    case 'xhigh':
+    case 'max':
+      return 'max';
+    default:
+      return undefined;
+  }
+}
+
+export function askedEffortWord(thinking: ThinkingSettings, carriage: Carriage): string | undefined {
+  const effort = askedEffort(thinking, carriage);
+  return effort === 'max' ? 'xhigh' : effort;
+}
+
+/** Undefined for a word that is none of the three. */
+export const verbosityOfWord = (word: string | undefined): Conversation['verbosity'] =>
+  word === 'low' || word === 'medium' || word === 'high' ? word : undefined;
+
+export const metadataOf = ({ metadata }: JsonObject): JsonObject | undefined =>
+  isObject(metadata) && !isEmpty(metadata) ? metadata : undefined;
+
+/** The form of an answer by `schema`, which stands in these fields with its name. */
+export const schemaForm = (fields: JsonObject, schema: JsonObject): OutputForm => ({
+  kind: 'schema',
+  name: stringOf(fields['name']),
+  description: stringOf(fields['description']),
+  schema,
+  strict: booleanOf(fields['strict']),
+});
+
+/** A tool is named together with what it is. */
+export const toolKind = (name: string, tools: readonly Tool[]): 'custom' | 'function' =>
+  tools.some((tool) => tool.kind === 'custom' && tool.name === name) ? 'custom' : 'function';
+
+/** Without tools it says nothing, and is refused. */
+export function parallelCalls(
+  { parallelToolCalls }: Conversation,
+  tools: readonly unknown[],
+  dialect: Dialect,
+  carriage: Carriage,
+): boolean | undefined {
+  if (parallelToolCalls === undefined || tools.length === 0) return undefined;
+  if (dialect.parallelToolCalls) return parallelToolCalls;
+  carriage.lost('parallel-tool-calls');
+  return undefined;
+}
