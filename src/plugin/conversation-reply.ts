@@ -104,6 +104,7 @@ export interface ConversationReply {
 
 export interface ReplyChoice {
   readonly parts: readonly OutputPart[];
-  readonly stop: Stop | undefined;
+  /** Of kind `end` where the upstream said nothing. */
+  readonly stop: Stop;
   readonly logprobs: readonly TokenLogprob[];
 }

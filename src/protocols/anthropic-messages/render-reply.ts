@@ -2,14 +2,13 @@
 
 import type { ReplyContext } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, OutputPart } from '../../plugin/conversation.ts';
-import type { ConversationReply, Stop } from '../../plugin/conversation-reply.ts';
+import type { ConversationReply } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { onlyChoice } from '../translation/reply-choices.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
 import { own } from './parse-content.ts';
 import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
 import { messagesUsage } from './usage-block.ts';
-
-const unstated: Stop = { kind: 'end', native: '' };
 
 export function renderReply(
   reply: ConversationReply,
@@ -17,16 +16,14 @@ export function renderReply(
   context: ReplyContext,
   lost: (loss: string) => void,
 ): string {
-  const [choice, ...others] = reply.choices;
-  if (others.length > 0) lost('choices');
-  if ((choice?.logprobs.length ?? 0) > 0) lost('logprobs');
-  const stop = choice?.stop ?? unstated;
+  const { parts, stop, logprobs } = onlyChoice(reply, lost);
+  if (logprobs.length > 0) lost('logprobs');
   return JSON.stringify({
     id: messageId(reply.head.id, () => context.newId()),
     type: 'message',
     role: 'assistant',
     model: context.request.model,
-    content: (choice?.parts ?? []).flatMap((part) => blocksOf(part, lost)),
+    content: parts.flatMap((part) => blocksOf(part, lost)),
     stop_reason: stopReason(stop),
     stop_sequence: stop.sequence ?? null,
     usage: messagesUsage(usage ?? {}),

@@ -2,7 +2,7 @@
 
 import type { Citation, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { Stop } from '../../plugin/conversation-reply.ts';
-import { sealSignature } from '../translation/signature-envelope.ts';
+import { sealSignature, signatureTextFor } from '../translation/signature-envelope.ts';
 import { own } from './parse-content.ts';
 
 export function stopReason(stop: Stop): string {
@@ -30,9 +30,7 @@ export function stopReason(stop: Stop): string {
 export const messageId = (id: string | undefined, newId: () => string): string =>
   id !== undefined && id.startsWith('msg_') ? id : `msg_${newId()}`;
 
-/** Its own as it is; another's in an envelope, that comes back to whom it belongs. */
-export const signatureText = (signature: Signature): string =>
-  signature.protocol === own ? signature.value : sealSignature(signature);
+export const signatureText = (signature: Signature): string => signatureTextFor(own, signature);
 
 /** A call has no place for a signature: it goes with thinking that is empty, in an envelope that names the call. */
 export const callSignature = (signature: Signature, callId: string): string =>

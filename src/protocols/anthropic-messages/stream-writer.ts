@@ -6,6 +6,7 @@ import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { unstatedStop } from '../translation/reply-choices.ts';
 import { objectOf } from '../json-fields.ts';
 import { errorEvent } from './error-body.ts';
 import { own } from './parse-content.ts';
@@ -27,7 +28,7 @@ export class MessagesStreamWriter implements StreamWriter {
   #before = '';
   /** Goes out behind the open block: a call was signed after its arguments had begun. */
   #after: string | undefined;
-  #stop: Stop | undefined;
+  #stop: Stop = unstatedStop;
 
   constructor(context: ReplyContext) {
     this.#context = context;
@@ -124,7 +125,7 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   end(usage: UsageParts | undefined): string {
-    const stop = this.#stop ?? { kind: 'end', native: '' };
+    const stop = this.#stop;
     const delta = { stop_reason: stopReason(stop), stop_sequence: stop.sequence ?? null };
     return event({ type: 'message_delta', delta, usage: messagesUsage(usage ?? {}) }) + event({ type: 'message_stop' });
   }

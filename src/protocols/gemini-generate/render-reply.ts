@@ -28,7 +28,7 @@ export function renderReply(
 
 function renderCandidate(choice: ReplyChoice, index: number, lost: Lost): string {
   const { stop, logprobs } = choice;
-  if (stop?.sequence !== undefined) lost('stop-sequences');
+  if (stop.sequence !== undefined) lost('stop-sequences');
   const { parts, citations, plain, cut } = renderParts(choice, lost);
   const rest: JsonObject = {
     finishReason: reasonOf({ stop, cut }),

@@ -3,7 +3,7 @@
 import type { Citation, JsonObject, JsonValue, MediaPart, MediaSource, Signature } from '../../plugin/conversation.ts';
 import type { Stop, StopKind, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import { listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { openSignature, sealSignature } from '../translation/signature-envelope.ts';
+import { openSignature, signatureTextFor } from '../translation/signature-envelope.ts';
 
 const stops: Readonly<Record<string, StopKind>> = {
   STOP: 'end',
@@ -70,8 +70,7 @@ export function signatureOf(value: JsonValue | undefined): Signature | undefined
   return openSignature(text) ?? { protocol: 'gemini-generate', form: 'signature', value: text };
 }
 
-export const signatureText = (signature: Signature): string =>
-  signature.protocol === 'gemini-generate' ? signature.value : sealSignature(signature);
+export const signatureText = (signature: Signature): string => signatureTextFor('gemini-generate', signature);
 
 /** A part that only carries a signature. Gemini's own stand beside the answer, others' stand for thinking. */
 export const signedPart = (signature: Signature): JsonObject => ({

@@ -6,6 +6,7 @@ import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
 import type { Citation, JsonObject, Signature } from '../../plugin/conversation.ts';
 import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { unstatedStop } from '../translation/reply-choices.ts';
 import { errorEvent } from './error-body.ts';
 import { callPart, contentOf, mediaPart } from './reply-parts.ts';
 import { finishReason, groundingOf, isPlain, logprobsResult, signedPart } from './reply-words.ts';
@@ -24,7 +25,7 @@ interface ChoiceState {
   plain: boolean;
   /** A call was left out, because its arguments were cut. */
   cut: boolean;
-  stop: Stop | undefined;
+  stop: Stop;
 }
 
 export class GeminiStreamWriter implements StreamWriter {
@@ -158,7 +159,7 @@ export class GeminiStreamWriter implements StreamWriter {
   #state(choice: number): ChoiceState {
     let state = this.#choices[choice];
     if (state === undefined) {
-      const none = { head: undefined, signature: undefined, stop: undefined };
+      const none = { head: undefined, signature: undefined, stop: unstatedStop };
       state = { before: '', behind: '', text: '', empty: true, citations: [], plain: true, cut: false, ...none };
       this.#choices[choice] = state;
     }
@@ -184,5 +185,5 @@ function opening(choice: number): string {
 }
 
 /** A call that was cut must not look like an answer without one. */
-export const reasonOf = ({ stop, cut }: { readonly stop: Stop | undefined; readonly cut: boolean }): string =>
-  cut && stop?.kind === 'tool-calls' ? 'MALFORMED_FUNCTION_CALL' : finishReason(stop ?? { kind: 'end', native: '' });
+export const reasonOf = ({ stop, cut }: { readonly stop: Stop; readonly cut: boolean }): string =>
+  cut && stop.kind === 'tool-calls' ? 'MALFORMED_FUNCTION_CALL' : finishReason(stop);

@@ -2,13 +2,11 @@
 
 import type { ReplyContext } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
-import type { ConversationReply, ReplyChoice, Stop } from '../../plugin/conversation-reply.ts';
+import type { ConversationReply, ReplyChoice } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
 import { urlOfSource } from '../data-url.ts';
 import { finishReason, googleSigned, logprobJson, signedThinking, stopBeside, urlCitation } from './reply-words.ts';
 import { chatUsage } from './usage-block.ts';
-
-const unstated: Stop = { kind: 'end', native: '' };
 
 export function renderReply(
   reply: ConversationReply,
@@ -31,8 +29,7 @@ export function renderReply(
 }
 
 function renderChoice(choice: ReplyChoice, index: number, lost: (loss: string) => void): JsonObject {
-  const stop = choice.stop ?? unstated;
-  const { logprobs } = choice;
+  const { stop, logprobs } = choice;
   return {
     index,
     message: renderMessage(choice, lost),

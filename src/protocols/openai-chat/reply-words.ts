@@ -2,7 +2,7 @@
 
 import type { Citation, JsonObject, Signature } from '../../plugin/conversation.ts';
 import type { Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
-import { sealSignature } from '../translation/signature-envelope.ts';
+import { sealSignature, signatureTextFor } from '../translation/signature-envelope.ts';
 
 /** OpenAI's five words. What they do not say stands in `native_finish_reason` beside them. */
 export function finishReason(stop: Stop): 'stop' | 'length' | 'tool_calls' | 'content_filter' {
@@ -34,7 +34,7 @@ export function stopBeside(stop: Stop): JsonObject {
 
 export const googleSigned = (signature: Signature): JsonObject => ({
   google: {
-    thought_signature: signature.protocol === 'gemini-generate' ? signature.value : sealSignature(signature),
+    thought_signature: signatureTextFor('gemini-generate', signature),
   },
 });
 

@@ -2,14 +2,16 @@
 
 import type { ReplyContext } from '../../plugin/codec.ts';
 import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
-import type { ConversationReply, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
+import type { ConversationReply, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { onlyChoice } from '../translation/reply-choices.ts';
 import {
   callItem,
-  incompleteReason,
+  endStatus,
   logprobJson,
   messageItem,
   reasoningItem,
+  refusalPart,
   responseId,
   responseJson,
   sealedText,
@@ -17,24 +19,20 @@ import {
   urlAnnotation,
 } from './response-json.ts';
 
-const unstated: Stop = { kind: 'end', native: '' };
-
 export function renderReply(
   reply: ConversationReply,
   usage: UsageParts | undefined,
   context: ReplyContext,
   lost: (loss: string) => void,
 ): string {
-  const [choice, ...others] = reply.choices;
-  if (others.length > 0) lost('choices');
-  const stop = choice?.stop ?? unstated;
-  const status = incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
-  let logprobs = choice?.logprobs ?? [];
+  const { parts, stop, logprobs } = onlyChoice(reply, lost);
+  const status = endStatus(stop);
+  let untold = logprobs;
   const output: JsonValue[] = [];
-  for (const part of choice?.parts ?? []) {
-    output.push(...itemsOf(part, logprobs, context, lost));
+  for (const part of parts) {
+    output.push(...itemsOf(part, untold, context, lost));
     // They are of the text, of which there is one part wherever they are asked for.
-    if (part.kind === 'text') logprobs = [];
+    if (part.kind === 'text') untold = [];
   }
   const head = { ...reply.head, id: responseId(reply.head.id, context) };
   return JSON.stringify(responseJson(head, context, status, output, { stop, usage }));
@@ -54,7 +52,7 @@ function itemsOf(
       return [messageItem(`msg_${context.newId()}`, 'completed', content)];
     }
     case 'refusal':
-      return [messageItem(`msg_${context.newId()}`, 'completed', [{ type: 'refusal', refusal: part.text }])];
+      return [messageItem(`msg_${context.newId()}`, 'completed', [refusalPart(part.text)])];
     case 'thinking': {
       const { signature } = part;
       const sealed = signature === undefined ? undefined : sealedText(signature);

@@ -5,7 +5,7 @@ import type { Citation, JsonObject, JsonValue, Signature } from '../../plugin/co
 import type { ReplyHead, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
-import { sealSignature } from '../translation/signature-envelope.ts';
+import { signatureTextFor } from '../translation/signature-envelope.ts';
 import { calledName } from './namespaces.ts';
 import { renderText, renderToolChoice, toolJson } from './render-request.ts';
 import { responseUsage } from './usage-block.ts';
@@ -90,12 +90,14 @@ export function incompleteReason(stop: Stop | undefined): 'max_output_tokens' | 
   }
 }
 
+/** `status` of a response that is over. */
+export const endStatus = (stop: Stop): 'completed' | 'incomplete' =>
+  incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
+
 export const responseId = (id: string | undefined, context: ReplyContext): string =>
   id !== undefined && id.startsWith('resp_') ? id : `resp_${context.newId()}`;
 
-/** Its own as it is; another's in an envelope, that comes back to whom it belongs. */
-export const sealedText = (signature: Signature): string =>
-  signature.protocol === 'openai-responses' ? signature.value : sealSignature(signature);
+export const sealedText = (signature: Signature): string => signatureTextFor('openai-responses', signature);
 
 export const textPart = (
   text: string,
@@ -107,6 +109,8 @@ export const textPart = (
   logprobs,
   text,
 });
+
+export const refusalPart = (refusal: string): JsonObject => ({ type: 'refusal', refusal });
 
 export const messageItem = (id: string, status: string, content: readonly JsonObject[]): JsonObject => ({
   id,

@@ -6,14 +6,16 @@ import type { ReplyContext, StreamWriter } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
 import type { Annotation, BlockHead, ReplyHead, Stop, TokenLogprob } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+import { unstatedStop } from '../translation/reply-choices.ts';
 import { isObject } from '../json-fields.ts';
 import { calledName } from './namespaces.ts';
 import {
   callItem,
-  incompleteReason,
+  endStatus,
   logprobJson,
   messageItem,
   reasoningItem,
+  refusalPart,
   responseId,
   responseJson,
   sealedText,
@@ -45,7 +47,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   #head: ReplyHead & { readonly id: string } = { id: '' };
   #sequence = 0;
   #open: OpenItem | undefined;
-  #stop: Stop | undefined;
+  #stop: Stop = unstatedStop;
   /** A proof that belongs to a call: it goes with thinking behind it. */
   #pendingSeal: string | undefined;
 
@@ -137,8 +139,8 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   end(usage: UsageParts | undefined): string {
-    const stop = this.#stop ?? { kind: 'end', native: '' };
-    const status = incompleteReason(stop) === undefined ? 'completed' : 'incomplete';
+    const stop = this.#stop;
+    const status = endStatus(stop);
     const response = responseJson(this.#head, this.#context, status, this.#output, { stop, usage });
     return this.#event(`response.${status}`, { response });
   }
@@ -180,11 +182,10 @@ export class ResponsesStreamWriter implements StreamWriter {
     this.#open = open;
     const added = this.#event('response.output_item.added', {
       output_index: index,
-      item:
-        kind === 'text' || kind === 'refusal' ? messageItem(id, 'in_progress', []) : this.#itemOf(open, '', true),
+      item: kind === 'text' || kind === 'refusal' ? messageItem(id, 'in_progress', []) : this.#itemOf(open, '', true),
     });
     if (kind !== 'text' && kind !== 'refusal') return added;
-    const part = kind === 'text' ? textPart('', [], []) : { type: 'refusal', refusal: '' };
+    const part = kind === 'text' ? textPart('', [], []) : refusalPart('');
     return added + this.#event('response.content_part.added', { ...this.#places(open), part });
   }
 
@@ -208,7 +209,7 @@ export class ResponsesStreamWriter implements StreamWriter {
       case 'refusal':
         return (
           this.#event('response.refusal.done', { ...places, refusal: text }) +
-          this.#event('response.content_part.done', { ...places, part: { type: 'refusal', refusal: text } })
+          this.#event('response.content_part.done', { ...places, part: refusalPart(text) })
         );
       case 'thinking':
         if (text === '') return '';
@@ -269,7 +270,7 @@ export class ResponsesStreamWriter implements StreamWriter {
       case 'text':
         return messageItem(open.id, status, [textPart(text, open.annotations, open.logprobs)]);
       case 'refusal':
-        return messageItem(open.id, status, [{ type: 'refusal', refusal: text }]);
+        return messageItem(open.id, status, [refusalPart(text)]);
       case 'thinking':
         return reasoningItem(open.id, text, open.sealed);
       case 'call':

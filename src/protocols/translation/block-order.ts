@@ -13,6 +13,7 @@ import type {
 } from '../../plugin/conversation-reply.ts';
 import type { JsonValue } from '../../plugin/conversation.ts';
 import { JsonEnd } from './json-end.ts';
+import { unstatedStop } from './reply-choices.ts';
 
 /** A block as it stands: the open one, or one that waits. */
 interface Block {
@@ -35,8 +36,6 @@ interface Choice {
   calls: boolean;
 }
 
-/** Where the upstream does not say why it stopped. */
-const unstated: Stop = { kind: 'end', native: '' };
 const called: Stop = { kind: 'tool-calls', native: '' };
 
 export class BlockOrder implements ReplySink {
@@ -150,7 +149,7 @@ export class BlockOrder implements ReplySink {
     if (this.#choices.length === 0) this.#choice(0);
     for (const [index, state] of this.#choices.entries()) {
       while (state.open !== undefined) this.#next(state, index);
-      this.output += this.#writer.stop(index, state.stop ?? (state.calls ? called : unstated));
+      this.output += this.#writer.stop(index, state.stop ?? (state.calls ? called : unstatedStop));
     }
   }
 

@@ -10,10 +10,11 @@ import type {
   TokenLogprob,
 } from '../../plugin/conversation-reply.ts';
 import type { Citation, OutputPart, Signature } from '../../plugin/conversation.ts';
+import { unstatedStop } from './reply-choices.ts';
 
 interface Gathered {
   readonly parts: OutputPart[];
-  stop: Stop | undefined;
+  stop: Stop;
   readonly logprobs: TokenLogprob[];
   head: BlockHead | undefined;
   texts: string[];
@@ -93,7 +94,7 @@ export class ReplyGatherer implements StreamWriter {
   #choice(index: number): Gathered {
     let state = this.#choices[index];
     if (state === undefined) {
-      const none = { stop: undefined, head: undefined, signature: undefined };
+      const none = { stop: unstatedStop, head: undefined, signature: undefined };
       state = { parts: [], logprobs: [], texts: [], citations: [], ...none };
       this.#choices[index] = state;
     }

@@ -17,6 +17,10 @@ export function sealSignature({ protocol, form, value, id }: Signature): string 
   return Buffer.from(mark + inside).toString('base64');
 }
 
+/** A protocol's own as it is; another's in an envelope, that comes back to whom it belongs. */
+export const signatureTextFor = (own: ProtocolName, signature: Signature): string =>
+  signature.protocol === own ? signature.value : sealSignature(signature);
+
 /** The signature in an envelope; undefined for any other text, which then is the protocol's own. */
 export function openSignature(text: string): Signature | undefined {
   if (!text.startsWith(markBase64)) return undefined;

@@ -9,6 +9,7 @@ import { openSignature } from '../../../src/protocols/translation/signature-enve
 import { BlockOrder } from '../../../src/protocols/translation/block-order.ts';
 import { parsedJson } from '../../../src/protocols/json-fields.ts';
 import type { ReplySink } from '../../../src/plugin/conversation-reply.ts';
+import { unstatedStop } from '../../../src/protocols/translation/reply-choices.ts';
 import { eventsIn, readStream, readWhole, testContext, translated } from '../translation-kit.ts';
 import { at, block, end, event, json, parsedTurns, start, text } from './messages-kit.ts';
 
@@ -244,7 +245,7 @@ describe('a stream is written', () => {
 
   test('a signed call comes back signed through a client, whole or streamed', () => {
     const signed = { kind: 'tool-call', id: 'a', name: 'f', arguments: '{"x":1}', signature: gemini } as const;
-    const reply = { head: {}, choices: [{ parts: [signed], stop: undefined, logprobs: [] }] };
+    const reply = { head: {}, choices: [{ parts: [signed], stop: unstatedStop, logprobs: [] }] };
     const whole = parsedJson(messagesCodec.renderReply(reply, undefined, testContext(), () => {}));
     const content = parsedJson(JSON.stringify(at(whole, 'content'))) ?? null;
     const signature = at(content, 0, 'signature');

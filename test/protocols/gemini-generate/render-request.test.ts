@@ -7,6 +7,7 @@ import { messagesCodec } from '../../../src/protocols/anthropic-messages/codec.t
 import { responsesCodec } from '../../../src/protocols/openai-responses/codec.ts';
 import { listOf, objectOf, parsedJson } from '../../../src/protocols/json-fields.ts';
 import { plainLine } from '../../../src/plugin/protocol.ts';
+import { unstatedStop } from '../../../src/protocols/translation/reply-choices.ts';
 import { refusal, testContext } from '../translation-kit.ts';
 import { translateRequest } from '../../../src/protocols/translation/translate.ts';
 import type { JsonValue, MediaPart, OutputPart, ToolResultPart, Turn } from '../../../src/plugin/conversation.ts';
@@ -111,7 +112,7 @@ describe('a Gemini request is written', () => {
     const [first, second] = calls;
     if (first?.kind !== 'tool-call' || second === undefined) throw new Error('there are two calls');
     const parts = [{ ...first, signature }, second];
-    const reply = { head: {}, choices: [{ parts, stop: undefined, logprobs: [] }] };
+    const reply = { head: {}, choices: [{ parts, stop: unstatedStop, logprobs: [] }] };
     const said = objectOf(parsedJson(codec.renderReply(reply, undefined, testContext(), () => {})));
     const history = (): JsonValue => {
       if (codec === responsesCodec)
