@@ -13,6 +13,7 @@ import type {
   TextPart,
   ToolResultPart,
 } from '../../plugin/conversation.ts';
+import { refuseNative, refuseStored } from '../translation/carriage.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
 import { own } from './parse-content.ts';
 
@@ -60,7 +61,7 @@ export function inputBlocks(part: InputPart, carriage: Carriage): JsonValue[] {
 
 export function nativeBlock(part: NativePart, carriage: Carriage): JsonValue {
   if (part.protocol === own) return part.value;
-  return carriage.refuse(part.path ?? 'messages', `is a "${part.type}" part, which no other protocol has.`);
+  return refuseNative(part, carriage);
 }
 
 const textual = /^(?:text\/|application\/(?:json|xml)$)/;
@@ -95,6 +96,6 @@ function sourceJson(source: MediaSource, carriage: Carriage): JsonObject {
       return plainText(source.text);
     case 'stored':
       if (source.protocol === own) return { type: 'file', file_id: source.id };
-      return carriage.refuse('messages', 'refers to a file that another vendor stores; send its bytes.');
+      return refuseStored(carriage);
   }
 }

@@ -3,10 +3,11 @@
 
 import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type { AssistantTurn, JsonObject, JsonValue, OutputPart, TextPart, Turn } from '../../plugin/conversation.ts';
-import { isObject, objectOf, parsedJson } from '../json-fields.ts';
+import { objectOf } from '../json-fields.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
 import { mergeAuthorities } from '../translation/carriage.ts';
 import { own } from './parse-content.ts';
+import { callInput } from './call-input.ts';
 import { inputBlocks, marked, nativeBlock, resultBlock, textBlocks } from './render-content.ts';
 
 interface Message {
@@ -97,7 +98,7 @@ function assistantBlocks(part: OutputPart, carriage: Carriage): readonly JsonVal
     case 'tool-call': {
       if (part.signature !== undefined) carriage.lost('signature');
       const id = mappedCallId(part.id, 'plain');
-      const input = part.custom === true ? { input: part.arguments } : inputOf(part.arguments, carriage);
+      const input = callInput(part, (loss) => carriage.lost(loss));
       return [{ type: 'tool_use', id, name: part.name, input, ...marked(part.cache) }];
     }
     case 'native':
@@ -120,15 +121,6 @@ function citedBlocks(part: TextPart, carriage: Carriage): readonly JsonValue[] {
   if (given.length > citations.length) carriage.lost('citations');
   const blocks = textBlocks(part, carriage);
   return citations.length === 0 ? blocks : blocks.map((block) => ({ ...block, citations }));
-}
-
-/** Arguments that are no object are shown to the model as Anthropic advises: as text, under a name that says so. */
-function inputOf(text: string, carriage: Carriage): JsonObject {
-  if (text.trim() === '') return {};
-  const parsed = parsedJson(text);
-  if (isObject(parsed)) return parsed;
-  carriage.lost('tool-arguments');
-  return { INVALID_JSON: text };
 }
 
 /**

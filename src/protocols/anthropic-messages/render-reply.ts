@@ -1,11 +1,11 @@
 // A whole message of Anthropic's, written for a client.
 
 import type { ReplyContext } from '../../plugin/codec.ts';
-import type { JsonObject, JsonValue, OutputPart } from '../../plugin/conversation.ts';
+import type { JsonValue, OutputPart } from '../../plugin/conversation.ts';
 import type { ConversationReply } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
 import { onlyChoice } from '../translation/reply-choices.ts';
-import { isObject, parsedJson } from '../json-fields.ts';
+import { callInput } from './call-input.ts';
 import { own } from './parse-content.ts';
 import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
 import { messagesUsage } from './usage-block.ts';
@@ -49,8 +49,7 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
       return [{ type: 'thinking', thinking: part.text, signature: signed }];
     }
     case 'tool-call': {
-      const input = part.custom === true ? { input: part.arguments } : inputOf(part.arguments, lost);
-      const call = { type: 'tool_use', id: part.id, name: part.name, input };
+      const call = { type: 'tool_use', id: part.id, name: part.name, input: callInput(part, lost) };
       if (part.signature === undefined) return [call];
       return [{ type: 'thinking', thinking: '', signature: callSignature(part.signature, part.id) }, call];
     }
@@ -65,13 +64,4 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
       lost('media-output');
       return [];
   }
-}
-
-/** Arguments that the limit cut short are no object: what is there of them stands under a name that says so. */
-function inputOf(text: string, lost: (loss: string) => void): JsonObject {
-  if (text.trim() === '') return {};
-  const parsed = parsedJson(text);
-  if (isObject(parsed)) return parsed;
-  lost('tool-arguments');
-  return { INVALID_JSON: text };
 }

@@ -3,7 +3,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { objectOf } from '../json-fields.ts';
-import { carriedTools } from '../translation/carriage.ts';
+import { carriedTools, demandOneText } from '../translation/carriage.ts';
 import { closedSchema } from './closed-schema.ts';
 import { own } from './parse-content.ts';
 import { cacheControl } from './render-content.ts';
@@ -13,10 +13,7 @@ import { renderThinking } from './render-thinking.ts';
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
   loseUnknown(conversation, carriage);
-  if (conversation.choices !== undefined && conversation.choices > 1)
-    carriage.refuse('n', 'asks for several choices, and there is only ever one; leave it out.');
-  if (conversation.modalities?.some((each) => each !== 'text') === true)
-    carriage.refuse('modalities', 'asks for more than text; leave it out.');
+  demandOneText(conversation, carriage);
   const limit = conversation.outputLimit ?? target.outputTokensMax;
   const { thinking, output_config } = renderThinking(conversation, target, limit, carriage);
   const thinks = thinking !== undefined && thinking['type'] !== 'disabled';

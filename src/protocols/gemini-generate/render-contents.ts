@@ -15,7 +15,7 @@ import type {
   UserTurn,
 } from '../../plugin/conversation.ts';
 import { isObject, parsedJson } from '../json-fields.ts';
-import { mergeAuthorities } from '../translation/carriage.ts';
+import { mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
 import { typeByName } from './parse-contents.ts';
 import { noSignature, signedPart } from './reply-words.ts';
 
@@ -186,7 +186,7 @@ class ContentsWriter {
   #input(part: InputPart): readonly JsonValue[] {
     if (part.kind === 'native') {
       if (part.protocol === 'gemini-generate') return [part.value];
-      return this.#carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+      return refuseNative(part, this.#carriage);
     }
     if (part.cache !== undefined) this.#carriage.lost('cache-control');
     return part.kind === 'text' ? [{ text: part.text }] : this.#media(part);
@@ -218,8 +218,7 @@ class ContentsWriter {
         return [...before, { fileData: { mimeType, fileUri: source.url } }];
       }
       case 'stored':
-        if (source.protocol !== 'gemini-generate')
-          return this.#carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+        if (source.protocol !== 'gemini-generate') return refuseStored(this.#carriage);
         return [...before, { fileData: { mimeType: source.mediaType, fileUri: source.id } }];
     }
   }

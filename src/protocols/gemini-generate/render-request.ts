@@ -2,7 +2,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, OutputForm, Tool, ToolChoice } from '../../plugin/conversation.ts';
-import { carriedTools } from '../translation/carriage.ts';
+import { carriedTools, stopsWithin } from '../translation/carriage.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
 import type { Effort } from '../translation/thinking-effort.ts';
 import { renderTurns } from './render-contents.ts';
@@ -42,9 +42,7 @@ function noteLosses(conversation: Conversation, carriage: Carriage): void {
 }
 
 function generationConfig(conversation: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
-  const { choices, stop, logprobs } = conversation;
-  if (stop !== undefined && stop.length > stopsMax)
-    carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${stopsMax} at most.`);
+  const { choices, logprobs } = conversation;
   return {
     maxOutputTokens: conversation.outputLimit,
     candidateCount: choices === undefined || choices === 1 ? undefined : choices,
@@ -54,7 +52,7 @@ function generationConfig(conversation: Conversation, dialect: Dialect, carriage
     seed: renderSeed(conversation.seed, carriage),
     presencePenalty: conversation.presencePenalty,
     frequencyPenalty: conversation.frequencyPenalty,
-    stopSequences: stop === undefined || stop.length === 0 ? undefined : stop,
+    stopSequences: stopsWithin(stopsMax, conversation, carriage),
     ...(logprobs === undefined ? {} : { responseLogprobs: true, logprobs: logprobs === 0 ? undefined : logprobs }),
     ...renderOutputForm(conversation.outputForm),
     responseModalities: renderModalities(conversation, carriage),

@@ -15,7 +15,7 @@ import type {
 } from '../../plugin/conversation.ts';
 import { urlOfSource } from '../data-url.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
-import { mergeAuthorities } from '../translation/carriage.ts';
+import { mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
 
 export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): readonly JsonValue[] {
   if (!dialect.developerRole) mergeAuthorities(turns, carriage);
@@ -81,7 +81,7 @@ function contentPart(part: InputPart, carriage: Carriage): JsonValue {
       if (part.cache !== undefined) carriage.lost('cache-control');
       return { type: 'text', text: part.text };
     case 'native':
-      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+      return refuseNative(part, carriage);
     case 'image':
     case 'audio':
     case 'video':
@@ -95,8 +95,7 @@ function mediaPart(part: MediaPart, carriage: Carriage): JsonValue {
   const { source } = part;
   if (part.citable === true) carriage.lost('citations');
   if (part.context !== undefined) carriage.lost('document-context');
-  if (source.from === 'stored' && source.protocol !== 'openai-chat')
-    return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+  if (source.from === 'stored' && source.protocol !== 'openai-chat') return refuseStored(carriage);
   if (source.from === 'text') return { type: 'text', text: titled(part, source.text) };
   switch (part.kind) {
     case 'image':
@@ -159,7 +158,7 @@ function assistantMessage(turn: AssistantTurn, dialect: Dialect, carriage: Carri
         calls.push(toolCall(part, dialect, carriage));
         break;
       case 'native':
-        return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+        return refuseNative(part, carriage);
       case 'image':
       case 'audio':
       case 'video':

@@ -3,7 +3,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
-import { carriedTools } from '../translation/carriage.ts';
+import { carriedTools, stopsWithin } from '../translation/carriage.ts';
 import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
@@ -13,12 +13,10 @@ const stopsMax = 4;
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
-  const { choices, stop, outputForm, toolChoice } = conversation;
+  const { choices, outputForm, toolChoice } = conversation;
   const tools = carriedTools(conversation, 'openai-chat', true, carriage);
   if (conversation.topK !== undefined) carriage.lost('top-k');
   if (conversation.minP !== undefined) carriage.lost('min-p');
-  if (stop !== undefined && stop.length > stopsMax)
-    carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${stopsMax} at most.`);
   const written = tools.map((tool) => renderTool(tool, dialect, carriage));
   const body: Record<string, JsonValue | undefined> = {
     model: target.model,
@@ -37,7 +35,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     presence_penalty: conversation.presencePenalty,
     frequency_penalty: conversation.frequencyPenalty,
     logit_bias: conversation.logitBias,
-    stop: stop === undefined || stop.length === 0 ? undefined : stop,
+    stop: stopsWithin(stopsMax, conversation, carriage),
     response_format: renderOutputForm(outputForm, dialect, carriage),
     ...thinkingFields(conversation, dialect, carriage),
     verbosity: conversation.verbosity,

@@ -2,6 +2,7 @@
 
 import type { Carriage } from '../../plugin/codec.ts';
 import type { InputPart, JsonObject, MediaPart, MediaSource } from '../../plugin/conversation.ts';
+import { refuseNative, refuseStored } from '../translation/carriage.ts';
 import { urlOfSource } from '../data-url.ts';
 
 export function inputContent(part: InputPart, carriage: Carriage): readonly JsonObject[] {
@@ -10,7 +11,7 @@ export function inputContent(part: InputPart, carriage: Carriage): readonly Json
     case 'text':
       return part.text === '' ? [] : [{ type: 'input_text', text: part.text }];
     case 'native':
-      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+      return refuseNative(part, carriage);
     case 'image':
       return [imagePart(part, carriage)];
     case 'document':
@@ -26,7 +27,7 @@ export function inputContent(part: InputPart, carriage: Carriage): readonly Json
 function storedId(source: MediaSource, carriage: Carriage): string | undefined {
   if (source.from !== 'stored') return undefined;
   if (source.protocol === 'openai-responses' || source.protocol === 'openai-chat') return source.id;
-  return carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+  return refuseStored(carriage);
 }
 
 function imagePart(part: MediaPart, carriage: Carriage): JsonObject {

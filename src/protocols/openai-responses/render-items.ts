@@ -2,6 +2,7 @@
 
 import type { Carriage } from '../../plugin/codec.ts';
 import type { InputPart, JsonObject, JsonValue, OutputPart, ToolResultPart, Turn } from '../../plugin/conversation.ts';
+import { refuseNative } from '../translation/carriage.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
 import { inputContent } from './render-content.ts';
 
@@ -89,7 +90,7 @@ function producedItems(part: OutputPart, written: Written, carriage: Carriage): 
     }
     case 'native':
       if (part.protocol === own) return [part.value];
-      return carriage.refuse(part.path ?? 'messages', `has a "${part.type}" block, which no other protocol has.`);
+      return refuseNative(part, carriage);
     case 'image':
     case 'audio':
     case 'video':

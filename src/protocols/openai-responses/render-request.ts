@@ -3,7 +3,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
-import { carriedTools } from '../translation/carriage.ts';
+import { carriedTools, demandOneText } from '../translation/carriage.ts';
 import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
@@ -11,12 +11,9 @@ import { renderItems } from './render-items.ts';
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
   loseUnknown(conversation, carriage);
-  if (conversation.choices !== undefined && conversation.choices > 1)
-    carriage.refuse('n', 'asks for several choices, and there is only ever one here; ask for one.');
+  demandOneText(conversation, carriage);
   if (conversation.stop !== undefined && conversation.stop.length > 0)
     carriage.refuse('stop', 'sets stop sequences, which this protocol has not; leave them out.');
-  if (conversation.modalities?.some((each) => each !== 'text') === true)
-    carriage.refuse('modalities', 'asks for more than text; ask for text alone.');
   const carried = carriedTools(conversation, 'openai-responses', true, carriage);
   const tools = carried.map((tool) => renderTool(tool, dialect, carriage));
   const reasoning = renderReasoning(conversation, dialect, carriage);

@@ -2,7 +2,7 @@
 
 import { TollgateError } from '../../core/errors.ts';
 import type { Carriage } from '../../plugin/codec.ts';
-import type { Conversation, SystemTurn, Tool, Turn } from '../../plugin/conversation.ts';
+import type { Conversation, NativePart, SystemTurn, Tool, Turn } from '../../plugin/conversation.ts';
 import type { ProtocolName } from '../../plugin/operations.ts';
 
 /** Losses that are listed by name; a request with more has them, too, but the list ends here. */
@@ -51,6 +51,29 @@ export function mergeAuthorities(turns: readonly Turn[], carriage: Carriage): vo
         turn.role === 'system' && turn.authority === authority && turn.parts.some(({ text }) => text.trim() !== ''),
     );
   if (says('system') && says('developer')) carriage.lost('developer-role');
+}
+
+/** A block that only the client's own protocol has. */
+export const refuseNative = ({ path, type }: NativePart, carriage: Carriage): never =>
+  carriage.refuse(path ?? 'messages', `has a "${type}" block, which no other protocol has.`);
+
+export const refuseStored = (carriage: Carriage): never =>
+  carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
+
+/** For a target that gives one answer, of text. */
+export function demandOneText({ choices, modalities }: Conversation, carriage: Carriage): void {
+  if (choices !== undefined && choices > 1)
+    carriage.refuse('n', 'asks for several choices, and there is only ever one there; ask for one.');
+  if (modalities?.some((each) => each !== 'text') === true)
+    carriage.refuse('modalities', 'asks for more than text; ask for text alone.');
+}
+
+/** Stop sequences, where the target takes so many; undefined for none. */
+export function stopsWithin(most: number, { stop }: Conversation, carriage: Carriage): readonly string[] | undefined {
+  if (stop === undefined || stop.length === 0) return undefined;
+  if (stop.length > most)
+    carriage.refuse('stop', `names ${stop.length} sequences, and the target takes ${most} at most.`);
+  return stop;
 }
 
 /**
