@@ -42,6 +42,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
   readonly #startedAt: number;
   readonly #startedMs: number;
   #translation: Translation | undefined;
+  /** Of what goes to the upstream. */
+  #losses: readonly string[] = noLosses;
   #exchange: UpstreamExchange | undefined;
   #status: number | undefined;
   #headers: UpstreamHeaders | undefined;
@@ -79,7 +81,9 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     try {
       addressing = addressingOf(this.#offer, protocol, facts.stream, upstream.credential);
       if (translated) this.#translation = new Translation(this.#services, this.#routed, this.#offer, this.#passage);
-      body = this.#translation?.body ?? rewritten(this.#routed, this.#offer, this.#passage);
+      const sent = this.#translation ?? rewritten(this.#routed, this.#offer, this.#passage);
+      ({ body } = sent);
+      this.#losses = sent.losses;
     } catch (error) {
       if (error instanceof TollgateError) {
         this.#unwritable(error);
@@ -96,8 +100,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
         target: addressing.target,
         path: addressing.path,
         method: 'POST',
-        headers:
-          relayed.length === 0 && hops === 0 ? addressing.headers : withOwnHeaders(addressing, relayed, hops),
+        headers: relayed.length === 0 && hops === 0 ? addressing.headers : withOwnHeaders(addressing, relayed, hops),
         also: traced,
         body,
         deadlines: this.#services.deadlines,
@@ -208,7 +211,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     this.#resolve({
       kind: 'stream',
       record: this.#record(undefined),
-      losses: this.#translation?.losses ?? noLosses,
+      losses: this.#losses,
       contentType: this.#translation === undefined ? this.#contentType : 'text/event-stream; charset=utf-8',
       relay,
       firstByteMs: this.#firstByteMs ?? this.#elapsedMs(),
@@ -230,7 +233,7 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
       this.#resolve({
         kind: 'reply',
         record: this.#record(undefined),
-        losses: this.#translation?.losses ?? noLosses,
+        losses: this.#losses,
         contentType: this.#contentType,
         body: answer.body,
         reading: answer.reading,

@@ -7,17 +7,24 @@ import { rewriteBody } from '../protocols/rewrite-body.ts';
 import type { Routed } from './exchange.ts';
 import type { Passage } from './passage.ts';
 
+export interface Rewritten {
+  readonly body: readonly Uint8Array[];
+  readonly losses: readonly string[];
+}
+
+const noLosses: readonly string[] = [];
+
 export function rewritten(
   { facts, protocol, line, body: { bytes } }: Routed,
   { model, upstream }: Offer,
   { dialect }: Passage,
-): readonly Uint8Array[] {
+): Rewritten {
   const adapted = dialect === undefined ? undefined : protocol.adapt?.(bytes, dialect);
   const asks = facts.forceUsage !== undefined && upstream.provider.quirks.usage === 'on-request';
   // A model that the path names is the one that is charged: what the body names beside it must not be served.
   const named = model !== facts.model || line.model !== undefined;
-  if (!named && !asks && adapted === undefined) return [bytes];
-  const edits: BodyEdit[] = adapted === undefined ? [] : [...adapted];
+  if (!named && !asks && adapted === undefined) return { body: [bytes], losses: noLosses };
+  const edits: BodyEdit[] = adapted === undefined ? [] : [...adapted.edits];
   if (named) {
     const { modelSpan, modelMissingAt } = facts;
     const text = JSON.stringify(model);
@@ -26,5 +33,5 @@ export function rewritten(
       edits.push({ span: { start: modelMissingAt, end: modelMissingAt }, text: `"model":${text},` });
   }
   if (facts.forceUsage !== undefined && asks) edits.push(facts.forceUsage);
-  return rewriteBody(bytes, edits);
+  return { body: rewriteBody(bytes, edits), losses: adapted?.losses ?? noLosses };
 }

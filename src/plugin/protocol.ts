@@ -125,6 +125,13 @@ export interface RenderedError {
   readonly body: string;
 }
 
+/** What a body is changed to for a vendor of its own protocol. */
+export interface BodyAdaptation {
+  readonly edits: readonly BodyEdit[];
+  /** What was taken out or has become something else, by the names of `Carriage.lost`. */
+  readonly losses: readonly string[];
+}
+
 export interface Protocol {
   readonly name: ProtocolName;
   readonly operation: Operation;
@@ -145,9 +152,10 @@ export interface Protocol {
   readonly relayedHeaders: readonly string[];
   /**
    * Changes to a body that goes to a vendor of the same protocol which differs from its letter, where the vendor says
-   * so: a role or a field under its older name. Absent: none are known. The body passed `readRequest`.
+   * so: a role or a field under its older name. Absent: none are known. Undefined: the body goes on as it came. The
+   * body passed `readRequest`.
    */
-  adapt?(body: Uint8Array, dialect: Partial<Dialect>): readonly BodyEdit[];
+  adapt?(body: Uint8Array, dialect: Partial<Dialect>): BodyAdaptation | undefined;
   /** To and from the neutral conversation; undefined for a protocol that is never translated. */
   readonly codec: Codec | undefined;
 }

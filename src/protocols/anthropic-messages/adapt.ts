@@ -5,12 +5,11 @@
 import { textBetween } from '../../core/byte-text.ts';
 import { fieldSet, scanBody, scanObject } from '../../core/json-scan.ts';
 import type { JsonObject } from '../../plugin/conversation.ts';
-import type { BodyEdit, Span } from '../../plugin/protocol.ts';
+import type { BodyAdaptation, Span } from '../../plugin/protocol.ts';
 import { elementsOf } from '../json-elements.ts';
 import { listOf, objectOf, parsedJson } from '../json-fields.ts';
 import { markBase64, openSignature } from '../translation/signature-envelope.ts';
 
-const noEdits: readonly BodyEdit[] = [];
 const bodyFields = fieldSet('messages');
 const messageFields = fieldSet('role', 'content');
 const signatureKey = Buffer.from('"signature"');
@@ -18,20 +17,20 @@ const indexKey = Buffer.from('"encrypted_index"');
 const mark = Buffer.from(markBase64);
 const { indexOf } = Buffer.prototype;
 
-export function adaptMessages(body: Uint8Array): readonly BodyEdit[] {
+export function adaptMessages(body: Uint8Array): BodyAdaptation | undefined {
   // Nearly always it ends here: the bytes are searched, and nothing is parsed.
-  if (!mayHold(body, signatureKey) && !mayHold(body, indexKey)) return noEdits;
+  if (!mayHold(body, signatureKey) && !mayHold(body, indexKey)) return undefined;
   const messages = scanBody(body, bodyFields).spans.get('messages');
-  if (messages === undefined) return noEdits;
+  if (messages === undefined) return undefined;
   const kept: string[] = [];
-  let changed = false;
+  const losses = new Set<string>();
   for (const message of elementsOf(body, messages)) {
     const text = textBetween(body, message.start, message.end);
-    const without = body[message.start] === 0x7b ? withoutForeign(body, message) : undefined;
-    if (without !== undefined) changed = true;
+    const without = body[message.start] === 0x7b ? withoutForeign(body, message, losses) : undefined;
     if (without !== '') kept.push(without ?? text);
   }
-  return changed ? [{ span: messages, text: `[${kept.join(',')}]` }] : noEdits;
+  if (losses.size === 0) return undefined;
+  return { edits: [{ span: messages, text: `[${kept.join(',')}]` }], losses: [...losses] };
 }
 
 /** Whether a member of that name, anywhere, is empty or begins an envelope. */
@@ -55,7 +54,7 @@ function startsWith(body: Uint8Array, at: number, text: Buffer): boolean {
 }
 
 /** The message without such blocks; empty if it has no others; undefined if it has none of them. */
-function withoutForeign(body: Uint8Array, message: Span): string | undefined {
+function withoutForeign(body: Uint8Array, message: Span, losses: Set<string>): string | undefined {
   const [role, content] = roleAndContent(body, message);
   if (role === undefined || content === undefined || textBetween(body, role.start, role.end) !== '"assistant"') {
     return undefined;
@@ -65,10 +64,15 @@ function withoutForeign(body: Uint8Array, message: Span): string | undefined {
   for (const span of elementsOf(body, content)) {
     const text = textBetween(body, span.start, span.end);
     const block = objectOf(parsedJson(text));
-    if (isForeign(block)) changed = true;
-    else {
+    if (isForeign(block)) {
+      changed = true;
+      losses.add('thinking-history');
+    } else {
       const cited = withoutPages(block);
-      if (cited !== undefined) changed = true;
+      if (cited !== undefined) {
+        changed = true;
+        losses.add('citations');
+      }
       blocks.push(cited ?? text);
     }
   }

@@ -3,38 +3,43 @@
 
 import { fieldSet, scanBody, scanObject } from '../../core/json-scan.ts';
 import type { Dialect } from '../../plugin/codec.ts';
-import type { BodyEdit, Span } from '../../plugin/protocol.ts';
+import type { BodyAdaptation, BodyEdit, Span } from '../../plugin/protocol.ts';
 import { elementsOf } from '../json-elements.ts';
 
 const bodyFields = fieldSet('messages', 'max_tokens', 'max_completion_tokens');
 const messageFields = fieldSet('role');
 const developer = Buffer.from('"developer"');
+const systemRole = '"system"';
+const systemBytes = Buffer.from(systemRole);
 const newerKey = Buffer.from('"max_completion_tokens"');
 
-export function adaptChat(body: Uint8Array, dialect: Partial<Dialect>): readonly BodyEdit[] {
+export function adaptChat(body: Uint8Array, dialect: Partial<Dialect>): BodyAdaptation | undefined {
   const older = dialect.tokenLimit === 'max_tokens' && includes(body, newerKey);
   const system = dialect.developerRole === false && includes(body, developer);
-  if (!older && !system) return noEdits;
+  if (!older && !system) return undefined;
   const { spans } = scanBody(body, bodyFields);
   const messages = spans.get('messages');
   const newer = spans.get('max_completion_tokens');
   const edits: BodyEdit[] = [];
+  /** Both authorities speak, and become one. */
+  let merged = false;
   if (system && messages !== undefined) {
     for (const message of elementsOf(body, messages)) {
       if (body[message.start] !== 0x7b) continue;
       const role = scanObject(body, message, messageFields, 'messages').spans.get('role');
-      if (role !== undefined && holds(body, role, developer)) edits.push({ span: role, text: '"system"' });
+      if (role === undefined) continue;
+      if (holds(body, role, developer)) edits.push({ span: role, text: systemRole });
+      else if (holds(body, role, systemBytes)) merged = true;
     }
+    merged &&= edits.length > 0;
   }
   const key = older && newer !== undefined ? keyBefore(body, newer) : undefined;
   if (key !== undefined && newer !== undefined) {
     if (spans.get('max_tokens') === undefined) edits.push({ span: key, text: '"max_tokens"' });
     else edits.push({ span: memberAround(body, key, newer), text: '' });
   }
-  return edits;
+  return edits.length === 0 ? undefined : { edits, losses: merged ? ['developer-role'] : [] };
 }
-
-const noEdits: readonly BodyEdit[] = [];
 
 const includes = (body: Uint8Array, text: Buffer): boolean =>
   Buffer.from(body.buffer, body.byteOffset, body.byteLength).includes(text);

@@ -10,8 +10,11 @@ import { decode, encode } from '../recordings.ts';
 
 function adapted(body: string): string {
   const bytes = encode(body);
-  return decode(Buffer.concat(rewriteBody(bytes, anthropicMessages.adapt?.(bytes, {}) ?? [])));
+  return decode(Buffer.concat(rewriteBody(bytes, anthropicMessages.adapt?.(bytes, {})?.edits ?? [])));
 }
+
+/** Undefined for a body that goes on as it came. */
+const lossesOf = (body: string) => anthropicMessages.adapt?.(encode(body), {})?.losses;
 
 const sealed = sealSignature({ protocol: 'gemini-generate', form: 'signature', value: 'gem', id: 'a' });
 const thinking = (signature: string): JsonObject => ({ type: 'thinking', thinking: 'Hm', signature });
@@ -29,11 +32,11 @@ const text: JsonObject = { type: 'text', text: 'So "signature":""' };
 
 test('a body without such is not touched', () => {
   for (const mine of [body(text), body(thinking('sig'), text), body({ ...text, citations: [page('E')] })]) {
-    expect(anthropicMessages.adapt?.(encode(mine), {})).toEqual([]);
+    expect(lossesOf(mine)).toBeUndefined();
   }
   // It is the user's own words, or a field of another block.
   const call = { type: 'tool_use', id: 'a', name: 'f', input: { signature: '' } };
-  expect(anthropicMessages.adapt?.(encode(body(call)), {})).toEqual([]);
+  expect(lossesOf(body(call))).toBeUndefined();
 });
 
 test("another's thinking and citations are taken out, and its own are kept", () => {
@@ -47,6 +50,11 @@ test("another's thinking and citations are taken out, and its own are kept", () 
     adapted(body({ ...text, citations: [page(''), page('E')] }, { ...text, citations: [page('')] })),
   );
   expect(messages[1]?.['content']).toEqual([{ ...text, citations: [page('E')] }, text]);
+});
+
+test('what was taken out is named', () => {
+  expect(lossesOf(body(thinking(sealed), text))).toEqual(['thinking-history']);
+  expect(lossesOf(body(thinking(''), { ...text, citations: [page('')] }))).toEqual(['thinking-history', 'citations']);
 });
 
 test('a message that has nothing else goes, too', () => {
