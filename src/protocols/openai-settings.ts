@@ -5,22 +5,6 @@ import type { Conversation, JsonObject, OutputForm, ThinkingSettings, Tool } fro
 import { booleanOf, isEmpty, isObject, stringOf } from './json-fields.ts';
 import { askedEffort } from './translation/thinking-effort.ts';
 
-/** Undefined for a word that is no effort. */
-export function effortOfWord(word: string | undefined): ThinkingSettings['effort'] {
-  switch (word) {
-    case 'minimal':
-    case 'low':
-    case 'medium':
-    case 'high':
-      return word;
-    case 'xhigh':
-    case 'max':
-      return 'max';
-    default:
-      return undefined;
-  }
-}
-
 export function askedEffortWord(thinking: ThinkingSettings, carriage: Carriage): string | undefined {
   const effort = askedEffort(thinking, carriage);
   return effort === 'max' ? 'xhigh' : effort;

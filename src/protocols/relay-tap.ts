@@ -8,7 +8,7 @@ import type { EventSink, EventView, SplitterBounds } from '../core/sse.ts';
 import type { JsonObject } from '../plugin/conversation.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
 import { readingOf } from './reply-reading.ts';
-import { beginsStream } from './stream-start.ts';
+import { StreamStart } from './stream-start.ts';
 
 const nothing = new Uint8Array();
 export const blankLine = new TextEncoder().encode('\n\n');
@@ -29,8 +29,7 @@ export abstract class RelayTap implements StreamTap, EventSink {
   protected contentBytes = 0;
   protected contentEvents = 0;
   private readonly splitter: EventSplitter;
-  /** False until a byte was seen that tells an event stream from a page or a JSON body. */
-  private begun = false;
+  private readonly start = new StreamStart();
   /**
    * What goes out of this push: a run of bytes that grows while events lie side by side, and finished runs
    * before it.
@@ -62,13 +61,9 @@ export abstract class RelayTap implements StreamTap, EventSink {
       return undefined;
     }
     if (this.stopped()) return undefined;
-    if (!this.begun) {
-      const begins = beginsStream(chunk);
-      this.begun = begins === true;
-      if (begins === false) {
-        this.fault = 'not-a-stream';
-        return undefined;
-      }
+    if (this.start.isOfAnother(chunk)) {
+      this.fault = 'not-a-stream';
+      return undefined;
     }
     this.splitter.push(chunk);
     if (this.splitter.oversized) this.fault = 'oversized-event';

@@ -15,6 +15,7 @@ import type {
 import { cacheOf } from '../cache-mark.ts';
 import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
 import { own } from './parse-content.ts';
+import { effortOfWord } from '../translation/thinking-effort.ts';
 import { parseMessages, systemTurn } from './parse-messages.ts';
 
 const mapped: ReadonlySet<string> = new Set([
@@ -156,7 +157,7 @@ function parseOutputForm(value: JsonValue | undefined, path: string): OutputForm
 }
 
 function parseThinking(value: JsonValue | undefined, word: string | undefined): ThinkingSettings | undefined {
-  const effort = word === undefined ? undefined : effortOfWord(word);
+  const effort = word === undefined ? undefined : effortOf(word);
   if (value === undefined || value === null) return effort === undefined ? undefined : { effort };
   const fields = objectOf(value);
   const display = stringOf(fields['display']);
@@ -175,17 +176,10 @@ function parseThinking(value: JsonValue | undefined, word: string | undefined): 
   }
 }
 
-function effortOfWord(word: string): ThinkingSettings['effort'] {
-  switch (word) {
-    case 'low':
-    case 'medium':
-    case 'high':
-      return word;
-    // The neutral scale ends with one step: an OpenAI client's `xhigh` is read the same way.
-    case 'xhigh':
-    case 'max':
-      return 'max';
-    default:
-      throw invalid('output_config.effort', 'must be "low", "medium", "high", "xhigh" or "max"');
-  }
+/** `minimal` is a word of OpenAI's. */
+function effortOf(word: string): ThinkingSettings['effort'] {
+  const effort = effortOfWord(word);
+  if (effort === undefined || effort === 'minimal')
+    throw invalid('output_config.effort', 'must be "low", "medium", "high", "xhigh" or "max"');
+  return effort;
 }

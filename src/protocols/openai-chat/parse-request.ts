@@ -13,7 +13,8 @@ import type {
 } from '../../plugin/conversation.ts';
 import type { RequestLine } from '../../plugin/protocol.ts';
 import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { effortOfWord, metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
+import { metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
+import { effortOfWord } from '../translation/thinking-effort.ts';
 import { parseMessages } from './parse-messages.ts';
 
 /** Fields with a place in the neutral form; the rest is listed or refused by `weights`. */

@@ -11,7 +11,8 @@ import type {
   Unmapped,
 } from '../../plugin/conversation.ts';
 import { booleanOf, isEmpty, isList, isObject, listOf, numberOf, objectOf, stringOf } from '../json-fields.ts';
-import { effortOfWord, metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
+import { metadataOf, schemaForm, verbosityOfWord } from '../openai-settings.ts';
+import { effortOfWord } from '../translation/thinking-effort.ts';
 import { parseItems } from './parse-items.ts';
 import { parseToolChoice, parseTools } from './parse-tools.ts';
 

@@ -16,6 +16,23 @@ const budgets: Readonly<Record<Effort, number>> = {
 
 export const budgetOf = (effort: Effort): number => budgets[effort];
 
+/** Undefined for a word that is no effort. */
+export function effortOfWord(word: string | undefined): Effort | undefined {
+  switch (word) {
+    case 'minimal':
+    case 'low':
+    case 'medium':
+    case 'high':
+      return word;
+    // The neutral scale ends with one step.
+    case 'xhigh':
+    case 'max':
+      return 'max';
+    default:
+      return undefined;
+  }
+}
+
 /** For a target that is told an effort. A number of tokens becomes one, and that is told: it bounded what is spent. */
 export function askedEffort({ effort, budgetTokens }: ThinkingSettings, carriage: Carriage): Effort | undefined {
   if (effort !== undefined || budgetTokens === undefined) return effort;

@@ -10,7 +10,7 @@ import type { Codec, ReplyContext, StreamReader, StreamWriter } from '../../plug
 import type { ReplyReading, StreamOptions, StreamTap } from '../../plugin/protocol.ts';
 import { parsedJson } from '../json-fields.ts';
 import { readingOf } from '../reply-reading.ts';
-import { beginsStream } from '../stream-start.ts';
+import { StreamStart } from '../stream-start.ts';
 import { BlockOrder } from './block-order.ts';
 
 const encoder = new TextEncoder();
@@ -27,7 +27,7 @@ export class TranslatedTap implements StreamTap, EventSink {
   private readonly reader: StreamReader;
   private readonly context: ReplyContext;
   private readonly endsWith: StreamOptions['end'];
-  private begun = false;
+  private readonly start = new StreamStart();
   private ending = false;
   private contentEvents = 0;
   private heldBytes: Uint8Array = nothing;
@@ -42,13 +42,9 @@ export class TranslatedTap implements StreamTap, EventSink {
 
   push(chunk: Uint8Array): Uint8Array | undefined {
     if (this.complete || this.fault !== undefined) return undefined;
-    if (!this.begun) {
-      const begins = beginsStream(chunk);
-      this.begun = begins === true;
-      if (begins === false) {
-        this.fault = 'not-a-stream';
-        return undefined;
-      }
+    if (this.start.isOfAnother(chunk)) {
+      this.fault = 'not-a-stream';
+      return undefined;
     }
     this.splitter.push(chunk);
     if (this.splitter.oversized) this.fault ??= 'oversized-event';
