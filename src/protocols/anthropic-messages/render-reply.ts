@@ -7,8 +7,16 @@ import type { UsageParts } from '../../plugin/usage.ts';
 import { onlyChoice } from '../translation/reply-choices.ts';
 import { callInput } from './call-input.ts';
 import { own } from './parse-content.ts';
-import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
-import { messagesUsage } from './usage-block.ts';
+import {
+  calledDirectly,
+  callSignature,
+  citationJson,
+  isRedacted,
+  messageId,
+  signatureText,
+  stopReason,
+} from './reply-words.ts';
+import { messagesUsage, servedHow, unsaid } from './usage-block.ts';
 
 export function renderReply(
   reply: ConversationReply,
@@ -26,7 +34,8 @@ export function renderReply(
     content: parts.flatMap((part) => blocksOf(part, lost)),
     stop_reason: stopReason(stop),
     stop_sequence: stop.sequence ?? null,
-    usage: messagesUsage(usage ?? {}),
+    ...unsaid,
+    usage: { ...messagesUsage(usage ?? {}), ...servedHow },
   });
 }
 
@@ -49,7 +58,13 @@ function blocksOf(part: OutputPart, lost: (loss: string) => void): readonly Json
       return [{ type: 'thinking', thinking: part.text, signature: signed }];
     }
     case 'tool-call': {
-      const call = { type: 'tool_use', id: part.id, name: part.name, input: callInput(part, lost) };
+      const call = {
+        type: 'tool_use',
+        id: part.id,
+        name: part.name,
+        input: callInput(part, lost),
+        caller: calledDirectly,
+      };
       if (part.signature === undefined) return [call];
       return [{ type: 'thinking', thinking: '', signature: callSignature(part.signature, part.id) }, call];
     }

@@ -1,6 +1,6 @@
 // Words of a reply of Anthropic's that its whole form and its stream share.
 
-import type { Citation, JsonValue, Signature } from '../../plugin/conversation.ts';
+import type { Citation, JsonObject, JsonValue, Signature } from '../../plugin/conversation.ts';
 import type { Stop } from '../../plugin/conversation-reply.ts';
 import { sealSignature, signatureTextFor } from '../translation/signature-envelope.ts';
 import { own } from './parse-content.ts';
@@ -35,6 +35,9 @@ export const signatureText = (signature: Signature): string => signatureTextFor(
 /** A call has no place for a signature: it goes with thinking that is empty, in an envelope that names the call. */
 export const callSignature = (signature: Signature, callId: string): string =>
   sealSignature({ ...signature, id: signature.id ?? callId });
+
+/** The model called by itself, and not a program that it wrote. */
+export const calledDirectly: JsonObject = { type: 'direct' };
 
 /** Thinking that is shown to nobody. */
 export const isRedacted = (signature: Signature | undefined): signature is Signature =>

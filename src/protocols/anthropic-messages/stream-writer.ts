@@ -10,8 +10,16 @@ import { unstatedStop } from '../translation/reply-choices.ts';
 import { objectOf } from '../json-fields.ts';
 import { errorEvent } from './error-body.ts';
 import { own } from './parse-content.ts';
-import { callSignature, citationJson, isRedacted, messageId, signatureText, stopReason } from './reply-words.ts';
-import { messagesUsage } from './usage-block.ts';
+import {
+  calledDirectly,
+  callSignature,
+  citationJson,
+  isRedacted,
+  messageId,
+  signatureText,
+  stopReason,
+} from './reply-words.ts';
+import { messagesUsage, servedHow, unsaid } from './usage-block.ts';
 
 const event = (body: JsonObject): string => `event: ${String(body['type'])}\ndata: ${JSON.stringify(body)}\n\n`;
 const unsigned = { type: 'thinking', thinking: '', signature: '' } as const;
@@ -49,8 +57,9 @@ export class MessagesStreamWriter implements StreamWriter {
         content: [],
         stop_reason: null,
         stop_sequence: null,
+        ...unsaid,
         // Nobody knows yet: the end states it.
-        usage: messagesUsage({}),
+        usage: { ...messagesUsage({}), ...servedHow },
       },
     });
   }
@@ -126,7 +135,12 @@ export class MessagesStreamWriter implements StreamWriter {
 
   end(usage: UsageParts | undefined): string {
     const stop = this.#stop;
-    const delta = { stop_reason: stopReason(stop), stop_sequence: stop.sequence ?? null };
+    const delta = {
+      stop_reason: stopReason(stop),
+      stop_sequence: stop.sequence ?? null,
+      stop_details: null,
+      container: null,
+    };
     return event({ type: 'message_delta', delta, usage: messagesUsage(usage ?? {}) }) + event({ type: 'message_stop' });
   }
 
@@ -138,7 +152,7 @@ export class MessagesStreamWriter implements StreamWriter {
     this.#begun = true;
     switch (head.kind) {
       case 'tool-call': {
-        const call = { type: 'tool_use', id: head.id ?? '', name: head.name, input: {} };
+        const call = { type: 'tool_use', id: head.id ?? '', name: head.name, input: {}, caller: calledDirectly };
         return this.#start(call, 'input_json_delta', 'partial_json');
       }
       case 'thinking':
@@ -146,7 +160,7 @@ export class MessagesStreamWriter implements StreamWriter {
       default:
         // Its words are kept; that they stand apart from an answer is not.
         if (head.kind === 'refusal') this.#losses.add('refusal');
-        return this.#start({ type: 'text', text: '' }, 'text_delta', 'text');
+        return this.#start({ type: 'text', text: '', citations: null }, 'text_delta', 'text');
     }
   }
 

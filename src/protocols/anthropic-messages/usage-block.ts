@@ -20,8 +20,13 @@ export function messagesUsage(usage: UsageParts): JsonObject {
     cache_read_input_tokens: usage.cacheRead ?? 0,
     cache_creation: { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: hour },
     output_tokens: (usage.output ?? 0) + reasoning + (usage.audioOutput ?? 0) + (usage.imageOutput ?? 0),
-    ...(reasoning > 0 ? { output_tokens_details: { thinking_tokens: reasoning } } : {}),
+    output_tokens_details: reasoning > 0 ? { thinking_tokens: reasoning } : null,
     server_tool_use: null,
-    service_tier: 'standard',
   };
 }
+
+/** Stands in a message alone, and not in its end's event. */
+export const servedHow: JsonObject = { service_tier: 'standard', inference_geo: null, speed: null };
+
+/** Members of a message that are there whenever nothing is to be said of them. */
+export const unsaid: JsonObject = { stop_details: null, container: null, diagnostics: null };

@@ -5,7 +5,15 @@ import type { JsonObject, JsonValue, Signature } from '../../plugin/conversation
 import type { ConversationReply, ReplyChoice } from '../../plugin/conversation-reply.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
 import { urlOfSource } from '../data-url.ts';
-import { finishReason, googleSigned, logprobJson, signedThinking, stopBeside, urlCitation } from './reply-words.ts';
+import {
+  finishReason,
+  googleSigned,
+  logprobJson,
+  signedThinking,
+  stopBeside,
+  tierBeside,
+  urlCitation,
+} from './reply-words.ts';
 import { chatUsage } from './usage-block.ts';
 
 export function renderReply(
@@ -24,7 +32,7 @@ export function renderReply(
     system_fingerprint: 'fp_tollgate',
     choices: reply.choices.map((choice, index) => renderChoice(choice, index, lost)),
     ...(usage === undefined ? {} : { usage: chatUsage(usage) }),
-    ...(serviceTier === undefined ? {} : { service_tier: serviceTier }),
+    ...tierBeside(serviceTier),
   });
 }
 

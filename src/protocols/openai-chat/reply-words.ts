@@ -32,6 +32,12 @@ export function stopBeside(stop: Stop): JsonObject {
   };
 }
 
+const tiers: ReadonlySet<string> = new Set(['auto', 'default', 'flex', 'scale', 'priority', 'fast']);
+
+/** Clients check it against their list, which has no other vendor's words. */
+export const tierBeside = (tier: string | undefined): JsonObject =>
+  tier !== undefined && tiers.has(tier) ? { service_tier: tier } : {};
+
 export const googleSigned = (signature: Signature): JsonObject => ({
   google: {
     thought_signature: signatureTextFor('gemini-generate', signature),

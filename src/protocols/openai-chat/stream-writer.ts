@@ -7,7 +7,15 @@ import type { Annotation, BlockHead, ReplyHead, Stop } from '../../plugin/conver
 import type { UsageParts } from '../../plugin/usage.ts';
 import { openAiErrorEvent } from '../openai-error-body.ts';
 import { urlOfSource } from '../data-url.ts';
-import { finishReason, googleSigned, logprobJson, signedThinking, stopBeside, urlCitation } from './reply-words.ts';
+import {
+  finishReason,
+  googleSigned,
+  logprobJson,
+  signedThinking,
+  stopBeside,
+  tierBeside,
+  urlCitation,
+} from './reply-words.ts';
 import { chatUsage } from './usage-block.ts';
 
 interface ChoiceState {
@@ -45,7 +53,7 @@ export class ChatStreamWriter implements StreamWriter {
       object: 'chat.completion.chunk',
       created: createdAt,
       model: request.model,
-      ...(head.serviceTier === undefined ? {} : { service_tier: head.serviceTier }),
+      ...tierBeside(head.serviceTier),
     };
     this.#opening = `data: ${JSON.stringify(members).slice(0, -1)},"choices":[`;
     return this.#begin(0);

@@ -34,6 +34,7 @@ export function responseJson(
     object: 'response',
     created_at: context.createdAt,
     status,
+    access_programs: null,
     background: false,
     error: error ?? null,
     incomplete_details: status === 'incomplete' && reason !== undefined ? { reason } : null,
