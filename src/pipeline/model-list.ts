@@ -93,6 +93,11 @@ function rendered({ name: protocol }: Protocol, model: Model): unknown {
         id: model.name,
         display_name: model.name,
         created_at: new Date(model.createdAt).toISOString(),
+        lifecycle: 'active',
+        deprecated_at: null,
+        retires_at: null,
+        line: null,
+        capabilities: null,
         max_input_tokens: model.contextTokens,
         max_tokens: model.outputTokensMax,
       };

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { chargeTable, outcomes } from '../../src/domain/ledger/charge-table.ts';
 import { faultModelNames } from '../../src/simulator/faults/index.ts';
+import { wrongInError, wrongInReply, wrongInStream } from '../protocols/described/emitted.ts';
 import { field } from '../support/gateway.ts';
 import type { ChatProtocol } from './crossed/read-with-sdk.ts';
 import {
@@ -41,28 +42,21 @@ interface ClientForm {
   request(model: string, stream: boolean): { readonly path: string; readonly body: object };
   /** How a stream says that it is whole. */
   readonly terminal: RegExp;
-  /** What an error body has. */
-  isError(body: unknown): boolean;
 }
 
 const messages = [{ role: 'user', content: prompt }];
-const openAiError = (body: unknown): boolean =>
-  typeof field(body, 'error', 'message') === 'string' && typeof field(body, 'error', 'type') === 'string';
 const forms: Readonly<Record<ChatProtocol, ClientForm>> = {
   'openai-chat': {
     request: (model, stream) => ({ path: '/v1/chat/completions', body: { model, messages, stream } }),
     terminal: /^data: ?\[DONE\]/m,
-    isError: openAiError,
   },
   'openai-responses': {
     request: (model, stream) => ({ path: '/v1/responses', body: { model, input: prompt, stream } }),
     terminal: /"type": ?"response\.(?:completed|incomplete)"/,
-    isError: openAiError,
   },
   'anthropic-messages': {
     request: (model, stream) => ({ path: '/v1/messages', body: { model, messages, stream, max_tokens: 500 } }),
     terminal: /"type": ?"message_stop"/,
-    isError: (body) => field(body, 'type') === 'error' && typeof field(body, 'error', 'message') === 'string',
   },
   'gemini-generate': {
     request: (model, stream) => ({
@@ -70,7 +64,6 @@ const forms: Readonly<Record<ChatProtocol, ClientForm>> = {
       body: { contents: [{ role: 'user', parts: [{ text: prompt }] }] },
     }),
     terminal: /"finishReason"/,
-    isError: (body) => typeof field(body, 'error', 'status') === 'string',
   },
 };
 
@@ -99,7 +92,12 @@ function answeredInForm(stage: FaultStage, client: ChatProtocol, { status, heade
   expect(headers.get('location')).toBeNull();
   for (const secret of [`:${stage.failing.port}`, '127.0.0.1', '169.254.169.254', '.invalid', '<html'])
     expect(text).not.toContain(secret);
-  if (status !== 200) expect(forms[client].isError(JSON.parse(text))).toBe(true);
+  if (status !== 200) expect(wrongInError(client, text)).toBe('');
+}
+
+/** What we wrote ourselves is as the client's SDK types it. */
+function writtenInForm(client: ChatProtocol, stream: boolean, { status, text }: Heard): void {
+  if (status === 200) expect((stream ? wrongInStream : wrongInReply)(client, text)).toBe('');
 }
 
 /** A stream that was not seen to its end ends in an error, and not as if it were whole. */
@@ -139,6 +137,7 @@ for (const [client, upstream] of pairs) {
           if (answer === undefined) throw new Error('it was not asked');
           answeredInForm(stage, client, answer);
           chargedByTable(answer);
+          if (client !== upstream) writtenInForm(client, stream, answer);
           if (stream && answer.status === 200) endedHonestly(client, client !== upstream, answer);
         });
       }

@@ -42,7 +42,7 @@ export function errorJson(code: ErrorCode, details: ErrorDetails, requestId: str
   return JSON.stringify({
     type: 'error',
     error: { type: typeOf(status, type), message, code, param: field, clause, link },
-    ...(requestId === '' ? {} : { request_id: requestId }),
+    request_id: requestId === '' ? null : requestId,
   });
 }
 

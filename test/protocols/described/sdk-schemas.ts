@@ -6,7 +6,7 @@ import type { ValidateFunction } from 'ajv';
 import { join } from 'node:path';
 import { createGenerator } from 'ts-json-schema-generator';
 import type { Definition, SchemaGenerator } from 'ts-json-schema-generator';
-import { allowedExtras, notSent, nullable } from './allowed-extras.ts';
+import { allowedExtras, allowedWords, notSent, nullable } from './differences.ts';
 import type * as wire from './wire-types.ts';
 
 /** Each type of `wire-types.ts`, so that a name without one is a type error. */
@@ -44,7 +44,8 @@ function schemaOf(type: WireType) {
     jsDoc: 'none',
     expose: 'export',
   });
-  const schema = generator.createSchema(type);
+  // What it made it keeps, and hands out again.
+  const schema = structuredClone(generator.createSchema(type));
   const definitions = schema.definitions ?? {};
   for (const [name, definition] of Object.entries(definitions)) {
     if (typeof definition !== 'object') continue;
@@ -55,7 +56,9 @@ function schemaOf(type: WireType) {
 }
 
 function differ(name: string, definition: Definition): void {
-  const properties = definition.properties ?? {};
+  const { properties } = definition;
+  // Another SDK's type of that name.
+  if (properties === undefined) return;
   const known = (member: string): boolean => Object.hasOwn(properties, member);
   for (const extra of allowedExtras[name] ?? []) {
     if (known(extra)) throw new Error(`${name} has ${extra} by now: it need not be allowed`);
@@ -65,6 +68,12 @@ function differ(name: string, definition: Definition): void {
     if (!known(member)) throw new Error(`${name} has no ${member} any more`);
     delete properties[member];
     definition.required = definition.required?.filter((each) => each !== member) ?? [];
+  }
+  for (const [member, words] of Object.entries(allowedWords[name] ?? {})) {
+    const stated = properties[member];
+    if (typeof stated !== 'object' || stated.enum === undefined) throw new Error(`${name} has no list of ${member}`);
+    for (const word of words) if (stated.enum.includes(word)) throw new Error(`${name} knows ${word} by now`);
+    stated.enum = [...stated.enum, ...words];
   }
   for (const member of nullable[name] ?? []) {
     const stated = properties[member];
@@ -97,10 +106,13 @@ const resolved = (schema: Schema, definitions: Readonly<Record<string, Schema>>)
   return name === undefined ? schema : definitions[decodeURIComponent(name.replace('#/definitions/', ''))];
 };
 
-function alternatives(each: Definition | boolean, definitions: Readonly<Record<string, Schema>>): (Definition | boolean)[] {
+function alternatives(
+  each: Definition | boolean,
+  definitions: Readonly<Record<string, Schema>>,
+): (Definition | boolean)[] {
   const schema = resolved(each, definitions);
   if (typeof schema !== 'object' || Array.isArray(schema)) return [each];
-  const inner = schema.anyOf ?? (schema.oneOf);
+  const inner = schema.anyOf ?? schema.oneOf;
   return inner === undefined ? [each] : inner.flatMap((one) => alternatives(one, definitions));
 }
 

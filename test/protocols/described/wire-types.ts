@@ -26,7 +26,12 @@ export interface OpenAiModels {
 export type MessagesReply = Message;
 /** The SDK swallows pings, and throws what is an error. */
 export type MessagesEvent = RawMessageStreamEvent | { type: 'ping' };
-export type MessagesError = ErrorResponse;
+export type MessagesError = ErrorResponse | (Omit<ErrorResponse, 'error'> & { error: TooLargeErrorObject });
+/** In Anthropic's list of errors, and not in its SDK. */
+export interface TooLargeErrorObject {
+  type: 'request_too_large';
+  message: string;
+}
 export type MessagesCount = MessageTokensCount;
 export type MessagesModel = ModelInfo;
 export interface MessagesModels {

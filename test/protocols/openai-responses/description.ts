@@ -24,7 +24,7 @@ function plain(value: JsonValue | undefined): JsonValue {
   return value['nullable'] === true ? { anyOf: [rest, { type: 'null' }] } : rest;
 }
 
-/** What real traffic has, and the description has not: no usage until it is known. */
+/** What real traffic has, and the description has not: no usage until it is known, and that there is no money. */
 function allowed(schemas: JsonObject): JsonObject {
   const response = plain(schemas['Response']);
   const text = JSON.stringify(response).replace(
@@ -32,12 +32,23 @@ function allowed(schemas: JsonObject): JsonObject {
     '"usage":{"anyOf":[{"$ref":"#/components/schemas/ResponseUsage"},{"type":"null"}]}',
   );
   if (text === JSON.stringify(response)) throw new Error('the description has no usage where it was');
-  return { ...objectOf(plain(schemas)), Response: JSON.parse(text) };
+  const codes = objectOf(schemas['ResponseErrorCode'])['enum'];
+  if (!isList(codes) || codes.includes('insufficient_quota')) throw new Error('the description has other codes by now');
+  const ResponseErrorCode = { type: 'string', enum: [...codes, 'insufficient_quota'] };
+  return { ...objectOf(plain(schemas)), Response: JSON.parse(text), ResponseErrorCode };
 }
+
+export type DescribedSchema =
+  | 'Response'
+  | 'ResponseStreamEvent'
+  | 'CreateResponse'
+  | 'CreateChatCompletionResponse'
+  | 'CreateChatCompletionStreamResponse'
+  | 'ErrorResponse';
 
 export interface Described {
   /** What is wrong with it, in words; empty if nothing is. */
-  wrongIn(schema: 'Response' | 'ResponseStreamEvent' | 'CreateResponse', value: JsonValue | undefined): string;
+  wrongIn(schema: DescribedSchema, value: JsonValue | undefined): string;
 }
 
 export function openAiDescription(): Described {
