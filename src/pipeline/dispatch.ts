@@ -12,7 +12,8 @@ import type { PipelineServices } from './services.ts';
 
 /** Longest wait before the same upstream is asked again; the real one is a random part of it. */
 const AGAIN_WAIT_MS = 250;
-const RETRY_AFTER_MAX_SECONDS = 300;
+/** Longest wait that a client is told. */
+export const RETRY_AFTER_MAX_SECONDS = 300;
 
 type Answer = Extract<AttemptResult, { kind: 'reply' | 'stream' | 'refused' }>;
 

@@ -6,8 +6,9 @@ import { TollgateError } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { StoredReply } from '../domain/stored-replies/stored-replies.ts';
 import type { Protocol } from '../plugin/protocol.ts';
-import { resolveAddressing, withOwnHeaders } from './addressing.ts';
+import { resolveAddressing, retryAfterOf, withOwnHeaders } from './addressing.ts';
 import { authenticate } from './authenticate.ts';
+import { RETRY_AFTER_MAX_SECONDS } from './dispatch.ts';
 import { isJson, repeats } from './passable.ts';
 import { receive } from './receive.ts';
 import type { PipelineServices } from './services.ts';
@@ -82,9 +83,20 @@ export function createStoredReplyRelay(services: PipelineServices): StoredReplyR
     if (status === 404 || (does === 'delete' && status < 300)) await services.storedReplies.forget(id);
     return new Response(body, {
       status,
-      headers: { 'content-type': 'application/json', 'x-request-id': received.requestId },
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': received.requestId,
+        ...waitHeader(status, retryAfterOf(reply.headers.get('retry-after'), services.clock.now())),
+      },
     });
   };
+}
+
+/** As long as the upstream asks callers to wait, in whole seconds, up to what we tell any caller. */
+function waitHeader(status: number, waitMs: number | undefined): Record<string, string> {
+  if (status < 400 || waitMs === undefined) return {};
+  const seconds = Math.min(RETRY_AFTER_MAX_SECONDS, Math.ceil(waitMs / 1_000));
+  return { 'retry-after': String(Math.max(1, seconds)) };
 }
 
 export const unknown = (): TollgateError =>

@@ -5,11 +5,11 @@
 import { bounds } from '../core/bounds.ts';
 import { TollgateError } from '../core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
-import { fieldSet, readString, scanBody } from '../core/json-scan.ts';
+import { fieldSet, readString, scanBody, scanObject } from '../core/json-scan.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { JsonValue } from '../plugin/conversation.ts';
 import type { ProtocolName } from '../plugin/operations.ts';
-import type { BodyEdit, Protocol, RequestFacts, RequestLine } from '../plugin/protocol.ts';
+import type { BodyEdit, Protocol, RequestFacts, RequestLine, Span } from '../plugin/protocol.ts';
 import { isList, isObject, numberOf, objectOf, parsedJson } from '../protocols/json-fields.ts';
 import { rewriteBody } from '../protocols/rewrite-body.ts';
 import { admit } from './admit.ts';
@@ -33,6 +33,8 @@ const WAITING_MAX = 256;
 const SLICE_LENGTH = 64 * 1024;
 const SLICES_MAX = 64;
 const modelField = fieldSet('model');
+/** A whole Gemini request to be counted, which names the model once more. */
+const wrappedFields = fieldSet('generateContentRequest', 'generate_content_request');
 
 export function createTokenCounts(services: PipelineServices): TokenCounts {
   let last: Promise<unknown> = Promise.resolve();
@@ -156,6 +158,10 @@ async function asked(
   if (model !== facts.model && facts.modelSpan !== undefined) {
     edits.push({ span: facts.modelSpan, text: JSON.stringify(model) });
   }
+  if (model !== facts.model && protocol.name === 'gemini-generate') {
+    // Google wants it with its collection, and refuses one that is not the path's.
+    for (const span of wrappedModels(body)) edits.push({ span, text: JSON.stringify(`models/${model}`) });
+  }
   const sink = new TrialSink(bounds.errorBodyBytes);
   const exchange = services.transport.send(
     {
@@ -178,6 +184,14 @@ async function asked(
   return new Response(text, { headers: { 'content-type': 'application/json', 'x-request-id': requestId } });
 }
 
+function wrappedModels(body: Uint8Array): readonly Span[] {
+  return [...scanBody(body, wrappedFields).spans.values()].flatMap((wrapped) => {
+    if (body[wrapped.start] !== 0x7b) return [];
+    const model = scanObject(body, wrapped, modelField, 'generateContentRequest').spans.get('model');
+    return model === undefined ? [] : [model];
+  });
+}
+
 /** Texts of all that a model would read, and how many pictures, sounds and documents are among it. */
 function countable(body: Uint8Array, protocol: ProtocolName): { readonly text: string; readonly media: number } {
   const texts: string[] = [];
@@ -192,7 +206,8 @@ function countable(body: Uint8Array, protocol: ProtocolName): { readonly text: s
     }
   };
   const parsed = objectOf(parsedJson(Buffer.from(body).toString('utf8')));
-  const asked = isObject(parsed['generateContentRequest']) ? parsed['generateContentRequest'] : parsed;
+  const wrapped = parsed['generateContentRequest'] ?? parsed['generate_content_request'];
+  const asked = isObject(wrapped) ? wrapped : parsed;
   const turns = protocol === 'gemini-generate' ? 'contents' : 'messages';
   if (!isList(asked[turns]) || asked[turns].length === 0) {
     throw new TollgateError('invalid_request', {

@@ -130,6 +130,16 @@ describe('the official client', () => {
     expect(data.map(({ index }) => index)).toEqual([0, 1]);
   });
 
+  test('lists models, and finds one, under its own path', async () => {
+    sent = [];
+    const { data } = await clientWith(gateway.apiKey).models.list();
+    expect(data.map(({ id }) => id)).toEqual(['kept', 'plain', 'sim/embed', 'sim/fast']);
+    expect((await clientWith(gateway.apiKey).models.retrieve('sim/fast')).id).toBe('sim/fast');
+    const query = `?api-version=${apiVersion}`;
+    expect(sent).toEqual([`${gateway.url}/openai/models${query}`, `${gateway.url}/openai/models/sim%2Ffast${query}`]);
+    expect(await refusalOf(clientWith('tg_nobody').models.list())).toMatchObject({ status: 401 });
+  });
+
   test('reads refusals in OpenAI’s form', async () => {
     const client = clientWith(gateway.apiKey);
     const unknown = await refusalOf(client.chat.completions.create({ model: 'nobody', messages: say('Hi') }));

@@ -167,6 +167,29 @@ describe('a kept reply', () => {
     expect((await ask('DELETE', id)).status).toBe(200);
   });
 
+  test.each([
+    ['7', '7'],
+    ['99999999', '300'],
+    ['0', '1'],
+    ['soon', null],
+  ])('whose upstream is at its limit says when to ask again: %p is told as %p', async (said, told) => {
+    const id = await createdId('both');
+    const error = { message: 'slow down', type: 'requests', code: 'rate_limit_exceeded' };
+    first.answerNext(Response.json({ error }, { status: 429, headers: { 'retry-after': said, 'x-other': 'a' } }));
+    const limited = await ask('GET', id);
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, told]);
+    expect(limited.headers.get('x-other')).toBeNull();
+    expect(await limited.json()).toEqual({ error });
+    expect((await ask('GET', id)).status).toBe(200);
+  });
+
+  test('has the same model and all the rest, whether it is made or asked for', async () => {
+    const made: unknown = await (await create('both', { store: true })).json();
+    expect(textField(made, 'model')).toBe('keeps-1');
+    const asked: unknown = await (await ask('GET', textField(made, 'id'))).json();
+    expect(asked).toEqual(made);
+  });
+
   test('is not shown where it holds our credential', async () => {
     const id = await createdId('both');
     first.answerNext(Response.json({ id, instructions: credential }));

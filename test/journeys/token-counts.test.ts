@@ -158,6 +158,18 @@ describe('an upstream that counts', () => {
     expect(asked[0]?.headers.get('x-goog-api-key')).toBe(credential);
   });
 
+  test.each(['generateContentRequest', 'generate_content_request'])(
+    'never hears the public name, which Gemini writes into %s, too',
+    async (wrapper) => {
+      answer = () => Response.json({ totalTokens: 3 });
+      const inner = (model: string) =>
+        `{"${wrapper}": {"contents":[{"role":"user","parts":[{"text":"hi"}]}], "model" : "models/${model}"}}`;
+      const reply = await post(verb('team/gemini'), inner('team/gemini'));
+      expect(await reply.json()).toEqual({ totalTokens: 3 });
+      expect(asked.map(({ body }) => body)).toEqual([inner('gemini-own-name')]);
+    },
+  );
+
   test.each([
     ['fails', () => new Response('no', { status: 500 })],
     ['is out of money', () => Response.json({ error: {} }, { status: 401 })],

@@ -37,7 +37,8 @@ export function proxyRoutes(services: ProxyServices) {
   for (const path of fixedPaths.keys()) app.post(path, post, { parse: 'none' });
   for (const path of ['/v1/models/*', '/v1beta/models/*', '/openai/deployments/*'])
     app.post(path, post, { parse: 'none' });
-  for (const prefix of prefixes) {
+  // Azure's clients ask for their lists beside the deployments, without the version.
+  for (const prefix of [...prefixes, '/openai']) {
     app
       .get(`${prefix}/models`, ({ request }) =>
         answered(request, (protocol) => models.list(request, protocol, peerOf(request))),
