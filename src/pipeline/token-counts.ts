@@ -34,7 +34,8 @@ const SLICE_LENGTH = 64 * 1024;
 const SLICES_MAX = 64;
 const modelField = fieldSet('model');
 /** A whole Gemini request to be counted, which names the model once more. */
-const wrappedFields = fieldSet('generateContentRequest', 'generate_content_request');
+const wrapperNames = ['generateContentRequest', 'generate_content_request'] as const;
+const wrappedFields = fieldSet(...wrapperNames);
 
 export function createTokenCounts(services: PipelineServices): TokenCounts {
   let last: Promise<unknown> = Promise.resolve();
@@ -185,9 +186,11 @@ async function asked(
 }
 
 function wrappedModels(body: Uint8Array): readonly Span[] {
-  return [...scanBody(body, wrappedFields).spans.values()].flatMap((wrapped) => {
-    if (body[wrapped.start] !== 0x7b) return [];
-    const model = scanObject(body, wrapped, modelField, 'generateContentRequest').spans.get('model');
+  const { spans } = scanBody(body, wrappedFields);
+  return wrapperNames.flatMap((name) => {
+    const wrapped = spans.get(name);
+    if (wrapped === undefined || body[wrapped.start] !== 0x7b) return [];
+    const model = scanObject(body, wrapped, modelField, name).spans.get('model');
     return model === undefined ? [] : [model];
   });
 }
