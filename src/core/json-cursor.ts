@@ -9,8 +9,31 @@ const BRACKET = 0x5b;
 
 /** Strings up to this length are walked byte by byte; a native search costs as much as some 40 bytes. */
 const SHORT_STRING_BYTES = 40;
-/** Bytes walked behind an escaped quote at which a search stopped. */
-const WALK_BYTES = 16;
+/**
+ * Bytes walked behind an escaped quote at which a search stopped: few where quotes are rare, as in prose; more where
+ * the search did not come far, as in code or in JSON within a text.
+ */
+const SPARSE_WALK_BYTES = 4;
+const DENSE_WALK_BYTES = 64;
+const DENSE_WITHIN_BYTES = 32;
+
+/** How strings end that a walk is to notice. Make it once, with `stringEndings`. */
+export interface StringEndings {
+  /** The endings as bytes, by their last byte. */
+  readonly byLast: readonly (readonly Uint8Array[] | undefined)[];
+}
+
+/** Endings are plain ASCII and not empty. */
+export function stringEndings(...endings: readonly string[]): StringEndings {
+  const encoded = endings.map((ending) => new TextEncoder().encode(ending));
+  const byLast = Array.from({ length: 256 }, (_, byte) => {
+    const same = encoded.filter((ending) => ending.at(-1) === byte);
+    return same.length === 0 ? undefined : same;
+  });
+  return { byLast };
+}
+
+const noEndings = stringEndings();
 
 export type JsonFailure = 'malformed' | 'too-deep' | 'too-many-keys';
 
@@ -31,6 +54,9 @@ export class JsonCursor {
   stringEnd = 0;
   /** Why the last call returned false. */
   failure: JsonFailure = 'malformed';
+  /** Whether a string that was passed, at any level, ends as `reset` was told to notice. */
+  noticed = false;
+  private endings = noEndings;
   private keysLeft = 0;
   private readonly open: Uint8Array;
   private readonly keysMax: number;
@@ -40,8 +66,10 @@ export class JsonCursor {
     this.keysMax = limits.keys;
   }
 
-  reset(bytes: Uint8Array, start: number, end: number): void {
+  reset(bytes: Uint8Array, start: number, end: number, endings: StringEndings = noEndings): void {
     this.bytes = bytes;
+    this.endings = endings;
+    this.noticed = false;
     this.position = start;
     this.end = end;
     this.keysLeft = this.keysMax;
@@ -71,6 +99,7 @@ export class JsonCursor {
     if (quote < 0) return this.fail('malformed');
     this.stringStart = start;
     this.stringEnd = quote;
+    this.notice(quote);
     this.position = quote + 1;
     return true;
   }
@@ -101,8 +130,10 @@ export class JsonCursor {
       const byte = bytes[i] ?? 0;
       i++;
       if (byte === QUOTE) {
-        i = stringEnd(bytes, i, end) + 1;
-        if (i === 0) return this.fail('malformed');
+        const quote = stringEnd(bytes, i, end);
+        if (quote < 0) return this.fail('malformed');
+        this.notice(quote);
+        i = quote + 1;
         continue;
       }
       if (byte === BRACE || byte === BRACKET) {
@@ -119,6 +150,13 @@ export class JsonCursor {
       }
     }
     return this.fail('malformed');
+  }
+
+  /** `quote`: where a string has been closed. Nothing of it is decoded: an ending with escapes is not noticed. */
+  private notice(quote: number): void {
+    const endings = this.endings.byLast[this.bytes[quote - 1] ?? 0];
+    if (endings === undefined || this.noticed) return;
+    for (const ending of endings) if (equalBytes(this.bytes, quote - ending.length, quote, ending)) this.noticed = true;
   }
 
   /**
@@ -163,8 +201,9 @@ function farStringEnd(bytes: Uint8Array, start: number, end: number): number {
     let slashes = quote;
     while (slashes > i && bytes[slashes - 1] === BACKSLASH) slashes--;
     if (((quote - slashes) & 1) === 0) return quote;
-    // An escaped quote: walk a little, so that a string full of them does not cost a search for each.
-    const walkEnd = Math.min(end, quote + 1 + WALK_BYTES);
+    // An escaped quote: walk on, so that a string full of them does not cost a search for each.
+    const walk = quote - i < DENSE_WITHIN_BYTES ? DENSE_WALK_BYTES : SPARSE_WALK_BYTES;
+    const walkEnd = Math.min(end, quote + 1 + walk);
     for (i = quote + 1; i < walkEnd; i++) {
       const byte = bytes[i];
       if (byte === QUOTE) return i;
@@ -178,12 +217,7 @@ const isDigit = (byte: number | undefined): boolean => byte !== undefined && byt
 
 /** Bytes that may stand in a scalar: letters, digits, sign and point. Anything else ends it. */
 const isScalarByte = (byte: number): boolean =>
-  isDigit(byte) ||
-  (byte >= 0x61 && byte <= 0x7a) ||
-  byte === 0x2e ||
-  byte === 0x2d ||
-  byte === 0x2b ||
-  byte === 0x45;
+  isDigit(byte) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2e || byte === 0x2d || byte === 0x2b || byte === 0x45;
 
 function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
   const whole = bytes[start] === 0x2d ? start + 1 : start;

@@ -7,6 +7,7 @@ import { bounds } from './bounds.ts';
 import { textBetween } from './byte-text.ts';
 import { TollgateError } from './errors.ts';
 import { equalBytes, JsonCursor } from './json-cursor.ts';
+import type { StringEndings } from './json-cursor.ts';
 
 /** Half-open range of bytes. */
 export interface ByteSpan {
@@ -33,6 +34,8 @@ export interface ScannedObject<F extends string> {
   readonly inside: number;
   /** All keys of this object, the unknown ones included. */
   readonly keys: number;
+  /** Whether a string anywhere in it ends as the scan was told to notice. */
+  readonly noticed: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -49,12 +52,16 @@ export function fieldSet<const F extends string>(...names: readonly F[]): FieldS
 const cursor = new JsonCursor({ depth: bounds.requestDepth - 1, keys: bounds.requestKeys });
 
 /** Scans a whole request body. Throws TollgateError `invalid_request`. */
-export function scanBody<F extends string>(body: Uint8Array, fields: FieldSet<F>): ScannedObject<F> {
+export function scanBody<F extends string>(
+  body: Uint8Array,
+  fields: FieldSet<F>,
+  endings?: StringEndings,
+): ScannedObject<F> {
   if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) {
     throw refusal('The request body starts with a byte order mark; send UTF-8 JSON without one.');
   }
   if (!isUtf8(body)) throw refusal('The request body is not valid UTF-8.');
-  cursor.reset(body, 0, body.length);
+  cursor.reset(body, 0, body.length, endings);
   if (cursor.next() < 0) throw refusal('The request body is empty; send a JSON object.');
   const scanned = scan(fields, undefined);
   if (cursor.next() >= 0) throw malformed(undefined);
@@ -80,7 +87,7 @@ function scan<F extends string>(fields: FieldSet<F>, path: string | undefined): 
   const members: number[] = [];
   if (cursor.next() === 0x7d) {
     cursor.position++;
-    return { spans: new Map(), inside, keys: 0 };
+    return { spans: new Map(), inside, keys: 0, noticed: cursor.noticed };
   }
   for (;;) {
     if (cursor.next() !== 0x22 || !cursor.countKey() || !cursor.string()) throw broken(path);
@@ -100,7 +107,7 @@ function scan<F extends string>(fields: FieldSet<F>, path: string | undefined): 
     members.length <= 4 * 32 && keysArePlain(members)
       ? pickPlain(fields, members, path)
       : pickDecoded(fields, members, path);
-  return { spans, inside, keys: members.length / 4 };
+  return { spans, inside, keys: members.length / 4, noticed: cursor.noticed };
 }
 
 /** Whether all keys are of lower-case ASCII letters, digits and marks: then bytes can be compared. */
@@ -162,10 +169,7 @@ function pickDecoded<F extends string>(
     if (name !== undefined) {
       spans.set(name, { start: members[m + 2] ?? 0, end: members[m + 3] ?? 0 });
     } else if (fields.folded.has(fold(key))) {
-      throw invalid(
-        fieldPath(path, fold(key)),
-        'is written in another letter case; field names are case-sensitive',
-      );
+      throw invalid(fieldPath(path, fold(key)), 'is written in another letter case; field names are case-sensitive');
     }
   }
   return spans;
@@ -205,8 +209,7 @@ export const isNull = (body: Uint8Array, span: ByteSpan): boolean => body[span.s
 export function readString(body: Uint8Array, span: ByteSpan, field: string, lengthMax: number): string {
   if (body[span.start] !== 0x22) throw invalid(field, 'must be a string');
   // A unit takes at most six bytes, so that what is decoded stays bounded, too.
-  if (span.end - span.start - 2 > lengthMax * 6)
-    throw invalid(field, `must have at most ${lengthMax} characters`);
+  if (span.end - span.start - 2 > lengthMax * 6) throw invalid(field, `must have at most ${lengthMax} characters`);
   const text = decode(body, span.start + 1, span.end - 1);
   if (text === undefined) throw invalid(field, 'must be a valid JSON string');
   if (text.length > lengthMax) throw invalid(field, `must have at most ${lengthMax} characters`);
@@ -228,8 +231,7 @@ export function readInteger(
   let value = 0;
   for (let i = span.start; i < span.end; i++) {
     const byte = body[i] ?? 0;
-    if (byte < 0x30 || byte > 0x39 || value > max)
-      throw invalid(field, `must be an integer from ${min} to ${max}`);
+    if (byte < 0x30 || byte > 0x39 || value > max) throw invalid(field, `must be an integer from ${min} to ${max}`);
     value = value * 10 + (byte - 0x30);
   }
   if (value < min || value > max) throw invalid(field, `must be an integer from ${min} to ${max}`);
@@ -237,11 +239,7 @@ export function readInteger(
 }
 
 /** `null` and an absent field give undefined. */
-export function readBoolean(
-  body: Uint8Array,
-  span: ByteSpan | undefined,
-  field: string,
-): boolean | undefined {
+export function readBoolean(body: Uint8Array, span: ByteSpan | undefined, field: string): boolean | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
   const byte = body[span.start];
   if (byte !== 0x74 && byte !== 0x66) throw invalid(field, 'must be true or false');
@@ -256,16 +254,12 @@ export function invalid(field: string, problem: string): TollgateError {
 const refusal = (message: string, field?: string): TollgateError =>
   new TollgateError('invalid_request', field === undefined ? { message } : { message, field });
 
-const fieldPath = (path: string | undefined, key: string): string =>
-  path === undefined ? key : `${path}.${key}`;
+const fieldPath = (path: string | undefined, key: string): string => (path === undefined ? key : `${path}.${key}`);
 
 /** Keys are the caller's own text: shown cut, so that an error stays short. */
 function duplicate(key: string | undefined, path: string | undefined): TollgateError {
   const shown = fieldPath(path, (key ?? '').slice(0, 64));
-  return refusal(
-    `${shown}: this key stands twice; which of the two counts differs from parser to parser.`,
-    shown,
-  );
+  return refusal(`${shown}: this key stands twice; which of the two counts differs from parser to parser.`, shown);
 }
 
 const malformed = (path: string | undefined): TollgateError =>

@@ -18,18 +18,23 @@ export const templateTokensMax = 1_024;
  * `"input_audio"`, `"file"` … Inside a text the closing quote would be escaped, and before the word stands a
  * quote or an underscore, so that writing about pictures raises no bound.
  */
-const parts = ['_url"', 'file"', 'image"', 'video"', 'document"'].map((text) => Buffer.from(text));
+const partWords = ['_url', 'file', 'image', 'video', 'document'] as const;
+const parts = partWords.map((word) => Buffer.from(`${word}"`));
 /** An earlier spoken reply is referred to from the message itself, without a list of parts. */
-const spoken = Buffer.from('audio"');
+const spokenWord = 'audio';
+const spoken = Buffer.from(`${spokenWord}"`);
+/** What a scan is to notice for `refersOutside`: where no string of a body ends so, nothing need be searched. */
+export const outsideWords: readonly string[] = [...partWords, spokenWord];
 /** `\u005f`, `\u0061` …: letters and the underscore written as escapes, which no honest encoder does. */
 const escaped = Buffer.from('\\u00');
 
 /**
  * Whether anything in these bytes may stand for content that is not in them. `opening` is the bracket without
  * which, beyond the value's own, there are no parts: messages have them in lists, inputs of embeddings as
- * objects.
+ * objects. `noticed`: some string of the body ends with one of `outsideWords`.
  */
-export function refersOutside(body: Uint8Array, span: Span, opening: '[' | '{'): boolean {
+export function refersOutside(body: Uint8Array, span: Span, opening: '[' | '{', noticed: boolean): boolean {
+  if (!noticed) return hasEscaped(body, span);
   const bracket = body.indexOf(opening.charCodeAt(0), span.start + 1);
   const mayHaveParts = bracket > 0 && bracket < span.end;
   return names(body, span, spoken) || (mayHaveParts && namesPart(body, span)) || hasEscaped(body, span);

@@ -2,7 +2,8 @@
 // same; and memory while 10,000 translated streams go by. Not a test: `bun test/bench/protocols-bench.ts [rounds]` with
 // `dist/tollgate` built.
 
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { cores, pinning, stopChildren } from './children.ts';
 import { median } from './load.ts';
 import { readCpu, residentMb } from './process-figures.ts';
@@ -13,37 +14,54 @@ import { startTranslated } from './translated-targets.ts';
 
 const executable = resolve(import.meta.dir, '../../dist/tollgate');
 const BODY_BYTES = 1_000_000;
-const REQUESTS = 60;
+const REQUESTS = 120;
+const WARM_UP_ROUNDS = 6;
 const AT_ONCE = 4;
 const NGINX_MAX = 2.5;
 const STREAMS = 10_000;
 const STREAMS_EACH = 1_000;
 
-/** Prose with a quotation and the end of a line here and there, in turns as a conversation has them. */
-const prose = 'A gateway relays what it is given,\nand counts it; it says "so" to whoever wants to know about it. ';
-const turns = Array.from({ length: 40 }, (_, turn) => ({
-  role: turn % 2 === 0 ? 'user' : 'assistant',
-  content: `[#0123456789ab:c5-d0] ${prose.repeat(BODY_BYTES / 40 / (prose.length + 3))}`,
-}));
-const messages = [...turns, { role: 'user', content: 'Go on.' }];
-const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
-
-/** Protocol, path at the gateway and at the mock, body. */
-const asks = {
-  'openai-chat': ['/v1/chat/completions', '/v1/chat/completions', { model: 'gpt-4.1-mini', messages, tools }],
-  'openai-responses': ['/v1/responses', '/v1/responses', { model: 'gpt-4o-mini', input: messages }],
-  'anthropic-messages': ['/v1/messages', '/v1/messages', { model: 'gpt-4o-mini', max_tokens: 99, messages }],
-  'gemini-generate': [
-    '/v1beta/models/gpt-4o-mini:generateContent',
-    '/v1/models/gpt-4o-mini:generateContent',
-    {
-      contents: messages.map(({ role, content }) => ({
-        role: role === 'user' ? role : 'model',
-        parts: [{ text: content }],
-      })),
-    },
-  ],
+/** What a conversation of that size is made of: 40 turns that an agent read, and a last one of its user. */
+const texts = {
+  /** Files of a project, this one's: some quotation marks in a thousand characters. */
+  files: filesText(),
+  /** Twenty times as many: each is escaped, and a search for the end of the string stops there. */
+  quotations:
+    'A gateway relays what it is given,\nand counts it; it says "so" to whoever wants to know about it. '.repeat(
+      BODY_BYTES / 100,
+    ),
 } as const;
+
+function filesText(): string {
+  const folder = resolve(import.meta.dir, '../../src');
+  const paths = [...new Bun.Glob('**/*.ts').scanSync(folder)].toSorted();
+  return paths.map((path) => `${path}\n${readFileSync(join(folder, path), 'utf8')}`).join('\n');
+}
+
+/** Requests by protocol: path at the gateway and at the mock, body. */
+function asksOf(text: string) {
+  const each = BODY_BYTES / 40 / (JSON.stringify(text).length / text.length);
+  const turns = Array.from({ length: 40 }, (_, turn) => ({
+    role: turn % 2 === 0 ? 'user' : 'assistant',
+    content: `[#0123456789ab:c5-d0] ${text.slice(turn * each, (turn + 1) * each)}`,
+  }));
+  const messages = [...turns, { role: 'user', content: 'Go on.' }];
+  const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
+  const contents = messages.map(({ role, content }) => ({
+    role: role === 'user' ? role : 'model',
+    parts: [{ text: content }],
+  }));
+  return {
+    'openai-chat': ['/v1/chat/completions', '/v1/chat/completions', { model: 'gpt-4.1-mini', messages, tools }],
+    'openai-responses': ['/v1/responses', '/v1/responses', { model: 'gpt-4o-mini', input: messages }],
+    'anthropic-messages': ['/v1/messages', '/v1/messages', { model: 'gpt-4o-mini', max_tokens: 99, messages }],
+    'gemini-generate': [
+      '/v1beta/models/gpt-4o-mini:generateContent',
+      '/v1/models/gpt-4o-mini:generateContent',
+      { contents },
+    ],
+  } as const;
+}
 
 /** CPU of the target for a request, in microseconds. */
 async function cpuEach(target: Target, path: string, body: string): Promise<number> {
@@ -63,22 +81,24 @@ async function cpuEach(target: Target, path: string, body: string): Promise<numb
 }
 
 async function measureBodies(
-  targets: Readonly<Record<keyof typeof asks, Target>>,
+  kind: keyof typeof texts,
+  targets: Readonly<Record<keyof ReturnType<typeof asksOf>, Target>>,
   nginx: Target,
   bare: Target,
 ): Promise<void> {
+  const asks = asksOf(texts[kind]);
   for (const protocol of ['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini-generate'] as const) {
     const [path, upstreamPath, value] = asks[protocol];
     const body = JSON.stringify(value);
     const ratios: number[] = [];
     const bares: number[] = [];
     const ours: number[] = [];
-    // The first round warms up both.
-    for (let round = 0; round <= rounds; round++) {
+    // The first rounds warm up: what is compiled for so long a body is compiled by then.
+    for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
       const own = await cpuEach(targets[protocol], path, body);
       const theirs = await cpuEach(nginx, upstreamPath, body);
       const plain = await cpuEach(bare, upstreamPath, body);
-      if (round === 0) continue;
+      if (round < 0) continue;
       bares.push(plain / theirs);
       ours.push(own);
       ratios.push(own / theirs);
@@ -87,7 +107,7 @@ async function measureBodies(
     const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
     const verdict = ratio <= NGINX_MAX ? 'met' : 'MISSED';
     console.log(
-      `${protocol}, ${(body.length / 1e6).toFixed(2)} MB: ${median(ours).toFixed(0)} us CPU, ` +
+      `${protocol}, ${kind}, ${(body.length / 1e6).toFixed(2)} MB: ${median(ours).toFixed(0)} us CPU, ` +
         `${ratio.toFixed(2)} x nginx (${spread}), at most ${NGINX_MAX}: ${verdict}; bare ${median(bares).toFixed(2)} x`,
     );
   }
@@ -124,7 +144,8 @@ try {
       'anthropic-messages': messagesTarget,
       'gemini-generate': gemini,
     };
-    await measureBodies(targets, nginx, startBare('bare', upstream));
+    const bare = startBare('bare', upstream);
+    for (const kind of ['files', 'quotations'] as const) await measureBodies(kind, targets, nginx, bare);
   }
   await measureStreams([chat, ...translated]);
 } finally {

@@ -1,18 +1,20 @@
 // What the gateway must know of a request of Anthropic's messages, from its bytes.
 
+import { stringEndings } from '../../core/json-cursor.ts';
 import { fieldSet, readInteger, readBoolean, scanBody } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
-import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
+import { outsideWords, refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
 /** Members that bring in what is not in the body. */
 const outsideFields = ['container', 'mcp_servers', 'context_management'] as const;
 
 const fields = fieldSet('model', 'stream', 'max_tokens', 'messages', 'system', 'tools', 'top_k', ...outsideFields);
+const endings = stringEndings(...outsideWords);
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
-  const scanned = scanBody(body, fields);
-  const { spans } = scanned;
+  const scanned = scanBody(body, fields, endings);
+  const { spans, noticed } = scanned;
   const named = readModel(body, scanned, line);
   const stream = readBoolean(body, spans.get('stream'), 'stream') === true;
   // None at all fills the cache with the prompt.
@@ -21,7 +23,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   let outside = false;
   for (const field of ['messages', 'system'] as const) {
     const span = spans.get(field);
-    outside ||= span !== undefined && refersOutside(body, span, '[');
+    outside ||= span !== undefined && refersOutside(body, span, '[', noticed);
   }
   outside ||= setsAny(body, spans, outsideFields);
   const tools = spans.get('tools');

@@ -2,6 +2,7 @@
 // rest.
 
 import { bounds } from '../../core/bounds.ts';
+import { stringEndings } from '../../core/json-cursor.ts';
 import { fieldSet, invalid, isNull, readInteger, scanBody, scanObject } from '../../core/json-scan.ts';
 import type { FieldSpans } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
@@ -34,13 +35,13 @@ const tokensMax = 2 ** 31 - 1;
 const choicesMax = 128;
 
 /** Members that stand for content that is not text: their quotes would be escaped inside one. */
-const outside = ['inlineData"', 'inline_data"', 'fileData"', 'file_data"', 'fileUri"', 'file_uri"'].map((text) =>
-  Buffer.from(text),
-);
+const outsideNames = ['inlineData', 'inline_data', 'fileData', 'file_data', 'fileUri', 'file_uri'] as const;
+const outside = outsideNames.map((name) => Buffer.from(`${name}"`));
+const endings = stringEndings(...outsideNames);
 const { indexOf } = Buffer.prototype;
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
-  const { spans } = scanBody(body, bodyFields);
+  const { spans, noticed } = scanBody(body, bodyFields, endings);
   const { model } = line;
   if (model === undefined || model === '') throw invalid('model', 'is missing; name the model in the path');
   if (model.length > bounds.modelNameLength)
@@ -55,7 +56,7 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
     outputLimit: limits && readInteger(body, limitOf(body, limits), 'generationConfig.maxOutputTokens', 1, tokensMax),
     choices:
       (limits && readInteger(body, choicesOf(body, limits), 'generationConfig.candidateCount', 1, choicesMax)) ?? 1,
-    inputBound: refersOutside(body, spans) ? undefined : body.length + templateTokensMax,
+    inputBound: refersOutside(body, spans, noticed) ? undefined : body.length + templateTokensMax,
     wantsUsage: true,
     forceUsage: undefined,
   };
@@ -88,11 +89,15 @@ function oneOf<F extends string>(
   return span === undefined || isNull(body, span) ? undefined : span;
 }
 
-function refersOutside(body: Uint8Array, spans: FieldSpans<(typeof bodyFields.names)[number]>): boolean {
+function refersOutside(
+  body: Uint8Array,
+  spans: FieldSpans<(typeof bodyFields.names)[number]>,
+  noticed: boolean,
+): boolean {
   if (oneOf(body, spans, 'cachedContent', 'cached_content', 'cachedcontent') !== undefined) return true;
   const tools = spans.get('tools');
   if (tools !== undefined && bringsText(body, tools)) return true;
-  for (const name of outside) if (indexOf.call(body, name) >= 0) return true;
+  if (noticed) for (const name of outside) if (indexOf.call(body, name) >= 0) return true;
   return hasEscaped(body, { start: 0, end: body.length }, 0x34);
 }
 

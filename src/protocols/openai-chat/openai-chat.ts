@@ -1,8 +1,9 @@
 // OpenAI's chat completions: `POST /v1/chat/completions`.
 
+import { stringEndings } from '../../core/json-cursor.ts';
 import { fieldSet, readInteger, scanBody } from '../../core/json-scan.ts';
 import type { Protocol, RequestFacts, RequestLine } from '../../plugin/protocol.ts';
-import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
+import { outsideWords, refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { renderOpenAiError } from '../openai-error-body.ts';
 import { replyReader } from '../openai-reply.ts';
 import { adaptChat } from './adapt.ts';
@@ -25,10 +26,11 @@ const fields = fieldSet(
   'messages',
   ...searchFields,
 );
+const endings = stringEndings(...outsideWords);
 
 function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
-  const scanned = scanBody(body, fields);
-  const { spans } = scanned;
+  const scanned = scanBody(body, fields, endings);
+  const { spans, noticed } = scanned;
   const named = readModel(body, scanned, line);
   const older = readTokenLimit(body, spans, 'max_tokens', 1);
   const newer = readTokenLimit(body, spans, 'max_completion_tokens', 1);
@@ -36,7 +38,8 @@ function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
   const choices = readChoices(body, spans);
   const { stream, wantsUsage, forceUsage } = readStream(body, scanned);
   const messages = spans.get('messages');
-  const outside = setsAny(body, spans, searchFields) || (messages !== undefined && refersOutside(body, messages, '['));
+  const outside =
+    setsAny(body, spans, searchFields) || (messages !== undefined && refersOutside(body, messages, '[', noticed));
   return {
     ...named,
     stream,

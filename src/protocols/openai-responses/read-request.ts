@@ -1,9 +1,10 @@
 // What the gateway must know of a request of OpenAI's responses, from its bytes.
 
 import { bounds } from '../../core/bounds.ts';
+import { stringEndings } from '../../core/json-cursor.ts';
 import { fieldSet, invalid, isNull, readBoolean, readInteger, readString, scanBody } from '../../core/json-scan.ts';
 import type { RequestFacts, RequestLine, Span } from '../../plugin/protocol.ts';
-import { refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
+import { outsideWords, refersOutside, setsAny, templateTokensMax } from '../input-bound.ts';
 import { readModel, readTokenLimit } from '../openai-request.ts';
 
 /** Members that bring in what is not in the body. */
@@ -22,8 +23,8 @@ const fields = fieldSet(
 );
 
 export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
-  const scanned = scanBody(body, fields);
-  const { spans } = scanned;
+  const scanned = scanBody(body, fields, endings);
+  const { spans, noticed } = scanned;
   const named = readModel(body, scanned, line);
   const stream = readBoolean(body, spans.get('stream'), 'stream') === true;
   const outputLimit = readTokenLimit(body, spans, 'max_output_tokens', 1);
@@ -38,8 +39,8 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
       ? undefined
       : readString(body, previous, 'previous_response_id', bounds.modelNameLength);
   const input = spans.get('input');
-  let outside = input !== undefined && refersOutside(body, input, '[');
-  outside ||= input !== undefined && refers(body, input);
+  let outside = input !== undefined && refersOutside(body, input, '[', noticed);
+  outside ||= noticed && input !== undefined && refers(body, input);
   outside ||= setsAny(body, spans, outsideFields);
   const conversation = spans.get('conversation');
   if (conversation !== undefined && !isNull(body, conversation)) {
@@ -65,20 +66,22 @@ export function readRequest(body: Uint8Array, line: RequestLine): RequestFacts {
  * text their quotes would be escaped.
  */
 const references = [
-  '"item_reference"',
-  '"image_generation_call"',
-  '"additional_tools"',
-  'file_id"',
-  'screenshot"',
-  'container_id"',
-].map((word) => Buffer.from(word));
+  '"item_reference',
+  '"image_generation_call',
+  '"additional_tools',
+  'file_id',
+  'screenshot',
+  'container_id',
+] as const;
+const referenceBytes = references.map((word) => Buffer.from(`${word}"`));
+const endings = stringEndings(...outsideWords, ...references.map((word) => word.replace('"', '')));
 /** `\u0074` and the like: letters written as escapes, which no honest encoder does. */
 const escapedLetter = /\\u00[4-7]/;
 
 const { indexOf } = Buffer.prototype;
 
 function refers(body: Uint8Array, { start, end }: Span): boolean {
-  for (const word of references) {
+  for (const word of referenceBytes) {
     const at = indexOf.call(body, word, start);
     if (at >= 0 && at < end) return true;
   }
