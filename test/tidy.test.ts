@@ -183,6 +183,10 @@ describe('an import is refused', () => {
     expect(complaintsOf('src/domain/ledger/ledger.ts', 'kysely')).toContain('Kysely');
     expect(complaintsOf('src/domain/ledger/ledger-store.ts', 'kysely')).toBe('');
     expect(complaintsOf('src/jobs/a.ts', 'kysely/migration')).toContain('Kysely');
+    expect(complaintsOf('src/core/a.ts', 'node:crypto')).toContain('2 MB');
+    expect(complaintsOf('src/http/a.ts', 'node:net')).toContain('2 MB');
+    expect(complaintsOf('src/http/tls/a.ts', 'node:net')).toBe('');
+    expect(complaintsOf('src/core/a.ts', 'node:fs')).toBe('');
   });
 
   test('when a plugin knows more than its contract', () => {

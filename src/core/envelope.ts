@@ -2,7 +2,7 @@
 // with a random key of its own, and that key with the master key; both are bound to the place where they are stored.
 // Invariant: what is stored opens only with the master key that sealed it, in the very field that it was sealed for.
 
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { RandomBytes } from './secrets.ts';
 
 /** A master key, or what it sealed, is missing or wrong. The message is for the person at the terminal. */
@@ -27,6 +27,9 @@ export interface SecretPlace {
   readonly field: string;
 }
 
+/** Loaded by the first who seals or opens something: most starts do neither. */
+const nodeCrypto = () => process.getBuiltinModule('node:crypto');
+
 const CIPHER = 'aes-256-gcm';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -50,6 +53,7 @@ export function readMasterKey(text: string, source: string): MasterKey {
       `${source} must be base64 of ${KEY_BYTES} random bytes; \`openssl rand -base64 32\` makes one`,
     );
   }
+  const { createHmac, createSecretKey } = nodeCrypto();
   const secret = createSecretKey(bytes);
   const id = createHmac('sha256', secret).update('tollgate master key check').digest('hex').slice(0, KEY_ID_DIGITS);
   return { id, secret };
@@ -60,7 +64,7 @@ export function seal(master: MasterKey, place: SecretPlace, secret: string, rand
   const bound = boundData(place, master.id);
   const dataKey = randomBytes(KEY_BYTES);
   const wrapped = encrypt(master.secret, bound, dataKey, randomBytes);
-  const payload = encrypt(createSecretKey(dataKey), bound, Buffer.from(secret, 'utf8'), randomBytes);
+  const payload = encrypt(nodeCrypto().createSecretKey(dataKey), bound, Buffer.from(secret, 'utf8'), randomBytes);
   dataKey.fill(0);
   return [FORM, master.id, wrapped.toString('base64url'), payload.toString('base64url')].join('.');
 }
@@ -77,7 +81,7 @@ export function unseal(master: MasterKey, place: SecretPlace, sealed: string): s
   const bound = boundData(place, keyId);
   try {
     const dataKey = decrypt(master.secret, bound, Buffer.from(wrapped, 'base64url'));
-    return decrypt(createSecretKey(dataKey), bound, Buffer.from(payload, 'base64url')).toString('utf8');
+    return decrypt(nodeCrypto().createSecretKey(dataKey), bound, Buffer.from(payload, 'base64url')).toString('utf8');
   } catch {
     throw damaged(place);
   }
@@ -105,14 +109,16 @@ function boundData(place: SecretPlace, keyId: string): Buffer {
 
 function encrypt(key: KeyObject, bound: Buffer, plain: Uint8Array, randomBytes: RandomBytes): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  const cipher = nodeCrypto().createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(bound);
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
 function decrypt(key: KeyObject, bound: Buffer, stored: Buffer): Buffer {
   if (stored.length < NONCE_BYTES + TAG_BYTES) throw new RangeError('too short');
-  const decipher = createDecipheriv(CIPHER, key, stored.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = nodeCrypto().createDecipheriv(CIPHER, key, stored.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(bound);
   decipher.setAuthTag(stored.subarray(stored.length - TAG_BYTES));
   return Buffer.concat([decipher.update(stored.subarray(NONCE_BYTES, stored.length - TAG_BYTES)), decipher.final()]);

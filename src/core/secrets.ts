@@ -1,7 +1,6 @@
 // Credentials of our own making: their format, their hashes, and how they are kept out of logs. Invariant:
 // what is stored or printed is a hash or a hint; the credential itself is seen once, by the one it is for.
 
-import { timingSafeEqual } from 'node:crypto';
 import { cutForms, readers, writtenForms } from './secret-forms.ts';
 
 /** `length` bytes nobody can foresee; handed in so that tests are repeatable. */
@@ -93,7 +92,7 @@ export function hintOf(key: string): string {
 
 /** Compares two secrets in a time that depends on neither, whatever their lengths. */
 export function secretsEqual(left: string, right: string): boolean {
-  return timingSafeEqual(Bun.SHA256.hash(left), Bun.SHA256.hash(right));
+  return crypto.timingSafeEqual(Bun.SHA256.hash(left), Bun.SHA256.hash(right));
 }
 
 /**

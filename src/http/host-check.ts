@@ -1,8 +1,6 @@
 // The Host header, checked before anything is routed. Elysia looks for the path from a fixed offset of the URL, so a
 // short or odd host would shift it onto another route; and a name that we do not know may be somebody's rebinding.
 
-import { isIP } from 'node:net';
-
 export type HostVerdict = 'ok' | 'invalid' | 'unknown';
 
 /** Verified values that are remembered, so that the usual request costs one look-up. */
@@ -24,11 +22,16 @@ export function createHostCheck(names: readonly string[]): (host: string | null)
     const port = /:(\d{1,5})$/.exec(host);
     if (port !== null && Number(port[1]) > PORT_MAX) return 'invalid';
     const name = (port === null ? host : host.slice(0, port.index)).toLowerCase();
-    const literal = name.startsWith('[') ? isIP(name.slice(1, -1)) === 6 : isIP(name) === 4;
-    if (!literal && !allowed.has(name)) return 'unknown';
+    if (!isLiteral(name) && !allowed.has(name)) return 'unknown';
     if (remembered.size < REMEMBERED_MAX) remembered.add(host);
     return 'ok';
   };
+}
+
+/** An address as it is written plainly. `node:net` could tell too, and would bring streams along into every process. */
+function isLiteral(name: string): boolean {
+  if (name.startsWith('[')) return URL.canParse(`http://${name}`);
+  return /^\d+(?:\.\d+){3}$/.test(name) && URL.parse(`http://${name}`)?.hostname === name;
 }
 
 /** Paths that could mean one thing to a guard and another to a router: refused before either sees them. */

@@ -103,6 +103,11 @@ function checkKnown(house: House, files: readonly ReadFile[]): readonly Complain
   }));
 }
 
+/** Modules of the runtime that bring one another and streams along. */
+const heavy = ['node:crypto', 'node:net', 'node:tls', 'node:zlib', 'node:stream', 'node:http', 'node:https'];
+/** Folders of which a gateway loads nothing, or nothing that needs those, before it is asked to. */
+const late = ['src/http/tls/', 'src/store/backup/', 'src/simulator/', 'src/cli/'];
+
 function checkPackage(file: ReadFile, one: Import): readonly Complaint[] {
   const isOf = (...names: readonly string[]): boolean =>
     names.some((name) => one.specifier === name || one.specifier.startsWith(`${name}/`));
@@ -112,6 +117,10 @@ function checkPackage(file: ReadFile, one: Import): readonly Complaint[] {
   const mayQuery = file.path.startsWith('src/store/') || /^src\/domain\/.+-store\.ts$/.test(file.path);
   if (isOf('kysely') && !mayQuery) {
     return [complainAt(file, one, 'Kysely is known in src/store/ and in src/domain/**/*-store.ts only')];
+  }
+  const mayLoad = one.typeOnly || !file.path.startsWith('src/') || late.some((folder) => file.path.startsWith(folder));
+  if (isOf(...heavy) && !mayLoad) {
+    return [complainAt(file, one, 'costs every gateway 2 MB; where it is needed, process.getBuiltinModule loads it')];
   }
   return [];
 }

@@ -3,7 +3,6 @@
 // one stays in use.
 
 import { readFileSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { Reader, type Response as MmdbRecord } from 'mmdb-lib';
 import type { Clock } from '../../core/clock.ts';
 import { countryOfCode } from '../../plugin/country.ts';
@@ -57,8 +56,7 @@ function parse(bytes: Uint8Array): Reader<MmdbRecord> {
   return reader;
 }
 
-const stampOf = (file: { readonly mtimeMs: number; readonly size: number }): string =>
-  `${file.mtimeMs}/${file.size}`;
+const stampOf = (file: { readonly mtimeMs: number; readonly size: number }): string => `${file.mtimeMs}/${file.size}`;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -80,7 +78,7 @@ export function openCountryDatabase(path: string, services: CountryDatabaseServi
 
   const look = async (): Promise<void> => {
     try {
-      const found = stampOf(await stat(path));
+      const found = stampOf(await Bun.file(path).stat());
       if (found === stamp) return;
       // Also of a broken file, so that it is read once and not every few seconds.
       stamp = found;

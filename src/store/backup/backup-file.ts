@@ -1,7 +1,6 @@
 // Puts a backup on the disk: under its name there is all of it, or nothing. It is never written over another one,
 // unless the caller made that one itself.
 
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsync, openSync, renameSync, rmSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -37,7 +36,7 @@ export async function writeBackupFile(
   // What is there is of a process that was killed, or a link that somebody put into a folder that all may write.
   rmSync(partial, { force: true });
   const file = openSync(partial, 'wx', 0o600);
-  const hash = createHash('sha256');
+  const hash = new Bun.CryptoHasher('sha256');
   let size = 0;
   try {
     try {

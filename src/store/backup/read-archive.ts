@@ -1,7 +1,6 @@
 // Reads an archive as strictly as it was written: first the manifest, then exactly the members that it names, each of
 // the size and with the SHA-256 that it states, and nothing after them. The first thing that differs ends the reading.
 
-import { createHash } from 'node:crypto';
 import { BackupArchiveError, MANIFEST_BYTES_MAX, MANIFEST_NAME, parseManifest } from './manifest.ts';
 import type { BackupManifest, BackupMember } from './manifest.ts';
 import { paddingAfter, statedIn, TAR_BLOCK_BYTES, TAR_END_BYTES, tarHead } from './tar.ts';
@@ -26,7 +25,7 @@ export async function readArchive(source: AsyncIterable<Uint8Array>, taker: Arch
     for (const member of manifest.members) {
       await pieces.mustBe(tarHead(member.name, member.size, time), `what stands in the place of ${member.name} is not it`);
       await taker.begin(member);
-      const hash = createHash('sha256');
+      const hash = new Bun.CryptoHasher('sha256');
       for await (const bytes of pieces.next(member.size, member.name)) {
         hash.update(bytes);
         await taker.bytes(member, bytes);

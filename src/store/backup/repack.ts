@@ -1,7 +1,6 @@
 // Copies an archive while it checks it, and adds the secrets that the copy is to hold: whoever takes the snapshot need
 // not have them, and they never travel.
 
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manifestText, secretNames, type BackupManifest } from './manifest.ts';
@@ -62,6 +61,6 @@ export async function* repacked(
 
 function withSecrets(manifest: BackupManifest, secrets: readonly Secret[] | undefined): BackupManifest {
   const added = (secrets ?? []).map(({ name, bytes }) => (
-    { name, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }));
+    { name, size: bytes.length, sha256: new Bun.CryptoHasher('sha256').update(bytes).digest('hex') }));
   return { ...manifest, withSecrets: secrets !== undefined, members: [...manifest.members, ...added] };
 }

@@ -2,7 +2,6 @@
 // `tollgate.db` last: of an account, a key or a price, the ledger never knows more than `tollgate.db` beside it. What
 // the ledger had not loaded is taken from the journal, up to a place that is on the disk: nothing before it changes.
 
-import { createHash } from 'node:crypto';
 import {
   closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statfsSync, statSync, writeSync,
 } from 'node:fs';
@@ -159,7 +158,7 @@ function copyFile(from: string, to: string, length: number | undefined): void {
 export function memberAt(folder: string, name: string): BackupMember {
   const file = openSync(join(folder, name), 'r');
   try {
-    const hash = createHash('sha256');
+    const hash = new Bun.CryptoHasher('sha256');
     const buffer = new Uint8Array(CHUNK_BYTES);
     let size = 0;
     for (;;) {

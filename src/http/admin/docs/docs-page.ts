@@ -1,8 +1,6 @@
 // /admin/docs: Swagger UI from inside the executable. Nothing is fetched from elsewhere, no script stands
 // inside the page, and nothing is read or compressed before somebody asks for it.
 
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import bundlePath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
 import stylePath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import type { IdSource } from '../../../core/ids.ts';
@@ -145,7 +143,15 @@ function preparedOnceAnEdition(): (path: string, part: Part) => Promise<Prepared
   };
 }
 
-const gzipAside = promisify(gzip);
+/** On another thread. Loaded with the first page: who never opens one has no memory for it to spare. */
+function gzipAside(bytes: Uint8Array): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  process.getBuiltinModule('node:zlib').gzip(bytes, (error, zipped) => {
+    if (error === null) resolve(zipped);
+    else reject(error);
+  });
+  return promise;
+}
 
 async function zip(part: Part): Promise<Prepared> {
   const bytes = await part.read();
