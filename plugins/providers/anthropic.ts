@@ -25,6 +25,28 @@ const options = Type.Object(
     countTokens: Type.Optional(
       Type.Boolean({ description: 'Whether the vendor counts tokens at /messages/count_tokens. Default true.' }),
     ),
+    models: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 256 }),
+        Type.Object(
+          {
+            thinking: Type.Optional(
+              Type.Union([Type.Literal('effort'), Type.Literal('budget'), Type.Literal('none')], {
+                description: 'How it is asked to think: by an effort, by a number of tokens, or not at all.',
+              }),
+            ),
+            sampling: Type.Optional(
+              Type.Boolean({ description: 'Whether it takes temperature, top_p and top_k. Default true.' }),
+            ),
+            systemAmongTurns: Type.Optional(
+              Type.Boolean({ description: 'Whether system text may stand among the turns. Default false.' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        { description: "How models differ from what is known of Anthropic's, by the upstream's name of the model." },
+      ),
+    ),
     headers: headersOption,
   },
   { additionalProperties: false },
@@ -43,7 +65,7 @@ const parts: readonly UsagePart[] = [
 /** Models up to 4.5 are given a number of tokens to think in; later ones think as they see fit, by an effort. */
 const budgeted = /claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)/;
 
-const dialectOf = (model: string): Partial<Dialect> => ({ thinking: budgeted.test(model) ? 'budget' : 'effort' });
+const known = (model: string): Partial<Dialect> => ({ thinking: budgeted.test(model) ? 'budget' : 'effort' });
 
 export const anthropic = defineProvider({
   name: 'anthropic',
@@ -57,6 +79,7 @@ export const anthropic = defineProvider({
     const headersWith = (credential: string | undefined) =>
       credential === undefined ? headers : [...headers, credentialHeader(auth, credential)];
     const counts = chosen.countTokens ?? true;
+    const stated = new Map(Object.entries(chosen.models ?? {}));
     return {
       speaks: { chat: ['anthropic-messages'] },
       defaultBaseUrl: chosen.baseUrl ?? anthropicBaseUrl,
@@ -65,7 +88,7 @@ export const anthropic = defineProvider({
       onCancel: 'stops',
       parts: () => parts,
       address: (_call, credential) => ({ path: '/messages', query: '', headers: headersWith(credential) }),
-      dialect: dialectOf,
+      dialect: (model) => ({ ...known(model), ...stated.get(model) }),
       countTokens: (call, credential) =>
         counts && call.protocol === 'anthropic-messages'
           ? { path: '/messages/count_tokens', query: '', headers: headersWith(credential) }

@@ -244,7 +244,7 @@ export type OutputForm =
 export interface ThinkingSettings {
   /** `off`: must not think. `adaptive`: as much as the model sees fit. Absent: not said. */
   readonly mode?: 'off' | 'on' | 'adaptive';
-  readonly effort?: 'minimal' | 'low' | 'medium' | 'high' | 'max';
+  readonly effort?: 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max';
   /** Tokens for thinking; counts within `outputLimit`. */
   readonly budgetTokens?: number;
   /** Whether thoughts, or summaries of them, are to be shown. */

@@ -1,14 +1,8 @@
 // Settings that OpenAI's chat and responses have in the same words, though not always in the same place.
 
 import type { Carriage, Dialect } from '../plugin/codec.ts';
-import type { Conversation, JsonObject, OutputForm, ThinkingSettings, Tool } from '../plugin/conversation.ts';
+import type { Conversation, JsonObject, OutputForm, Tool } from '../plugin/conversation.ts';
 import { booleanOf, isEmpty, isObject, stringOf } from './json-fields.ts';
-import { askedEffort } from './translation/thinking-effort.ts';
-
-export function askedEffortWord(thinking: ThinkingSettings, carriage: Carriage): string | undefined {
-  const effort = askedEffort(thinking, carriage);
-  return effort === 'max' ? 'xhigh' : effort;
-}
 
 /** Undefined for a word that is none of the three. */
 export const verbosityOfWord = (word: string | undefined): Conversation['verbosity'] =>

@@ -27,6 +27,7 @@ export function renderThinking(
   switch (dialect.thinking) {
     case 'effort': {
       const meant = askedEffort(thinking, carriage);
+      if (meant === 'minimal') carriage.lost('thinking-settings');
       const word = meant === 'minimal' ? 'low' : meant;
       const config = { ...(word === undefined ? {} : { effort: word }), ...(format === undefined ? {} : { format }) };
       const asked = mode !== undefined || word !== undefined;

@@ -166,9 +166,13 @@ function renderThinking({ thinking }: Conversation, dialect: Dialect, carriage: 
         return { thinkingLevel: 'LOW' };
       }
       const asked = askedEffort(thinking, carriage);
-      return { thinkingLevel: asked === undefined ? undefined : levelOf(asked), includeThoughts: wanted };
+      return { thinkingLevel: asked && levelOf(asked, carriage), includeThoughts: wanted };
     }
   }
 }
 
-const levelOf = (effort: Effort): string => (effort === 'max' ? 'HIGH' : effort.toUpperCase());
+function levelOf(effort: Effort, carriage: Carriage): string {
+  if (effort !== 'xhigh' && effort !== 'max') return effort.toUpperCase();
+  carriage.lost('thinking-settings');
+  return 'HIGH';
+}

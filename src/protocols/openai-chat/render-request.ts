@@ -4,7 +4,8 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools, stopsWithin } from '../translation/carriage.ts';
-import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
+import { parallelCalls, toolKind } from '../openai-settings.ts';
+import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
 
@@ -136,7 +137,7 @@ function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: 
   if (thinking.mode === 'off') return { reasoning_effort: 'none' };
   // Whether thinking is shown cannot be asked for.
   if (thinking.shown === true || thinking.summary !== undefined) carriage.lost('thinking-settings');
-  const effort = askedEffortWord(thinking, carriage);
+  const effort = askedEffort(thinking, carriage);
   // "Think as you see fit" is what such models do when nothing is said.
   return effort === undefined ? {} : { reasoning_effort: effort };
 }

@@ -4,7 +4,8 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools, demandOneText } from '../translation/carriage.ts';
-import { askedEffortWord, parallelCalls, toolKind } from '../openai-settings.ts';
+import { parallelCalls, toolKind } from '../openai-settings.ts';
+import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
 
@@ -142,7 +143,7 @@ function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage:
     return undefined;
   }
   if (thinking.mode === 'off') return { effort: 'none' };
-  const effort = askedEffortWord(thinking, carriage);
+  const effort = askedEffort(thinking, carriage);
   const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
   if (effort === undefined && summary === undefined) return undefined;
   return { effort, summary };

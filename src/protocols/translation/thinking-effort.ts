@@ -1,5 +1,5 @@
 // Between words for effort and numbers of tokens. No vendor states the relation: these are the steps in the middle of
-// what they document, and each maps back to the word that it came from.
+// what they document, and each but the last maps back to the word that it came from.
 
 import type { Carriage } from '../../plugin/codec.ts';
 import type { ThinkingSettings } from '../../plugin/conversation.ts';
@@ -11,7 +11,8 @@ const budgets: Readonly<Record<Effort, number>> = {
   low: 4_096,
   medium: 12_288,
   high: 24_576,
-  max: 32_768,
+  xhigh: 32_768,
+  max: 65_536,
 };
 
 export const budgetOf = (effort: Effort): number => budgets[effort];
@@ -23,11 +24,9 @@ export function effortOfWord(word: string | undefined): Effort | undefined {
     case 'low':
     case 'medium':
     case 'high':
-      return word;
-    // The neutral scale ends with one step.
     case 'xhigh':
     case 'max':
-      return 'max';
+      return word;
     default:
       return undefined;
   }
@@ -40,10 +39,10 @@ export function askedEffort({ effort, budgetTokens }: ThinkingSettings, carriage
   return effortOf(budgetTokens);
 }
 
-/** The least effort whose budget is at least that many tokens. */
+/** The least effort whose budget is at least that many tokens; never `max`, which few models take. */
 function effortOf(budgetTokens: number): Effort {
   if (budgetTokens <= budgets.minimal) return 'minimal';
   if (budgetTokens <= budgets.low) return 'low';
   if (budgetTokens <= budgets.medium) return 'medium';
-  return budgetTokens <= budgets.high ? 'high' : 'max';
+  return budgetTokens <= budgets.high ? 'high' : 'xhigh';
 }

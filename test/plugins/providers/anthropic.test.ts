@@ -91,6 +91,18 @@ describe('anthropic', () => {
     expect(provider.dialect?.(model, 'anthropic-messages').thinking ?? '').toBe(thinking);
   });
 
+  test('is told by the operator what it does not know of a model', () => {
+    const chosen = { models: { 'claude-next': { sampling: false, systemAmongTurns: true } } };
+    const told = anthropic(chosen).create(chosen);
+    expect(told.dialect?.('claude-next', 'anthropic-messages')).toEqual({
+      thinking: 'effort',
+      sampling: false,
+      systemAmongTurns: true,
+    });
+    expect(told.dialect?.('claude-sonnet-5', 'anthropic-messages')).toEqual({ thinking: 'effort' });
+    expect(told.dialect?.('__proto__', 'anthropic-messages')).toEqual({ thinking: 'effort' });
+  });
+
   const error = (type: string, message: string) => JSON.stringify({ type: 'error', error: { type, message } });
   test.each([
     [401, error('authentication_error', 'invalid x-api-key'), 'credential'],

@@ -81,7 +81,8 @@ describe('effort and thinking are read', () => {
       { mode: 'on', budgetTokens: 2000, shown: true },
     ],
     [{ type: 'disabled' }, {}, { mode: 'off' }],
-    [null, { effort: 'xhigh' }, { effort: 'max' }],
+    [null, { effort: 'xhigh' }, { effort: 'xhigh' }],
+    [null, { effort: 'max' }, { effort: 'max' }],
   ])('%j with %j', (thinking, output_config, expected) => {
     const given = parsedWith({ thinking, output_config }).thinking;
     expect(JSON.parse(JSON.stringify(given))).toEqual(expected);
@@ -111,8 +112,10 @@ describe('thinking is asked for', () => {
     expect(thinkingOf({ thinking: { effort: 'minimal', shown: true } })).toEqual([
       { type: 'adaptive', display: 'summarized' },
       { effort: 'low' },
-      [],
+      ['thinking-settings'],
     ]);
+    for (const effort of ['low', 'medium', 'high', 'xhigh', 'max'] as const)
+      expect(thinkingOf({ thinking: { effort } })).toEqual([adaptive, { effort }, []]);
     expect(thinkingOf({ thinking: { mode: 'off' } })).toEqual([{ type: 'disabled' }, undefined, []]);
     expect(thinkingOf({ thinking: { mode: 'on', budgetTokens: 5000 } })[2]).toEqual(['thinking-settings']);
     const budget = { thinking: 'budget' } as const;

@@ -244,18 +244,19 @@ describe('a Gemini request is written', () => {
   });
 
   test.each([
-    ['budget', 'none', { thinkingBudget: 0 }],
-    ['budget', 'low', { thinkingBudget: 4_096, includeThoughts: true }],
-    ['budget', 'xhigh', { thinkingBudget: 24_576, includeThoughts: true }],
-    ['level', 'none', { thinkingLevel: 'LOW' }],
-    ['level', 'minimal', { thinkingLevel: 'MINIMAL', includeThoughts: true }],
-    ['level', 'xhigh', { thinkingLevel: 'HIGH', includeThoughts: true }],
-    ['none', 'high', undefined],
-  ] as const)('thinking by %s: %s', (thinking, word, expected) => {
+    ['budget', 'none', { thinkingBudget: 0 }, 'kept'],
+    ['budget', 'low', { thinkingBudget: 4_096, includeThoughts: true }, 'kept'],
+    ['budget', 'xhigh', { thinkingBudget: 24_576, includeThoughts: true }, 'kept'],
+    ['level', 'none', { thinkingLevel: 'LOW' }, 'nearest'],
+    ['level', 'minimal', { thinkingLevel: 'MINIMAL', includeThoughts: true }, 'kept'],
+    ['level', 'high', { thinkingLevel: 'HIGH', includeThoughts: true }, 'kept'],
+    ['level', 'xhigh', { thinkingLevel: 'HIGH', includeThoughts: true }, 'nearest'],
+    ['level', 'max', { thinkingLevel: 'HIGH', includeThoughts: true }, 'nearest'],
+    ['none', 'high', undefined, 'left out'],
+  ] as const)('thinking by %s: %s', (thinking, word, expected, how) => {
     const { body, losses } = fromChat({ model: 'm', messages: [user('Hi')], reasoning_effort: word }, { thinking });
     expect(field(body, 'generationConfig', 'thinkingConfig')).toEqual(expected);
-    const kept = thinking === 'budget' || (thinking === 'level' && word !== 'none');
-    expect(losses).toEqual(kept ? [] : ['thinking-settings']);
+    expect(losses).toEqual(how === 'kept' ? [] : ['thinking-settings']);
   });
 
   test("a budget of the client's own is not changed, and comes back as it was", () => {

@@ -253,7 +253,7 @@ describe('a request is written', () => {
       losses: [],
       body: {
         text: { verbosity: 'low', format: { type: 'json_schema', ...form } },
-        reasoning: { effort: 'xhigh', summary: 'auto' },
+        reasoning: { effort: 'max', summary: 'auto' },
         prompt_cache_key: 'k',
         user: 'u',
         max_output_tokens: 7,
