@@ -10,7 +10,7 @@ import { greeting } from './client.ts';
 import type { Client } from './client.ts';
 import { frameworkClients } from './framework-clients.ts';
 import { openAiClients } from './openai-clients.ts';
-import { anthropicClient, geminiClient } from './vendor-clients.ts';
+import { anthropicClients, geminiClients } from './vendor-clients.ts';
 
 setDefaultTimeout(30_000);
 
@@ -36,8 +36,8 @@ const versions = Object.fromEntries(
 
 const clients = [
   ...openAiClients(versionOf('openai'), versionOf('openai-6')),
-  anthropicClient(versionOf('@anthropic-ai/sdk')),
-  geminiClient(versionOf('@google/genai')),
+  ...anthropicClients(versionOf('@anthropic-ai/sdk'), versionOf('anthropic-sdk-0')),
+  ...geminiClients(versionOf('@google/genai'), versionOf('genai-2')),
   ...frameworkClients(versions),
 ];
 

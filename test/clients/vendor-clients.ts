@@ -1,16 +1,28 @@
-// Anthropic's and Google's own SDKs.
+// Anthropic's and Google's own SDKs, of two majors each.
 
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import type { Content, GenerateContentResponse, Part } from '@google/genai';
+import Anthropic0 from 'anthropic-sdk-0';
+import { GoogleGenAI as GoogleGenAI2 } from 'genai-2';
 import { errand, greeting, resultOf, toolNames, toolSchema } from './client.ts';
 import type { Client, ClientTarget } from './client.ts';
 
 const messageTools = toolNames.map((name) => ({ name, description: `Tells the ${name}`, input_schema: toolSchema }));
 
-export function anthropicClient(version: string): Client {
+export const anthropicClients = (version: string, olderVersion: string): readonly Client[] => [
+  anthropicClient(Anthropic, version),
+  anthropicClient(Anthropic0, olderVersion),
+];
+
+export const geminiClients = (version: string, olderVersion: string): readonly Client[] => [
+  geminiClient(GoogleGenAI, version),
+  geminiClient(GoogleGenAI2, olderVersion),
+];
+
+function anthropicClient(Sdk: typeof Anthropic, version: string): Client {
   const ask = async (target: ClientTarget, messages: Anthropic.MessageParam[], stream: boolean, withTools: boolean) => {
-    const client = new Anthropic({ baseURL: target.url, apiKey: target.apiKey, maxRetries: 0 });
+    const client = new Sdk({ baseURL: target.url, apiKey: target.apiKey, maxRetries: 0 });
     const request = { model: target.model, max_tokens: 1_000, messages, ...(withTools ? { tools: messageTools } : {}) };
     return stream ? client.messages.stream(request).finalMessage() : client.messages.create(request);
   };
@@ -37,7 +49,7 @@ export function anthropicClient(version: string): Client {
   };
 }
 
-export function geminiClient(version: string): Client {
+function geminiClient(Sdk: typeof GoogleGenAI, version: string): Client {
   const tools = [
     {
       functionDeclarations: toolNames.map((name) => ({
@@ -48,7 +60,7 @@ export function geminiClient(version: string): Client {
     },
   ];
   const ask = async (target: ClientTarget, contents: Content[], stream: boolean, withTools: boolean) => {
-    const client = new GoogleGenAI({ apiKey: target.apiKey, httpOptions: { baseUrl: target.url } });
+    const client = new Sdk({ apiKey: target.apiKey, httpOptions: { baseUrl: target.url } });
     const request = { model: target.model, contents, ...(withTools ? { config: { tools } } : {}) };
     const replies: GenerateContentResponse[] = [];
     if (stream) for await (const reply of await client.models.generateContentStream(request)) replies.push(reply);
