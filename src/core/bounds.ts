@@ -20,6 +20,8 @@ export const bounds = {
   heldEventBytes: 64 * KIB,
   /** All bytes of one stream. */
   streamBytes: 512 * MIB,
+  /** Nesting of JSON that is read as values: a recursive writer runs out of stack at some 30,000 levels. */
+  parsedDepth: 10_000,
   /** An upstream's error body: only its head is read. */
   errorBodyBytes: 64 * KIB,
   /** Tries of one request, over all upstreams. */

@@ -1,5 +1,6 @@
 // Reads members of JSON whose shape is not known. Whatever is of another type is as good as absent.
 
+import { bounds } from '../core/bounds.ts';
 import type { JsonObject, JsonValue } from '../plugin/conversation.ts';
 
 export const isObject = (value: JsonValue | undefined): value is JsonObject =>
@@ -28,12 +29,31 @@ export const booleanOf = (value: JsonValue | undefined): boolean | undefined =>
 export const isEmpty = (value: JsonValue | undefined): boolean =>
   (isList(value) && value.length === 0) || (isObject(value) && Object.keys(value).length === 0);
 
-/** The value of a JSON text; undefined for a text that is none. */
-export function parsedJson(text: string): JsonValue | undefined {
+/** The value of a JSON text; undefined for a text that is none, and for one that nests deeper than may be written. */
+export function parsedJson(text: string, depthMax: number = bounds.parsedDepth): JsonValue | undefined {
+  // A level is opened and closed.
+  if (text.length > 2 * depthMax && isDeeper(text, depthMax)) return undefined;
   try {
     const value: JsonValue = JSON.parse(text);
     return value;
   } catch {
     return undefined;
   }
+}
+
+/** Whether more brackets are open at once; of a text that is no JSON it says nothing. */
+function isDeeper(text: string, depthMax: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inString) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > depthMax) return true;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+  return false;
 }

@@ -20,9 +20,9 @@ export const schemaForm = (fields: JsonObject, schema: JsonObject): OutputForm =
   strict: booleanOf(fields['strict']),
 });
 
-/** A tool is named together with what it is. */
-export const toolKind = (name: string, tools: readonly Tool[]): 'custom' | 'function' =>
-  tools.some((tool) => tool.kind === 'custom' && tool.name === name) ? 'custom' : 'function';
+/** A tool is named together with what it is: these are no functions. */
+export const customNames = (tools: readonly Tool[]): ReadonlySet<string> =>
+  new Set(tools.flatMap((tool) => (tool.kind === 'custom' ? tool.name : [])));
 
 /** Without tools it says nothing, and is refused. */
 export function parallelCalls(

@@ -99,7 +99,8 @@ function renderTools(conversation: Conversation, dialect: Dialect, carriage: Car
 /** Only some of the tools may be called: the others are not offered. */
 function allowedTools(tools: readonly Tool[], choice: ToolChoice | undefined): readonly Tool[] {
   if (choice?.kind !== 'allowed') return tools;
-  return tools.filter((tool) => tool.kind === 'native' || choice.names.includes(tool.name));
+  const names = new Set(choice.names);
+  return tools.filter((tool) => tool.kind === 'native' || names.has(tool.name));
 }
 
 const offersChosen = (tools: readonly Tool[], choice: ToolChoice | undefined): boolean =>

@@ -1,13 +1,18 @@
 // Anthropic's usage block: put together from the two events that state it, and written out of disjoint parts.
 
-import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
+import type { JsonObject } from '../../plugin/conversation.ts';
 import type { UsageParts } from '../../plugin/usage.ts';
+
+/** Members that are kept: some dozen are known. What grows with every event is not copied with every event. */
+const membersMax = 64;
 
 /** The later event repeats the counts, cumulative: they replace what stood, and are never added. */
 export function mergedUsage(before: JsonObject, later: JsonObject): JsonObject {
-  const merged: Record<string, JsonValue | undefined> = { ...before };
-  for (const [name, value] of Object.entries(later)) if (value !== null) merged[name] = value;
-  return merged;
+  const merged = new Map(Object.entries(before));
+  for (const [name, value] of Object.entries(later)) {
+    if (value !== null && (merged.size < membersMax || merged.has(name))) merged.set(name, value);
+  }
+  return Object.fromEntries(merged);
 }
 
 export function messagesUsage(usage: UsageParts): JsonObject {

@@ -1,6 +1,7 @@
 // Turns as Gemini's contents. Results of tools are a content of their own, right behind the calls; a call needs the
 // signature of the thinking before it, or the word by which Google does without.
 
+import { bounds } from '../../core/bounds.ts';
 import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type {
   AssistantTurn,
@@ -151,7 +152,7 @@ class ContentsWriter {
 
   /** What is no object was never run, or is the free text of a custom tool: it is shown as it is. */
   #arguments(part: ToolCallPart): JsonObject {
-    const value = part.custom === true ? undefined : parsedJson(part.arguments);
+    const value = part.custom === true ? undefined : parsedJson(part.arguments, bounds.requestDepth);
     if (isObject(value)) return value;
     if (part.custom !== true) this.#carriage.lost('tool-arguments');
     return { input: part.arguments };

@@ -16,8 +16,13 @@ export function snakeOf(name: string): string {
   return snake;
 }
 
+/** No field's name is longer. */
+const nameLength = 64;
+
 export const camelOf = (name: string): string =>
-  name.includes('_') ? name.replace(/(?<=.)_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()) : name;
+  name.length <= nameLength && name.includes('_')
+    ? name.replace(/(?<=.)_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    : name;
 
 /** The member in either spelling; `null` is as good as absent. `path` is the object's own, empty for the body. */
 export function memberOf(object: JsonObject, name: string, path: string): JsonValue | undefined {

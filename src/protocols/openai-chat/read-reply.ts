@@ -19,6 +19,8 @@ interface ChoiceState {
   current: { readonly kind: 'text' | 'thinking' | 'refusal'; readonly block: number } | undefined;
   /** Blocks of tool calls by the upstream's index or id. */
   readonly calls: Map<string, number>;
+  /** The id, with its index, under which a call's block was begun. */
+  readonly ids: Map<number, string>;
   lastCall: string | undefined;
   finished: boolean;
 }
@@ -84,7 +86,7 @@ export class ChatReplyReader {
   #state(index: number): ChoiceState {
     let state = this.#choices.get(index);
     if (state === undefined) {
-      state = { next: 0, current: undefined, calls: new Map(), lastCall: undefined, finished: false };
+      state = { next: 0, current: undefined, calls: new Map(), ids: new Map(), lastCall: undefined, finished: false };
       this.#choices.set(index, state);
     }
     return state;
@@ -187,6 +189,7 @@ export class ChatReplyReader {
     const key = byId ?? slot ?? `@${position}:${block}`;
     state.calls.set(key, block);
     if (slot !== undefined) state.calls.set(slot, block);
+    if (byId !== undefined) state.ids.set(block, byId);
     state.lastCall = key;
     return block;
   }
@@ -196,9 +199,7 @@ export class ChatReplyReader {
     if (slot === undefined) return undefined;
     const block = state.calls.get(slot);
     if (block === undefined || id === undefined) return block;
-    for (const [key, each] of state.calls)
-      if (each === block && key.startsWith('id:') && key !== `id:${slot}:${id}`) return undefined;
-    return block;
+    return (state.ids.get(block) ?? `id:${slot}:${id}`) === `id:${slot}:${id}` ? block : undefined;
   }
 
   /** Probabilities, citations, pictures and sound. */

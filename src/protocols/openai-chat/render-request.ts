@@ -4,7 +4,7 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools, stopsWithin } from '../translation/carriage.ts';
-import { parallelCalls, toolKind } from '../openai-settings.ts';
+import { customNames, parallelCalls } from '../openai-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
@@ -81,25 +81,25 @@ function nestedFormat(format: JsonObject | undefined): JsonObject | undefined {
   return { type, grammar };
 }
 
-function named(name: string, tools: readonly Tool[]): JsonObject {
-  const type = toolKind(name, tools);
-  return { type, [type]: { name } };
-}
+const named = (name: string, customs: ReadonlySet<string>): JsonObject =>
+  customs.has(name) ? { type: 'custom', custom: { name } } : { type: 'function', function: { name } };
 
 function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]): JsonValue | undefined {
   switch (choice?.kind) {
     case undefined:
       return undefined;
     case 'tool':
-      return named(choice.name, tools);
-    case 'allowed':
+      return named(choice.name, customNames(tools));
+    case 'allowed': {
+      const customs = customNames(tools);
       return {
         type: 'allowed_tools',
         allowed_tools: {
           mode: choice.mode,
-          tools: choice.names.map((name) => named(name, tools)),
+          tools: choice.names.map((name) => named(name, customs)),
         },
       };
+    }
     case 'auto':
     case 'none':
     case 'required':

@@ -4,7 +4,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools, demandOneText } from '../translation/carriage.ts';
-import { parallelCalls, toolKind } from '../openai-settings.ts';
+import { customNames, parallelCalls } from '../openai-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
@@ -94,20 +94,25 @@ export function toolJson(tool: Tool): JsonValue {
   }
 }
 
-const named = (name: string, tools: readonly Tool[]): JsonObject => ({ type: toolKind(name, tools), name });
+const named = (name: string, customs: ReadonlySet<string>): JsonObject => ({
+  type: customs.has(name) ? 'custom' : 'function',
+  name,
+});
 
 export function renderToolChoice({ toolChoice, tools }: Conversation): JsonValue | undefined {
   switch (toolChoice?.kind) {
     case undefined:
       return undefined;
     case 'tool':
-      return named(toolChoice.name, tools);
-    case 'allowed':
+      return named(toolChoice.name, customNames(tools));
+    case 'allowed': {
+      const customs = customNames(tools);
       return {
         type: 'allowed_tools',
         mode: toolChoice.mode,
-        tools: toolChoice.names.map((name) => named(name, tools)),
+        tools: toolChoice.names.map((name) => named(name, customs)),
       };
+    }
     case 'auto':
     case 'none':
     case 'required':

@@ -29,12 +29,17 @@ interface Block {
 interface Choice {
   open: Block | undefined;
   readonly queue: Block[];
-  /** Heads of blocks that were ended: what still comes for one goes on in a new block of its kind. */
+  /** Heads of texts that were ended: what still comes for one goes on in a new block of its kind. */
   readonly closed: Map<number, BlockHead>;
   stop: Stop | undefined;
   /** A tool call has begun. */
   calls: boolean;
 }
+
+/** Blocks of a choice that wait at once: beyond them the open call is ended, whole or not. */
+const waitingMax = 256;
+/** Ended blocks that are remembered, the last ones. */
+const closedMax = 4_096;
 
 const called: Stop = { kind: 'tool-calls', native: '' };
 
@@ -182,7 +187,8 @@ export class BlockOrder implements ReplySink {
     if (open === undefined) this.#open(state, choice, block);
     else {
       state.queue.push(block);
-      if (open.head.kind !== 'tool-call' || open.end?.complete === true) this.#next(state, choice);
+      const over = open.head.kind !== 'tool-call' || open.end?.complete === true;
+      if (over || state.queue.length > waitingMax) this.#next(state, choice);
     }
     return block;
   }
@@ -203,7 +209,7 @@ export class BlockOrder implements ReplySink {
       // A call without arguments has an empty object of them, in every protocol.
       if (open.end?.empty === true) this.output += this.#writer.delta(choice, '{}');
       this.output += this.#writer.blockEnd(choice);
-      state.closed.set(open.number, open.head);
+      remember(state.closed, open);
       state.open = undefined;
       const block = state.queue.shift();
       if (block === undefined) return;
@@ -216,12 +222,21 @@ export class BlockOrder implements ReplySink {
   /** Text for a block that was ended goes on in another of its kind; a call that was ended takes no more. */
   #again(state: Choice, choice: number, number: number): Block | undefined {
     const head = state.closed.get(number);
-    if (head === undefined || head.kind === 'tool-call' || head.kind === 'media' || head.kind === 'native') {
+    if (head === undefined) {
       this.#losses.add('late-delta');
       return undefined;
     }
     return this.#begin(state, choice, number, head);
   }
+}
+
+/** Calls, pictures and the like take no more once they are ended. */
+function remember(closed: Choice['closed'], { number, head }: Block): void {
+  closed.delete(number);
+  if (head.kind === 'tool-call' || head.kind === 'media' || head.kind === 'native') return;
+  closed.set(number, head);
+  const [oldest] = closed.keys();
+  if (closed.size > closedMax && oldest !== undefined) closed.delete(oldest);
 }
 
 /** The last of that number: one that was ended may have been begun again. */

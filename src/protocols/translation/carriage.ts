@@ -8,6 +8,7 @@ import type { ProtocolName } from '../../plugin/operations.ts';
 /** Losses that are listed by name; a request with more has them, too, but the list ends here. */
 const lossesMax = 64;
 const lossLength = 96;
+const reasonLength = 400;
 
 export class LossList implements Carriage {
   readonly #names = new Set<string>();
@@ -27,7 +28,10 @@ export class LossList implements Carriage {
     if (this.#names.size < lossesMax) this.#names.add(safe);
   }
 
-  refuse(field: string, why: string): never {
+  refuse(path: string, reason: string): never {
+    // Both may repeat names of the client's, which are as long as it likes.
+    const field = path.slice(0, lossLength);
+    const why = reason.length > reasonLength ? `${reason.slice(0, reasonLength)} ...` : reason;
     throw new TollgateError('invalid_request', {
       message: `${field}: ${why} The upstream of this model speaks ${this.#target}.`,
       field,

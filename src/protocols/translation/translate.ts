@@ -7,6 +7,7 @@ import type { UpstreamErrorText } from '../../plugin/conversation-reply.ts';
 import type { Conversation, JsonValue } from '../../plugin/conversation.ts';
 import type { ProtocolName } from '../../plugin/operations.ts';
 import type { RequestLine } from '../../plugin/protocol.ts';
+import { parsedJson } from '../json-fields.ts';
 import { BlockOrder } from './block-order.ts';
 import { carryUnmapped, LossList } from './carriage.ts';
 import { ReplyGatherer } from './gather-reply.ts';
@@ -35,6 +36,9 @@ export function translateRequest(
 ): TranslatedRequest {
   const carriage = new LossList(upstreamName);
   carryUnmapped(conversation, carriage);
+  // Anthropic's clients fill the cache so. Elsewhere it may stand for no limit at all, and nothing is held for that.
+  if (conversation.outputLimit === 0)
+    carriage.refuse('max_tokens', 'is 0, which other protocols have not; send 1 or more.');
   const body = upstream.renderRequest(conversation, target, carriage);
   return { body, losses: carriage.names };
 }
@@ -51,12 +55,8 @@ export function translateReply(
   body: Uint8Array,
   context: ReplyContext,
 ): TranslatedReply | undefined {
-  let parsed: JsonValue;
-  try {
-    parsed = parsedBody(body);
-  } catch {
-    return undefined;
-  }
+  const parsed = parsedJson(textBetween(body, 0, body.length));
+  if (parsed === undefined) return undefined;
   const gatherer = new ReplyGatherer();
   const order = new BlockOrder(gatherer, () => context.newId());
   upstream.readReply(parsed, order);
