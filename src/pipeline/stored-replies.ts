@@ -80,7 +80,9 @@ export function createStoredReplyRelay(services: PipelineServices): StoredReplyR
         retryAfterSeconds: 60,
       });
     }
-    if (status === 404 || (does === 'delete' && status < 300)) await services.storedReplies.forget(id);
+    // Not every server can cancel, or list what was asked: that it has no such path says nothing of the reply.
+    const gone = status === 404 && (does === 'get' || does === 'delete');
+    if (gone || (does === 'delete' && status < 300)) await services.storedReplies.forget(stored);
     return new Response(body, {
       status,
       headers: {

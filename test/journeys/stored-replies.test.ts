@@ -248,6 +248,49 @@ describe('a kept reply', () => {
   });
 });
 
+describe('an id that comes twice', () => {
+  const createFor = async (model: string, key: string): Promise<void> => {
+    const answer = await create(model, { store: true }, { authorization: `Bearer ${key}` });
+    expect(answer.status).toBe(200);
+  };
+  const written = () => gateway.serving.gateway.services.storedReplies.close();
+
+  test.each([false, true])('is not taken from its owner by another upstream, nor deleted by it; on disk %p', async (on) => {
+    const id = await createdId('both');
+    if (on) await written();
+    second.nextId(id);
+    await createFor('of-second', stranger);
+    const asked = second.asked.length;
+    expect((await ask('GET', id)).status).toBe(200);
+    for (const method of ['GET', 'DELETE']) expect((await ask(method, id, stranger)).status).toBe(404);
+    expect(second.asked.length).toBe(asked);
+    await written();
+    expect((await ask('GET', id)).status).toBe(200);
+    expect((await ask('GET', id, stranger)).status).toBe(404);
+  });
+
+  test.each([false, true])('at one upstream is whose it is there now; on disk %p', async (on) => {
+    const id = await createdId('of-second');
+    if (on) await written();
+    second.nextId(id);
+    await createFor('of-second', stranger);
+    for (let round = 0; round < 2; round++) {
+      expect((await ask('GET', id)).status).toBe(404);
+      expect((await ask('GET', id, stranger)).status).toBe(200);
+      await written();
+    }
+  });
+
+  test('is not forgotten because its upstream cannot cancel it, or list what was asked', async () => {
+    const id = await createdId('of-second');
+    for (const [method, suffix] of [['POST', '/cancel'], ['GET', '/input_items']] as const) {
+      second.answerNext(Response.json({ detail: 'Not Found' }, { status: 404 }));
+      expect((await ask(method, `${id}${suffix}`)).status).toBe(404);
+      expect((await ask('GET', id)).status).toBe(200);
+    }
+  });
+});
+
 describe('a reply that nobody keeps', () => {
   test('because the client did not want it is unknown', async () => {
     const id = textField(await (await create('both', { store: false })).json(), 'id');

@@ -22,8 +22,8 @@ export interface StoredReplies {
   keep(reply: StoredReply): void;
   /** Undefined for one that is unknown, and for one that is another account's. */
   find(id: string, accountId: AccountId): Promise<StoredReply | undefined>;
-  /** The upstream has deleted it. */
-  forget(id: string): Promise<void>;
+  /** Its upstream has it no more. What another upstream calls by the same id stays. */
+  forget(reply: StoredReply): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,7 +55,17 @@ export function openStoredReplies(
             await transaction
               .insertInto('stored_reply')
               .values(rowOf(row))
-              .onConflict((conflict) => conflict.doNothing())
+              // An upstream can give one of its own ids again, and then the reply is the later caller's; never another's.
+              .onConflict((conflict) =>
+                conflict
+                  .column('id')
+                  .doUpdateSet({
+                    account_id: row.accountId,
+                    model: row.model,
+                    created_at: BigInt(row.createdAt),
+                  })
+                  .where('stored_reply.upstream_id', '=', row.upstreamId),
+              )
               .execute();
           }
           await transaction
@@ -74,21 +84,29 @@ export function openStoredReplies(
   return {
     keep(reply) {
       if (reply.id.length > ID_LENGTH_MAX || waiting.size >= WAITING_MAX) return;
-      // The first who was given an id has it.
-      if (!waiting.has(reply.id)) waiting.set(reply.id, reply);
+      // The first upstream that gave an id has it.
+      const known = waiting.get(reply.id);
+      if (known === undefined || known.upstreamId === reply.upstreamId) waiting.set(reply.id, reply);
       if (timer !== undefined) return;
       timer = setTimeout(() => void write(), WRITE_AFTER_MS);
       timer.unref();
     },
     async find(id, accountId) {
       if (id.length > ID_LENGTH_MAX) return undefined;
-      const found = waiting.get(id) ?? (await stored(file, id));
+      const written = await stored(file, id);
+      const later = waiting.get(id);
+      // What waits may be another upstream's word for an id that is taken: it will not be written.
+      const found = later !== undefined && (written?.upstreamId ?? later.upstreamId) === later.upstreamId ? later : written;
       return found?.accountId === accountId ? found : undefined;
     },
-    async forget(id) {
-      waiting.delete(id);
+    async forget({ id, upstreamId }) {
+      if (waiting.get(id)?.upstreamId === upstreamId) waiting.delete(id);
       await writing;
-      await (await file.kysely()).deleteFrom('stored_reply').where('id', '=', id).execute();
+      await (await file.kysely())
+        .deleteFrom('stored_reply')
+        .where('id', '=', id)
+        .where('upstream_id', '=', upstreamId)
+        .execute();
     },
     close: write,
   };
