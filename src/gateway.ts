@@ -112,8 +112,8 @@ export async function createGateway(settings: GatewaySettings): Promise<Gateway>
     const deadlines = settings.deadlines ?? defaultDeadlines;
     const running = createRunningRequests(clock, deadlines, settings.connections);
     const tokens = createTokenCounter({ warn: (message) => log.warn('tokens', { message }) });
-    const storedReplies = openStoredReplies(nouns, clock, (error) =>
-      log.error('stored-replies', { detail: String(error) }),
+    const storedReplies = openStoredReplies(nouns, clock, (message, error) =>
+      log.error('stored-replies', { message, ...(error === undefined ? {} : { detail: String(error) }) }),
     );
     const parts = { ids, ledger, accounts, catalog, terms, transport, deadlines, tokens, measures, storedReplies };
     const reloadable = pipelineServices(settings, parts);

@@ -1,7 +1,8 @@
 // Which account a reply belongs to that an upstream keeps (OpenAI's stored responses), and at which upstream it is.
-// Anybody can name an id: what is not the caller's does not exist for them. Rows are written behind, a second's worth
-// at a time, because none of them is worth a disk's wait; what a crash loses is answered with 404, and costs nobody
-// money.
+// Anybody can name an id: what is not the caller's does not exist for them. A reply is known by its upstream and its id
+// together, so that no upstream's word touches what another keeps; an id that one upstream gives to two accounts is
+// nobody's, since nobody can tell whose reply it would show. Rows are written behind, a second's worth at a time,
+// because none of them is worth a disk's wait; what a crash loses is answered with 404, and costs nobody money.
 
 import type { Clock, EpochMs } from '../../core/clock.ts';
 import { isId } from '../../core/ids.ts';
@@ -20,102 +21,171 @@ export interface StoredReply {
 export interface StoredReplies {
   /** Known at once, on the disk within about a second. */
   keep(reply: StoredReply): void;
-  /** Undefined for one that is unknown, and for one that is another account's. */
+  /**
+   * Undefined for one that is unknown, and for one that is another account's. Where two upstreams gave the caller the
+   * same id it is the first one's.
+   */
   find(id: string, accountId: AccountId): Promise<StoredReply | undefined>;
   /** Its upstream has it no more. What another upstream calls by the same id stays. */
   forget(reply: StoredReply): Promise<void>;
+  /** Writes what waits. */
   close(): Promise<void>;
 }
 
+/** A line for the operator's log. */
+export type StoredRepliesTrouble = (message: string, error?: unknown) => void;
+
+/** Runs `work` once after so long; the function that it gives calls that off. */
+export type Later = (work: () => void, waitMs: number) => () => void;
+
+const ID_LENGTH_MAX = 200;
+/** Ids that wait for a disk that is away; what comes beyond them is forgotten. */
+const WAITING_MAX = 100_000;
+/** In an account's place. */
+const NOBODY = '';
 const WRITE_AFTER_MS = 1_000;
+/** Between attempts while the disk is away: doubled each time, up to this. */
+const WRITE_AGAIN_MAX_MS = 60_000;
+/** The event loop goes on between two transactions. */
+const ROWS_AT_ONCE = 500;
 /** OpenAI keeps replies for thirty days. */
 const KEPT_MS = 40 * 24 * 60 * 60 * 1_000;
-const ID_LENGTH_MAX = 200;
-/** Rows that wait for a disk that is away; what comes beyond them is forgotten. */
-const WAITING_MAX = 100_000;
+
+const timerLater: Later = (work, waitMs) => {
+  const timer = setTimeout(work, waitMs);
+  timer.unref();
+  return () => clearTimeout(timer);
+};
 
 export function openStoredReplies(
   file: SqlFile<StoredReplyTables>,
   clock: Clock,
-  failed: (error: unknown) => void,
+  trouble: StoredRepliesTrouble,
+  later: Later = timerLater,
 ): StoredReplies {
-  const waiting = new Map<string, StoredReply>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** By id; several rows where several upstreams gave it. */
+  const waiting = new Map<string, readonly StoredReplyRow[]>();
+  let callOff: (() => void) | undefined;
+  let failures = 0;
+  let full = false;
   let writing: Promise<void> = Promise.resolve();
 
-  const write = (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    writing = writing.then(async () => {
-      const rows = [...waiting.values()];
-      if (rows.length === 0) return;
-      try {
-        await file.transaction(async (transaction) => {
-          for (const row of rows) {
-            await transaction
-              .insertInto('stored_reply')
-              .values(rowOf(row))
-              // An upstream can give one of its own ids again, and then the reply is the later caller's; never another's.
-              .onConflict((conflict) =>
-                conflict
-                  .column('id')
-                  .doUpdateSet({
-                    account_id: row.accountId,
-                    model: row.model,
-                    created_at: BigInt(row.createdAt),
-                  })
-                  .where('stored_reply.upstream_id', '=', row.upstreamId),
-              )
-              .execute();
-          }
-          await transaction
-            .deleteFrom('stored_reply')
-            .where('created_at', '<', BigInt(clock.now() - KEPT_MS))
-            .execute();
-        });
-        for (const row of rows) if (waiting.get(row.id) === row) waiting.delete(row.id);
-      } catch (error) {
-        failed(error);
+  const letGo = (id: string, isOver: (row: StoredReplyRow) => boolean): void => {
+    const left = waiting.get(id)?.filter((row) => !isOver(row)) ?? [];
+    if (left.length === 0) waiting.delete(id);
+    else waiting.set(id, left);
+  };
+  const writeAll = async (): Promise<void> => {
+    try {
+      for (let rows = firstOf(waiting); rows.length > 0; rows = firstOf(waiting)) {
+        await writeRows(file, rows, clock.now() - KEPT_MS);
+        const done = new Set(rows);
+        for (const { id } of rows) letGo(id, (row) => done.has(row));
+        await new Promise((resolve) => setImmediate(resolve));
       }
-    });
+      failures = 0;
+      full = false;
+    } catch (error) {
+      failures += 1;
+      trouble(`${waiting.size} could not be written down`, error);
+    }
+  };
+  const write = (): Promise<void> => {
+    callOff?.();
+    callOff = undefined;
+    writing = writing.then(writeAll);
     return writing;
+  };
+  const writeSoon = (): void => {
+    const waitMs = Math.min(WRITE_AGAIN_MAX_MS, WRITE_AFTER_MS * 2 ** failures);
+    callOff ??= later(() => void write().then(() => waiting.size > 0 && writeSoon()), waitMs);
   };
 
   return {
     keep(reply) {
-      if (reply.id.length > ID_LENGTH_MAX || waiting.size >= WAITING_MAX) return;
-      // The first upstream that gave an id has it.
-      const known = waiting.get(reply.id);
-      if (known === undefined || known.upstreamId === reply.upstreamId) waiting.set(reply.id, reply);
-      if (timer !== undefined) return;
-      timer = setTimeout(() => void write(), WRITE_AFTER_MS);
-      timer.unref();
+      if (!isNameable(reply.id)) return;
+      const others = waiting.get(reply.id);
+      if (others !== undefined || waiting.size < WAITING_MAX) {
+        waiting.set(reply.id, joined(others ?? [], [rowOf(reply)]));
+        return writeSoon();
+      }
+      if (full) return;
+      full = true;
+      trouble(`${waiting.size} wait for the disk; what comes beyond them is forgotten`);
     },
     async find(id, accountId) {
-      if (id.length > ID_LENGTH_MAX) return undefined;
-      const written = await stored(file, id);
-      const later = waiting.get(id);
-      // What waits may be another upstream's word for an id that is taken: it will not be written.
-      const found = later !== undefined && (written?.upstreamId ?? later.upstreamId) === later.upstreamId ? later : written;
-      return found?.accountId === accountId ? found : undefined;
+      if (!isNameable(id)) return undefined;
+      // What waits may be written while the disk is read: then it was waiting before.
+      const before = waiting.get(id) ?? [];
+      const rows = joined(joined(await rowsOf(file, id), before), waiting.get(id) ?? []);
+      const own = rows.find((row) => row.account_id === accountId);
+      return own === undefined ? undefined : replyOf(own);
     },
-    async forget({ id, upstreamId }) {
-      if (waiting.get(id)?.upstreamId === upstreamId) waiting.delete(id);
+    async forget({ id, accountId, upstreamId }) {
+      letGo(id, (row) => row.upstream_id === upstreamId && row.account_id === accountId);
       await writing;
       await (await file.kysely())
         .deleteFrom('stored_reply')
         .where('id', '=', id)
         .where('upstream_id', '=', upstreamId)
+        .where('account_id', '=', accountId)
         .execute();
     },
     close: write,
   };
 }
 
-async function stored(file: SqlFile<StoredReplyTables>, id: string): Promise<StoredReply | undefined> {
+/** What a path can name, and the disk gives back as it was. */
+const isNameable = (id: string): boolean =>
+  id.length > 0 && id.length <= ID_LENGTH_MAX && id.isWellFormed() && id !== '.' && id !== '..';
+
+/** The same on the disk is in `writeRows`: it comes to the same in any order, whoever else writes there. */
+function joined(rows: readonly StoredReplyRow[], later: readonly StoredReplyRow[]): readonly StoredReplyRow[] {
+  return later.reduce((all, row) => {
+    const at = all.findIndex(({ upstream_id: upstream }) => upstream === row.upstream_id);
+    if (at < 0) return [...all, row];
+    return all.with(at, all[at]?.account_id === row.account_id ? row : { ...row, account_id: NOBODY });
+  }, rows);
+}
+
+function firstOf(waiting: ReadonlyMap<string, readonly StoredReplyRow[]>): readonly StoredReplyRow[] {
+  const rows: StoredReplyRow[] = [];
+  for (const each of waiting.values()) {
+    rows.push(...each);
+    if (rows.length >= ROWS_AT_ONCE) break;
+  }
+  return rows;
+}
+
+const writeRows = (
+  file: SqlFile<StoredReplyTables>,
+  rows: readonly StoredReplyRow[],
+  expiredBefore: EpochMs,
+): Promise<unknown> =>
+  file.transaction(async (transaction) => {
+    await transaction
+      .insertInto('stored_reply')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.columns(['id', 'upstream_id']).doUpdateSet((is) => ({
+          account_id: is
+            .case()
+            .when('stored_reply.account_id', '=', is.ref('excluded.account_id'))
+            .then(is.ref('excluded.account_id'))
+            .else(NOBODY)
+            .end(),
+          model: is.ref('excluded.model'),
+          created_at: is.ref('excluded.created_at'),
+        })),
+      )
+      .execute();
+    await transaction.deleteFrom('stored_reply').where('created_at', '<', BigInt(expiredBefore)).execute();
+  });
+
+/** In the order in which they were first written. */
+async function rowsOf(file: SqlFile<StoredReplyTables>, id: string): Promise<readonly StoredReplyRow[]> {
   const kysely = await file.kysely();
-  const row = await kysely.selectFrom('stored_reply').selectAll().where('id', '=', id).executeTakeFirst();
-  return row === undefined ? undefined : replyOf(row);
+  return kysely.selectFrom('stored_reply').selectAll().where('id', '=', id).orderBy('place').execute();
 }
 
 const rowOf = ({ id, accountId, upstreamId, model, createdAt }: StoredReply): StoredReplyRow => ({

@@ -1,10 +1,12 @@
 // The table of replies that an upstream keeps for its caller: whose each is, and where.
 
+import type { Generated } from 'kysely';
 import type { Migration } from '../migrate.ts';
 
 export interface StoredReplyRow {
-  /** The upstream's own id. */
+  /** The upstream's own id: another upstream may give the same. */
   readonly id: string;
+  /** Empty where the upstream gave one id to two accounts: then it is nobody's. */
   readonly account_id: string;
   readonly upstream_id: string;
   /** The model's public name. */
@@ -13,7 +15,8 @@ export interface StoredReplyRow {
 }
 
 export interface StoredReplyTables {
-  readonly stored_reply: StoredReplyRow;
+  /** `place` goes up with each row that is new. */
+  readonly stored_reply: StoredReplyRow & { readonly place: Generated<bigint> };
 }
 
 /** Appended to the end of the list in nouns.ts. */
@@ -22,11 +25,13 @@ export const storedRepliesMigration: Migration = {
   additive: true,
   statements: [
     `CREATE TABLE stored_reply (
-      id TEXT NOT NULL PRIMARY KEY,
+      place INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
       account_id TEXT NOT NULL,
       upstream_id TEXT NOT NULL,
       model TEXT NOT NULL,
-      created_at INTEGER NOT NULL
+      created_at INTEGER NOT NULL,
+      UNIQUE (id, upstream_id)
     ) STRICT`,
     'CREATE INDEX stored_reply_age ON stored_reply (created_at)',
   ],
