@@ -62,4 +62,10 @@ export const deadlines = {
   drainMs: 30_000,
 } as const;
 
+/**
+ * Of what is asked of an upstream beside generating, in milliseconds: nothing there has to think. All of it stays below
+ * the server's own deadline for a connection that is quiet.
+ */
+export const asideDeadlines = { connectMs: 5_000, responseHeadMs: 20_000, silenceMs: 10_000, totalMs: 45_000 } as const;
+
 export type Deadlines = { readonly [K in keyof typeof deadlines]: number };

@@ -53,7 +53,7 @@ async function reserveLater(
 /** A stream's first byte may come at any moment; a whole reply's hold is written only if it takes long. */
 const durabilityOf = ({ facts }: Admitted) => (facts.stream ? 'now' : 'later');
 
-function limitReached({
+export function limitReached({
   limit,
   scope,
   capacity,

@@ -7,12 +7,15 @@ import type { Offer } from '../domain/catalog/catalog.ts';
 import type { StoredReply } from '../domain/stored-replies/stored-replies.ts';
 import type { Protocol } from '../plugin/protocol.ts';
 import { resolveAddressing, retryAfterOf, withOwnHeaders } from './addressing.ts';
+import { askAside, createAccountShare } from './aside.ts';
 import { authenticate } from './authenticate.ts';
 import { RETRY_AFTER_MAX_SECONDS } from './dispatch.ts';
+import type { Authenticated } from './exchange.ts';
 import { isJson, repeats } from './passable.ts';
 import { receive } from './receive.ts';
+import { limitReached } from './reserve.ts';
 import type { PipelineServices } from './services.ts';
-import { TrialSink } from './trial-reply.ts';
+import type { TrialReply } from './trial-reply.ts';
 
 export interface StoredReplyRequest {
   readonly id: string;
@@ -33,65 +36,87 @@ const suffixes = { get: '', delete: '', cancel: '/cancel', 'list-input': '/input
 /** What may be asked beside the id. A stream would have to be metered, and is not served. */
 const queryNames: ReadonlySet<string> = new Set(['include', 'include[]', 'limit', 'order', 'after', 'before']);
 
+/** Reads of an account at once. */
+const READS_MAX = 64;
+
 export function createStoredReplyRelay(services: PipelineServices): StoredReplyRelay {
-  return async (request, protocol, peer, { id, does, query }) => {
-    const received = receive(services, request, protocol, peer);
-    const { account } = authenticate(services, received);
-    const stored = await services.storedReplies.find(id, account.id);
-    if (stored === undefined) throw unknown();
-    const offer = offerOf(services, stored);
-    const path = offer?.upstream.provider.storedReplyPath?.(id);
-    if (offer === undefined || path === undefined) {
-      throw new TollgateError('no_upstream', {
-        message: 'The upstream that keeps this response is not here any more.',
-        retryAfterSeconds: 60,
-      });
+  const share = createAccountShare(READS_MAX, 'calls for kept responses');
+  return async (request, protocol, peer, asked) => {
+    const authenticated = authenticate(services, receive(services, request, protocol, peer));
+    // The vendor counts these calls among all that our credential makes: they come out of the caller's own limits.
+    const limits = services.takeLimits(authenticated, 0);
+    if (!limits.taken) throw limitReached(limits);
+    try {
+      return await share(authenticated, () => relayed(services, authenticated, asked));
+    } finally {
+      limits.release(0);
     }
-    const { upstream } = offer;
-    const call = { operation: protocol.operation, protocol: protocol.name, model: offer.model, stream: false } as const;
-    const { headers, query: own } = upstream.provider.address(call, upstream.credential);
-    const addressing = resolveAddressing(
-      offer,
-      { path: `${path}${suffixes[does]}`, query: joined(own, checkedQuery(query)), headers },
-      false,
-    );
-    const sink = new TrialSink(bounds.replyBytes);
-    const exchange = services.transport.send(
-      {
-        target: addressing.target,
-        path: addressing.path,
-        method: methods[does],
-        headers: withOwnHeaders(addressing, [], received.hops),
-        body: [],
-        deadlines: services.deadlines,
-      },
-      sink,
-    );
-    const reply = await sink.reply;
-    exchange.abort();
-    const { status, body, cut } = reply;
-    if (status === undefined || cut || !isJson(body) || repeats(body, upstream.credential) || status >= 500) {
-      throw new TollgateError('upstream_failed', { message: 'The upstream that keeps this response did not answer.' });
-    }
-    // A dead credential of ours is nothing that the caller could mend.
-    if (status === 401 || status === 403) {
-      throw new TollgateError('no_upstream', {
-        message: 'The upstream that keeps this response refuses us at the moment.',
-        retryAfterSeconds: 60,
-      });
-    }
-    // Not every server can cancel, or list what was asked: that it has no such path says nothing of the reply.
-    const gone = status === 404 && (does === 'get' || does === 'delete');
-    if (gone || (does === 'delete' && status < 300)) await services.storedReplies.forget(stored);
-    return new Response(body, {
-      status,
-      headers: {
-        'content-type': 'application/json',
-        'x-request-id': received.requestId,
-        ...waitHeader(status, retryAfterOf(reply.headers.get('retry-after'), services.clock.now())),
-      },
-    });
   };
+}
+
+async function relayed(
+  services: PipelineServices,
+  { request, protocol, account, requestId, hops }: Authenticated,
+  { id, does, query }: StoredReplyRequest,
+): Promise<Response> {
+  const stored = await services.storedReplies.find(id, account.id);
+  if (stored === undefined) throw unknown();
+  const offer = offerOf(services, stored);
+  const path = offer?.upstream.provider.storedReplyPath?.(id);
+  if (offer === undefined || path === undefined) {
+    throw new TollgateError('no_upstream', {
+      message: 'The upstream that keeps this response is not here any more.',
+      retryAfterSeconds: 60,
+    });
+  }
+  const { upstream } = offer;
+  const call = { operation: protocol.operation, protocol: protocol.name, model: offer.model, stream: false } as const;
+  const { headers, query: own } = upstream.provider.address(call, upstream.credential);
+  const addressing = resolveAddressing(
+    offer,
+    { path: `${path}${suffixes[does]}`, query: joined(own, checkedQuery(query)), headers },
+    false,
+  );
+  const reply = await askAside(
+    services,
+    request,
+    {
+      target: addressing.target,
+      path: addressing.path,
+      method: methods[does],
+      headers: withOwnHeaders(addressing, [], hops),
+      body: [],
+    },
+    bounds.replyBytes,
+  );
+  const status = answeredWith(reply, upstream.credential);
+  // Not every server can cancel, or list what was asked: that it has no such path says nothing of the reply.
+  const gone = status === 404 && (does === 'get' || does === 'delete');
+  if (gone || (does === 'delete' && status < 300)) await services.storedReplies.forget(stored);
+  return new Response(reply.body, {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': requestId,
+      ...waitHeader(status, retryAfterOf(reply.headers.get('retry-after'), services.clock.now())),
+    },
+  });
+}
+
+/** The status of a reply that may be shown: a whole one, in JSON, which is an answer or blames the caller. */
+function answeredWith({ status, body, cut, fault }: TrialReply, credential: string | undefined): number {
+  const told = status !== undefined && ((status >= 200 && status < 300) || (status >= 400 && status < 500));
+  if (!told || cut || fault !== undefined || !isJson(body) || repeats(body, credential)) {
+    throw new TollgateError('upstream_failed', { message: 'The upstream that keeps this response did not answer.' });
+  }
+  // A dead credential of ours is nothing that the caller could mend.
+  if (status === 401 || status === 403) {
+    throw new TollgateError('no_upstream', {
+      message: 'The upstream that keeps this response refuses us at the moment.',
+      retryAfterSeconds: 60,
+    });
+  }
+  return status;
 }
 
 /** As long as the upstream asks callers to wait, in whole seconds, up to what we tell any caller. */

@@ -15,20 +15,24 @@ import { rewriteBody } from '../protocols/rewrite-body.ts';
 import { admit } from './admit.ts';
 import { relayedHeaders, resolveAddressing, withOwnHeaders } from './addressing.ts';
 import { authenticate } from './authenticate.ts';
-import type { Admitted } from './exchange.ts';
+import { askAside, createAccountShare } from './aside.ts';
+import type { Admitted, Authenticated, Received } from './exchange.ts';
 import { bodyOf } from './read.ts';
 import { repeats } from './passable.ts';
 import { receive } from './receive.ts';
 import { RequestBody } from './request-body.ts';
 import { permitted } from './route.ts';
 import type { PipelineServices } from './services.ts';
-import { TrialSink } from './trial-reply.ts';
 
 export type TokenCounts = (request: Request, protocol: Protocol, peer: string, line: RequestLine) => Promise<Response>;
 
 /** What a picture or a page is taken for where nobody looks into it. */
 const MEDIA_TOKENS = 1_500;
 const WAITING_MAX = 256;
+/** Counts of an account at once: agents ask for one for each of their tools. */
+const ACCOUNT_COUNTS_MAX = 64;
+/** Whoever has waited so long is told what the bytes say, at once. */
+const EXACT_WITHIN_MS = 10_000;
 /** Characters, so that a slice of them stays below what the tokenizer takes in bytes. */
 const SLICE_LENGTH = 64 * 1024;
 const SLICES_MAX = 64;
@@ -53,28 +57,32 @@ export function createTokenCounts(services: PipelineServices): TokenCounts {
     last = turn.catch(() => undefined);
     return turn.finally(() => (waiting -= 1));
   };
-  const counted = async (request: Request, protocol: Protocol, peer: string, line: RequestLine) => {
-    const received = receive(services, request, protocol, peer, line);
-    const authenticated = authenticate(services, received);
+  const share = createAccountShare(ACCOUNT_COUNTS_MAX, 'token counts');
+  const counted = async (authenticated: Authenticated) => {
+    const { protocol, line, requestId, request, startedMs } = authenticated;
     const body = await bodyOf(services, authenticated);
     const admitted = await admit(services, {
       ...authenticated,
       body: new RequestBody(body),
       facts: factsOf(body, line),
     });
-    const byVendor = await countedByVendor(services, admitted, body);
+    const isWorthIt = () => !request.signal.aborted && services.clock.monotonicMs() - startedMs < EXACT_WITHIN_MS;
+    const byVendor = await countedByVendor(services, admitted, body, isWorthIt);
     if (byVendor !== undefined) return byVendor;
     const { text, media } = countable(body, protocol.name);
-    const total = (await inTurn(() => countedHere(services, text))) + media * MEDIA_TOKENS;
+    const total = (await inTurn(() => countedHere(services, text, isWorthIt))) + media * MEDIA_TOKENS;
     return Response.json(protocol.name === 'gemini-generate' ? { totalTokens: total } : { input_tokens: total }, {
-      headers: { 'x-request-id': admitted.requestId },
+      headers: { 'x-request-id': requestId },
     });
   };
   return async (request, protocol, peer, line) => {
+    let received: Received | undefined;
     try {
-      return await counted(request, protocol, peer, line);
+      received = receive(services, request, protocol, peer, line);
+      const authenticated = authenticate(services, received);
+      return await share(authenticated, () => counted(authenticated));
     } catch (error) {
-      const id = services.newId('req');
+      const id = received?.requestId ?? services.newId('req');
       if (error instanceof TollgateError) return refusal(protocol, id, error.code, error.details);
       services.log.error('defect', { request: id, detail: error instanceof Error ? error.stack : String(error) });
       return refusal(protocol, id, 'internal_error', { message: 'Tollgate failed to count these tokens.' });
@@ -91,11 +99,15 @@ function refusal(protocol: Protocol, requestId: string, code: ErrorCode, details
 }
 
 /** In slices that the tokenizer takes; what it does not count is taken for a quarter of its bytes. */
-async function countedHere({ tokens }: PipelineServices, text: string): Promise<number> {
+async function countedHere(
+  { tokens }: PipelineServices,
+  text: string,
+  isWorthIt: () => boolean,
+): Promise<number> {
   let total = 0;
   for (let start = 0; start < text.length; start += SLICE_LENGTH) {
     const slice = Buffer.from(text.slice(start, start + SLICE_LENGTH));
-    const counted = start < SLICE_LENGTH * SLICES_MAX ? await tokens.exactly(slice) : undefined;
+    const counted = start < SLICE_LENGTH * SLICES_MAX && isWorthIt() ? await tokens.exactly(slice) : undefined;
     total += counted ?? Math.ceil(slice.byteLength / 4);
   }
   return total;
@@ -129,6 +141,7 @@ async function countedByVendor(
   services: PipelineServices,
   admitted: Admitted,
   body: Uint8Array,
+  isWorthIt: () => boolean,
 ): Promise<Response | undefined> {
   const { protocol, model } = admitted;
   const speaking = model.offers.filter(
@@ -138,7 +151,7 @@ async function countedByVendor(
   // A prompt goes to no upstream that a policy denies it, not to be counted either.
   const asks = services.compliance.asks('use', 'upstream');
   for (const offer of asks ? await permitted(services, admitted, speaking) : speaking) {
-    const reply = await asked(services, admitted, offer, body);
+    const reply = isWorthIt() ? await asked(services, admitted, offer, body) : undefined;
     if (reply !== undefined) return reply;
   }
   return undefined;
@@ -163,24 +176,22 @@ async function asked(
     // Google wants it with its collection, and refuses one that is not the path's.
     for (const span of wrappedModels(body)) edits.push({ span, text: JSON.stringify(`models/${model}`) });
   }
-  const sink = new TrialSink(bounds.errorBodyBytes);
-  const exchange = services.transport.send(
+  const reply = await askAside(
+    services,
+    request,
     {
       target: resolved.target,
       path: resolved.path,
       method: 'POST',
       headers: withOwnHeaders(resolved, relayedHeaders(request.headers, protocol.relayedHeaders), hops),
       body: rewriteBody(body, edits),
-      deadlines: services.deadlines,
     },
-    sink,
+    bounds.errorBodyBytes,
   );
-  const reply = await sink.reply;
-  exchange.abort();
   const text = Buffer.from(reply.body).toString('utf8');
   const count = objectOf(parsedJson(text));
   const known = numberOf(count['input_tokens']) ?? numberOf(count['totalTokens']);
-  if (reply.status !== 200 || reply.cut || known === undefined) return undefined;
+  if (reply.status !== 200 || reply.cut || reply.fault !== undefined || known === undefined) return undefined;
   if (repeats(reply.body, upstream.credential)) return undefined;
   return new Response(text, { headers: { 'content-type': 'application/json', 'x-request-id': requestId } });
 }
