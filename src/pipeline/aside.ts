@@ -62,4 +62,10 @@ export async function askAside(
   return reply;
 }
 
-const nothing: TrialReply = { status: undefined, headers: new Map(), body: new Uint8Array(), cut: true, fault: undefined };
+const nothing: TrialReply = {
+  status: undefined,
+  headers: new Map(),
+  body: new Uint8Array(),
+  cut: true,
+  fault: undefined,
+};

@@ -17,7 +17,7 @@ export const emptyConversation: Conversation = { model: 'm', stream: true, turns
 export function testContext(usageOf: (raw: JsonValue) => UsageParts | undefined = () => undefined): ReplyContext {
   let ids = 0;
   return {
-    request: emptyConversation,
+    request: { ...emptyConversation, choices: 8 },
     createdAt: 1_790_000_000,
     newId: () => `made${String((ids += 1)).padStart(20, '0')}`,
     usageOf,

@@ -56,7 +56,7 @@ function renderParts(choice: ReplyChoice, lost: Lost): RenderedParts {
     switch (part.kind) {
       case 'text':
         plain &&= isPlain(part.text);
-        citations.push(...(part.citations ?? []));
+        for (const each of part.citations ?? []) citations.push(each);
         if (part.text !== '') add({ text: part.text });
         break;
       case 'refusal':

@@ -24,7 +24,6 @@ interface ChoiceState {
   before: string;
   behind: string;
   calls: number;
-  thinking: string;
   begun: boolean;
 }
 
@@ -68,7 +67,6 @@ export class ChatStreamWriter implements StreamWriter {
         this.#frame(state, choice, '"content":', '');
         return begun;
       case 'thinking':
-        state.thinking = '';
         this.#frame(state, choice, '"reasoning_content":', '');
         return begun;
       case 'refusal':
@@ -99,7 +97,6 @@ export class ChatStreamWriter implements StreamWriter {
 
   delta(choice: number, text: string): string {
     const state = this.#state(choice);
-    if (state.kind === 'thinking') state.thinking += text;
     return state.before + JSON.stringify(text) + state.behind;
   }
 
@@ -155,7 +152,7 @@ export class ChatStreamWriter implements StreamWriter {
   #state(choice: number): ChoiceState {
     let state = this.#choices[choice];
     if (state === undefined) {
-      state = { kind: undefined, before: '', behind: '', calls: 0, thinking: '', begun: false };
+      state = { kind: undefined, before: '', behind: '', calls: 0, begun: false };
       this.#choices[choice] = state;
     }
     return state;

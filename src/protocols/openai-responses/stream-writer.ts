@@ -157,7 +157,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   /** They come behind their text: in a delta of their own, which adds none. */
   #logprobs(open: OpenItem, tokens: readonly TokenLogprob[]): string {
     const logprobs = tokens.map(logprobJson);
-    open.logprobs.push(...logprobs);
+    for (const each of logprobs) open.logprobs.push(each);
     return this.#event(open.type, { ...this.#places(open), delta: '', logprobs });
   }
 

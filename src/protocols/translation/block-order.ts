@@ -26,9 +26,20 @@ interface Block {
   ended: boolean;
 }
 
+/** Where nobody says how many were asked for. */
+const choicesDefaultMax = 128;
+/** Blocks of one reply: what is begun over and over is no answer. */
+const blocksMax = 16_384;
+/** Characters of a choice that wait at once: beyond them, too, the open call is ended. */
+const waitingLengthMax = 1024 * 1024;
+/** An annotation that waits counts as so many. */
+const annotationLength = 256;
+
 interface Choice {
   open: Block | undefined;
   readonly queue: Block[];
+  /** Of what waits in the queue's blocks. */
+  waitingLength: number;
   /** Heads of texts that were ended: what still comes for one goes on in a new block of its kind. */
   readonly closed: Map<number, BlockHead>;
   stop: Stop | undefined;
@@ -56,11 +67,14 @@ export class BlockOrder implements ReplySink {
   readonly #choices: Choice[] = [];
   readonly #writer: StreamWriter;
   readonly #newId: () => string;
+  readonly #choicesMax: number;
   #headed = false;
+  #blocks = 0;
 
-  constructor(writer: StreamWriter, newId: () => string) {
+  constructor(writer: StreamWriter, newId: () => string, choicesMax = choicesDefaultMax) {
     this.#writer = writer;
     this.#newId = newId;
+    this.#choicesMax = choicesMax;
   }
 
   get losses(): readonly string[] {
@@ -74,6 +88,7 @@ export class BlockOrder implements ReplySink {
   }
 
   blockStart(choice: number, number: number, head: BlockHead): void {
+    if (this.#isBeyond(choice)) return;
     const state = this.#choice(choice);
     if (head.kind === 'tool-call') {
       this.#counted(head.name);
@@ -85,6 +100,7 @@ export class BlockOrder implements ReplySink {
   delta(choice: number, number: number, text: string): void {
     if (text === '') return;
     this.#counted(text);
+    if (this.#isBeyond(choice)) return;
     const state = this.#choice(choice);
     const { open } = state;
     if (open !== undefined && open.number === number && !open.ended) {
@@ -100,10 +116,11 @@ export class BlockOrder implements ReplySink {
     if (block === undefined) return;
     block.end?.push(text);
     if (block === state.open) this.output += this.#writer.delta(choice, text);
-    else block.waiting.push(text);
+    else this.#wait(state, choice, block, text);
   }
 
   annotate(choice: number, number: number, annotation: Annotation): void {
+    if (this.#isBeyond(choice)) return;
     const state = this.#choice(choice);
     if (state.open?.number === number) {
       this.output += this.#writer.annotate(choice, annotation);
@@ -112,10 +129,11 @@ export class BlockOrder implements ReplySink {
     const block = waitingBlock(state, number) ?? this.#again(state, choice, number);
     if (block === undefined) return;
     if (block === state.open) this.output += this.#writer.annotate(choice, annotation);
-    else block.waiting.push(annotation);
+    else this.#wait(state, choice, block, annotation);
   }
 
   blockEnd(choice: number, number: number): void {
+    if (this.#isBeyond(choice)) return;
     const state = this.#choice(choice);
     if (state.open?.number === number) {
       this.#next(state, choice);
@@ -126,7 +144,7 @@ export class BlockOrder implements ReplySink {
   }
 
   stop(choice: number, stop: Stop): void {
-    this.#choice(choice).stop ??= stop;
+    if (!this.#isBeyond(choice)) this.#choice(choice).stop ??= stop;
   }
 
   usage(raw: JsonValue): void {
@@ -163,17 +181,39 @@ export class BlockOrder implements ReplySink {
     this.contentPieces++;
   }
 
+  /** A choice that nobody asked for: writers put those before it into every event. */
+  #isBeyond(choice: number): boolean {
+    const beyond = choice >= this.#choicesMax;
+    if (beyond) this.#losses.add('choices');
+    return beyond;
+  }
+
+  #wait(state: Choice, choice: number, block: Block, said: string | Annotation): void {
+    block.waiting.push(said);
+    state.waitingLength += lengthOf(said);
+    while (state.waitingLength > waitingLengthMax) this.#next(state, choice);
+  }
+
   #choice(index: number): Choice {
     const known = this.#choices[index];
     if (known !== undefined) return known;
     // In order, so that no writer meets a gap; readers never hand on an index that is out of reason.
     while (this.#choices.length <= index)
-      this.#choices.push({ open: undefined, queue: [], closed: new Map(), stop: undefined, calls: false });
+      this.#choices.push({
+        open: undefined,
+        queue: [],
+        waitingLength: 0,
+        closed: new Map(),
+        stop: undefined,
+        calls: false,
+      });
     return this.#choice(index);
   }
 
   #begin(state: Choice, choice: number, number: number, head: BlockHead): Block {
     this.head({});
+    this.#blocks += 1;
+    if (this.#blocks > blocksMax) this.failed({ message: `it began more than ${blocksMax} parts of a reply` });
     const nameless = head.kind === 'tool-call' && head.id === undefined;
     const identified = nameless ? { ...head, id: `call_${this.#newId()}` } : head;
     const block: Block = {
@@ -196,8 +236,10 @@ export class BlockOrder implements ReplySink {
   #open(state: Choice, choice: number, block: Block): void {
     state.open = block;
     this.output += this.#writer.blockStart(choice, block.head);
-    for (const each of block.waiting)
+    for (const each of block.waiting) {
+      state.waitingLength -= lengthOf(each);
       this.output += typeof each === 'string' ? this.#writer.delta(choice, each) : this.#writer.annotate(choice, each);
+    }
     block.waiting.length = 0;
   }
 
@@ -229,6 +271,11 @@ export class BlockOrder implements ReplySink {
     return this.#begin(state, choice, number, head);
   }
 }
+
+const lengthOf = (said: string | Annotation): number =>
+  typeof said === 'string'
+    ? said.length
+    : annotationLength + (said.kind === 'signature' ? said.signature.value.length : 0);
 
 /** Calls, pictures and the like take no more once they are ended. */
 function remember(closed: Choice['closed'], { number, head }: Block): void {

@@ -65,7 +65,8 @@ export class ReplyGatherer implements StreamWriter {
         state.citations.push(annotation.citation);
         break;
       case 'logprobs':
-        state.logprobs.push(...annotation.tokens);
+        // One by one: they are more than a call takes arguments.
+        for (const token of annotation.tokens) state.logprobs.push(token);
         break;
     }
     return '';

@@ -58,7 +58,7 @@ export function translateReply(
   const parsed = parsedJson(textBetween(body, 0, body.length));
   if (parsed === undefined) return undefined;
   const gatherer = new ReplyGatherer();
-  const order = new BlockOrder(gatherer, () => context.newId());
+  const order = new BlockOrder(gatherer, () => context.newId(), context.request.choices ?? 1);
   upstream.readReply(parsed, order);
   order.finish();
   const usage = order.lastUsage === undefined ? undefined : context.usageOf(order.lastUsage);

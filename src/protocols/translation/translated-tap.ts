@@ -30,13 +30,15 @@ export class TranslatedTap implements StreamTap, EventSink {
   private readonly start = new StreamStart();
   private ending = false;
   private contentEvents = 0;
+  /** Bytes: readers and writers keep parts of a reply, and some all of it, so that it may be as long as a whole one. */
+  private received = 0;
   private heldBytes: Uint8Array = nothing;
 
   constructor(upstream: Codec, client: Codec, context: ReplyContext, options: StreamOptions) {
     this.context = context;
     this.endsWith = options.end;
     this.writer = client.openWriter(context);
-    this.order = new BlockOrder(this.writer, () => context.newId());
+    this.order = new BlockOrder(this.writer, () => context.newId(), context.request.choices ?? 1);
     this.reader = upstream.openReader(this.order);
   }
 
@@ -46,8 +48,9 @@ export class TranslatedTap implements StreamTap, EventSink {
       this.fault = 'not-a-stream';
       return undefined;
     }
+    this.received += chunk.length;
     this.splitter.push(chunk);
-    if (this.splitter.oversized) this.fault ??= 'oversized-event';
+    if (this.splitter.oversized || this.received > bounds.replyBytes) this.fault ??= 'oversized-event';
     return this.taken();
   }
 
