@@ -7,7 +7,11 @@ import { accountsMigrations, type AccountsTables } from './schema/accounts.ts';
 import { appliedConfigMigration, type AppliedConfigTables } from './schema/applied-config.ts';
 import { adminCatalogMigration, catalogMigration, type CatalogTables } from './schema/catalog.ts';
 import { operatorsMigration, type OperatorTables } from './schema/operators.ts';
-import { storedRepliesMigration, type StoredReplyTables } from './schema/stored-replies.ts';
+import {
+  storedRepliesByUpstreamMigration,
+  storedRepliesMigration,
+  type StoredReplyTables,
+} from './schema/stored-replies.ts';
 import { termsMigrations, type TermsTables } from './schema/terms.ts';
 import { sqlFileOn, type SqlFile } from './sql-file.ts';
 import { openSqlite } from './sqlite.ts';
@@ -23,6 +27,7 @@ export const nounsMigrations: readonly Migration[] = [
   operatorsMigration,
   appliedConfigMigration,
   storedRepliesMigration,
+  storedRepliesByUpstreamMigration,
 ];
 
 export const nounsDatabasePath = (dataFolder: string): string => join(dataFolder, 'tollgate.db');

@@ -19,11 +19,27 @@ export interface StoredReplyTables {
   readonly stored_reply: StoredReplyRow & { readonly place: Generated<bigint> };
 }
 
-/** Appended to the end of the list in nouns.ts. */
 export const storedRepliesMigration: Migration = {
   name: '008-stored-replies',
   additive: true,
   statements: [
+    `CREATE TABLE stored_reply (
+      id TEXT NOT NULL PRIMARY KEY,
+      account_id TEXT NOT NULL,
+      upstream_id TEXT NOT NULL,
+      model TEXT NOT NULL,
+      created_at INTEGER NOT NULL
+    ) STRICT`,
+    'CREATE INDEX stored_reply_age ON stored_reply (created_at)',
+  ],
+};
+
+/** Additive in effect: an executable that knows the columns of before inserts, reads and deletes as it did. */
+export const storedRepliesByUpstreamMigration: Migration = {
+  name: '009-stored-replies-by-upstream',
+  additive: true,
+  statements: [
+    'ALTER TABLE stored_reply RENAME TO stored_reply_by_id',
     `CREATE TABLE stored_reply (
       place INTEGER PRIMARY KEY,
       id TEXT NOT NULL,
@@ -33,6 +49,9 @@ export const storedRepliesMigration: Migration = {
       created_at INTEGER NOT NULL,
       UNIQUE (id, upstream_id)
     ) STRICT`,
+    `INSERT INTO stored_reply (id, account_id, upstream_id, model, created_at)
+      SELECT id, account_id, upstream_id, model, created_at FROM stored_reply_by_id ORDER BY created_at`,
+    'DROP TABLE stored_reply_by_id',
     'CREATE INDEX stored_reply_age ON stored_reply (created_at)',
   ],
 };

@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type AccountId, type UpstreamId } from '../../../src/core/ids.ts';
 import { openStoredReplies, type StoredReply } from '../../../src/domain/stored-replies/stored-replies.ts';
-import { openNouns, type NounTables } from '../../../src/store/nouns.ts';
+import { migrate } from '../../../src/store/migrate.ts';
+import { nounsDatabasePath, nounsMigrations, openNouns, type NounTables } from '../../../src/store/nouns.ts';
 import type { SqlFile } from '../../../src/store/sql-file.ts';
+import { openSqlite } from '../../../src/store/sqlite.ts';
 
 const folders: string[] = [];
 const closers: (() => Promise<void>)[] = [];
@@ -202,4 +204,27 @@ test('what is older than any upstream keeps it goes with the next write', async 
   replies.keep(reply('new', a, owner, time.now));
   await replies.close();
   expect([await at('old', owner), await at('new', owner)]).toEqual([undefined, a]);
+});
+
+describe('a file of before, when an id was known by itself', () => {
+  test('keeps what is in it, and an older process still writes there', async () => {
+    const at = folder();
+    const database = openSqlite({ path: nounsDatabasePath(at) });
+    migrate(
+      database,
+      nounsMigrations.slice(
+        0,
+        nounsMigrations.findIndex(({ name }) => name.startsWith('009-')),
+      ),
+    );
+    const insert = 'INSERT INTO stored_reply (id, account_id, upstream_id, model, created_at) VALUES (?, ?, ?, ?, ?)';
+    database.run(insert, ['r-1', owner, a, 'm', 5]);
+    const { replies } = opened(at);
+    database.run(`${insert} ON CONFLICT DO NOTHING`, ['r-2', stranger, b, 'm', 6]);
+    database.run(`${insert} ON CONFLICT DO NOTHING`, ['r-1', stranger, a, 'm', 7]);
+    expect(await replies.find('r-1', owner)).toEqual(reply('r-1', a, owner, 5));
+    expect(await replies.find('r-1', stranger)).toBeUndefined();
+    expect(await replies.find('r-2', stranger)).toEqual(reply('r-2', b, stranger, 6));
+    database.close();
+  });
 });
