@@ -31,14 +31,23 @@ export const isEmpty = (value: JsonValue | undefined): boolean =>
 
 /** The value of a JSON text; undefined for a text that is none, and for one that nests deeper than may be written. */
 export function parsedJson(text: string, depthMax: number = bounds.parsedDepth): JsonValue | undefined {
-  // A level is opened and closed.
-  if (text.length > 2 * depthMax && isDeeper(text, depthMax)) return undefined;
+  // Nearly always it ends with the brackets, which are searched natively and seldom many.
+  if (text.length > depthMax && hasMore(text, depthMax / 2) && isDeeper(text, depthMax)) return undefined;
   try {
     const value: JsonValue = JSON.parse(text);
     return value;
   } catch {
     return undefined;
   }
+}
+
+/** Whether one of the opening brackets stands there more often. */
+function hasMore(text: string, most: number): boolean {
+  return ['{', '['].some((bracket) => {
+    let found = 0;
+    for (let at = text.indexOf(bracket); at >= 0 && found <= most; at = text.indexOf(bracket, at + 1)) found++;
+    return found > most;
+  });
 }
 
 /** Whether more brackets are open at once; of a text that is no JSON it says nothing. */
