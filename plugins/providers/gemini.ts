@@ -27,6 +27,9 @@ function dialectOf(model: string): Partial<Dialect> {
   return { thinking: /gemini-2/.test(model) ? 'budget' : 'level' };
 }
 
+/** Where an array was asked for, an error is its one element. */
+const onlyElement = (body: string): string => /^\s*\[([^]*)\]\s*$/.exec(body)?.[1] ?? body;
+
 export const gemini = defineProvider({
   name: 'gemini',
   version: '1.0.0',
@@ -44,9 +47,10 @@ export const gemini = defineProvider({
       quirks: { usage: 'always', end: 'done' },
       onCancel: 'stops',
       parts: () => parts,
-      address: ({ model, stream }, credential) => ({
+      // A client that did not ask for events gets what Google sends then: one JSON array.
+      address: ({ model, stream, framing }, credential) => ({
         path: geminiPath(model, stream ? 'streamGenerateContent' : 'generateContent'),
-        query: stream ? 'alt=sse' : '',
+        query: stream && framing !== 'json-array' ? 'alt=sse' : '',
         headers: headersWith(credential),
       }),
       dialect: dialectOf,
@@ -55,7 +59,7 @@ export const gemini = defineProvider({
           ? { path: geminiPath(model, 'countTokens'), query: '', headers: headersWith(credential) }
           : undefined,
       usage: readGeminiUsage,
-      classify: classifyGemini,
+      classify: (failure) => classifyGemini({ ...failure, body: onlyElement(failure.body) }),
       models: chosen.baseUrl === undefined ? geminiModels : [],
     };
   },

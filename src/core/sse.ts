@@ -317,9 +317,13 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return copy;
 }
 
-/** Index of `byte` in bytes[from, length), or `length`. */
-function position(bytes: Uint8Array, byte: number, from: number, length: number): number {
-  const found = bytes.indexOf(byte, from);
+/** So many bytes behind the end are searched sooner than a view is made that leaves them out. */
+const SEARCHED_BEHIND_BYTES = 4096;
+
+/** Index of `byte` in bytes[from, length), or `length`. A buffer that has grown is much longer than what it holds. */
+export function position(bytes: Uint8Array, byte: number, from: number, length: number): number {
+  const searched = bytes.length - length > SEARCHED_BEHIND_BYTES ? bytes.subarray(0, length) : bytes;
+  const found = searched.indexOf(byte, from);
   return found < 0 || found > length ? length : found;
 }
 

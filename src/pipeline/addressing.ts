@@ -4,8 +4,8 @@
 import { bounds } from '../core/bounds.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
 import type { ProtocolName } from '../plugin/operations.ts';
-import type { Protocol } from '../plugin/protocol.ts';
-import type { UpstreamAddressing } from '../plugin/provider.ts';
+import type { Protocol, RequestFacts } from '../plugin/protocol.ts';
+import type { UpstreamAddressing, UpstreamCall } from '../plugin/provider.ts';
 import { hopsHeader } from './receive.ts';
 
 export interface CachedAddressing {
@@ -30,18 +30,20 @@ const streamed: Readonly<Record<ProtocolName, string>> = {
 export function addressingOf(
   offer: Offer,
   { operation, name: protocol }: Pick<Protocol, 'operation' | 'name'>,
-  stream: boolean,
+  { stream, framing }: Pick<RequestFacts, 'stream' | 'framing'>,
   credential: string | undefined,
 ): CachedAddressing {
   let known = addressings.get(offer);
   if (known === undefined) addressings.set(offer, (known = new Map()));
-  const key = stream ? streamed[protocol] : protocol;
+  const array = framing === 'json-array';
+  const key = array ? `${protocol} array` : stream ? streamed[protocol] : protocol;
   let cached = known.get(key);
   if (cached === undefined) {
+    const call: UpstreamCall = { operation, protocol, model: offer.model, stream };
     cached = resolveAddressing(
       offer,
-      offer.upstream.provider.address({ operation, protocol, model: offer.model, stream }, credential),
-      stream,
+      offer.upstream.provider.address(array ? { ...call, framing } : call, credential),
+      stream && !array,
     );
     known.set(key, cached);
   }
@@ -88,9 +90,7 @@ export function withOwnHeaders(
   hops: number,
 ): readonly (readonly [name: string, value: string])[] {
   const kept =
-    own.length === 0
-      ? headersWithoutHops
-      : headersWithoutHops.filter(([name]) => !own.some(([each]) => each === name));
+    own.length === 0 ? headersWithoutHops : headersWithoutHops.filter(([name]) => !own.some(([each]) => each === name));
   return [...kept, ...own, [hopsHeader, String(hops + 1)]];
 }
 

@@ -3,8 +3,9 @@
 import { bounds } from '../core/bounds.ts';
 import { errorTable, TollgateError } from '../core/errors.ts';
 import type { Offer } from '../domain/catalog/catalog.ts';
-import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
+import type { ReplyReading, StreamFraming } from '../plugin/protocol.ts';
 import type { FaultClass } from '../plugin/provider.ts';
+import { beginsArray } from '../protocols/stream-start.ts';
 import { addressingOf, noHeaders, relayedHeaders, retryAfterOf, withOwnHeaders } from './addressing.ts';
 import type { CachedAddressing } from './addressing.ts';
 import type { AttemptRecord, AttemptResult, RunningAttempt } from './attempt-result.ts';
@@ -55,6 +56,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
   #size = 0;
   #sizeMax: number = bounds.replyBytes;
   #relay: StreamRelay | undefined;
+  /** An array was asked for, and JSON comes, of which nothing but white space has been seen. */
+  #mayBeArray = false;
   #over = false;
 
   constructor(services: PipelineServices, routed: Routed, offer: Offer) {
@@ -79,7 +82,8 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     let addressing: CachedAddressing;
     let body: readonly Uint8Array[];
     try {
-      addressing = addressingOf(this.#offer, protocol, facts.stream, upstream.credential);
+      const asked = translated ? { stream: facts.stream } : facts;
+      addressing = addressingOf(this.#offer, protocol, asked, upstream.credential);
       if (translated) this.#translation = new Translation(this.#services, this.#routed, this.#offer, this.#passage);
       const sent = this.#translation ?? rewritten(this.#routed, this.#offer, this.#passage);
       ({ body } = sent);
@@ -122,33 +126,44 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
     this.#status = status;
     this.#headers = headers;
     this.#contentType = headers.get('content-type') ?? 'application/json';
+    const type = this.#contentType.toLowerCase();
+    const { facts } = this.#routed;
     const ok = status >= 200 && status < 300;
     this.#sizeMax = ok ? bounds.replyBytes : bounds.errorBodyBytes;
     if (isEncoded(headers)) {
       // Nobody asked for that, and nothing of it can be read: neither the usage of an answer nor the words of an error.
       this.#contentType = 'application/octet-stream';
       if (ok) this.#failed('unavailable', undefined, false, 'encoded');
-    } else if (ok && this.#routed.facts.stream && this.#contentType.toLowerCase().includes('text/event-stream')) {
-      this.#relay = new StreamRelay(this.#openTap(), this.#services.clock, () => this.#exchange);
+    } else if (ok && facts.stream && type.includes('text/event-stream')) {
+      this.#relay = this.#openRelay('sse');
+    } else if (ok && facts.framing === 'json-array' && !this.#passage.translated && type.includes('json')) {
+      this.#mayBeArray = true;
     } else if (ok && bodyLength !== undefined && bodyLength > this.#sizeMax) {
       this.#failed('unavailable', undefined, false);
     }
   }
 
-  #openTap(): StreamTap {
+  #openRelay(received: StreamFraming): StreamRelay {
     const { protocol, facts } = this.#routed;
-    const { quirks } = this.#offer.upstream.provider;
-    if (this.#translation !== undefined) return this.#translation.openTap(quirks.end);
-    const hideUsage = facts.forceUsage !== undefined && quirks.usage === 'on-request' && !facts.wantsUsage;
     const { framing } = facts;
-    return protocol.openTap(
-      framing === undefined ? { hideUsage, end: quirks.end } : { hideUsage, end: quirks.end, framing },
-    );
+    const { usage, end } = this.#offer.upstream.provider.quirks;
+    const hideUsage = facts.forceUsage !== undefined && usage === 'on-request' && !facts.wantsUsage;
+    const options = framing === undefined ? { hideUsage, end } : { hideUsage, end, framing, received };
+    const tap = this.#translation === undefined ? protocol.openTap(options) : this.#translation.openTap(end);
+    return new StreamRelay(tap, this.#services.clock, () => this.#exchange);
   }
 
   data(chunk: Uint8Array): boolean {
     if (this.#relay !== undefined) return this.#streamData(this.#relay, chunk);
     if (this.#over) return true;
+    if (this.#mayBeArray) {
+      const begins = beginsArray(chunk);
+      if (begins === true) {
+        this.#relay = this.#openRelay('json-array');
+        return this.#streamData(this.#relay, this.#size === 0 ? chunk : Buffer.concat([this.#whole(), chunk]));
+      }
+      this.#mayBeArray = begins === undefined;
+    }
     this.#firstByteMs ??= this.#elapsedMs();
     this.#size += chunk.byteLength;
     if (this.#size > this.#sizeMax) {

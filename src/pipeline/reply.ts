@@ -33,7 +33,7 @@ function lossHeader(request: readonly string[], reply: readonly string[] | undef
 }
 
 const streamType = ({ facts }: Routed, stated: string): string =>
-  facts.framing === 'json-array' ? 'application/json' : mediaType(stated, 'text/event-stream');
+  mediaType(stated, facts.framing === 'json-array' ? 'application/json' : 'text/event-stream');
 
 /** What the client hears where the upstream refused: its own status, but never that of a success. */
 export function refusedStatus(given: Given<'refused'>): number {

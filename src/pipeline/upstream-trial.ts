@@ -151,7 +151,7 @@ async function send(
 ): Promise<TrialReply> {
   let addressing;
   try {
-    addressing = addressingOf(offer, { operation, name: protocol }, false, offer.upstream.credential);
+    addressing = addressingOf(offer, { operation, name: protocol }, { stream: false }, offer.upstream.credential);
   } catch (error) {
     const fault: TransportFault = { kind: 'unsendable', sent: false, detail: String(error) };
     return { status: undefined, headers: new Map(), body: new Uint8Array(), cut: false, fault };

@@ -11,7 +11,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** How the events of a stream are framed for the client. `json-array`: Gemini without `alt=sse`. */
+/** How the events of a stream are framed. `json-array`: as elements of one array, as Gemini's without `alt=sse`. */
 export type StreamFraming = 'sse' | 'json-array';
 
 /** What a request says outside its body. Protocols that say all of it in the body find `undefined` here. */
@@ -88,8 +88,10 @@ export interface StreamOptions {
   readonly hideUsage: boolean;
   /** See StreamQuirks.end. */
   readonly end: 'done' | 'finish-reason';
-  /** Absent: server-sent events. */
+  /** How the client gets its events. Absent: server-sent events. */
   readonly framing?: StreamFraming;
+  /** How the upstream sends them: `json-array` only where `framing` is the same. Absent: server-sent events. */
+  readonly received?: StreamFraming;
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { MicroPerMillion } from '../core/money.ts';
 import type { Dialect } from './codec.ts';
 import type { Operation, ProtocolName } from './operations.ts';
+import type { StreamFraming } from './protocol.ts';
 import type { UsagePart, UsageReading } from './usage.ts';
 
 /** What the host is about to send, without the body and without anything that identifies the caller. */
@@ -12,6 +13,11 @@ export interface UpstreamCall {
   /** The upstream's own name for the model. Percent-encode it wherever it enters a path. */
   readonly model: string;
   readonly stream: boolean;
+  /**
+   * How the client wants the events of a stream, where it speaks the same protocol. Absent: server-sent events. An
+   * upstream may send events all the same: they are framed anew for the client.
+   */
+  readonly framing?: StreamFraming;
 }
 
 /** Where and how to send it. Paths are appended to the upstream's base URL; hosts cannot be changed here. */
@@ -87,8 +93,8 @@ export interface Provider {
   /** Parts that `usage` may report for the operation: a model must price each of them. */
   parts(operation: Operation): readonly UsagePart[];
   /**
-   * Path, query and headers for a call. Pure; asked once per upstream, credential, model, operation and stream flag,
-   * and the answer is kept. Throwing fails the attempt as `unavailable`.
+   * Path, query and headers for a call. Pure; asked once per upstream, credential, model, operation, stream flag
+   * and framing, and the answer is kept. Throwing fails the attempt as `unavailable`.
    */
   address(call: UpstreamCall, credential: string | undefined): UpstreamAddressing;
   /**

@@ -1,6 +1,7 @@
 // What the taps of all protocols have in common: bytes go on event by event, untouched; what ends the stream is kept
 // back until the charge is settled, and nothing that comes after it is relayed. A protocol only judges each event.
 
+import { ArraySplitter } from '../core/array-splitter.ts';
 import { bounds } from '../core/bounds.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf, EventSplitter } from '../core/sse.ts';
@@ -28,8 +29,10 @@ export abstract class RelayTap implements StreamTap, EventSink {
   protected ending = false;
   protected contentBytes = 0;
   protected contentEvents = 0;
-  private readonly splitter: EventSplitter;
-  private readonly start = new StreamStart();
+  /** The elements of an array are events like others to all that is below. */
+  private readonly splitter: EventSplitter | ArraySplitter;
+  /** An array begins with its bracket, which its splitter sees to. */
+  private readonly start: StreamStart | undefined;
   /**
    * What goes out of this push: a run of bytes that grows while events lie side by side, and finished runs
    * before it.
@@ -44,7 +47,11 @@ export abstract class RelayTap implements StreamTap, EventSink {
   /** `splitterBounds`: for a protocol whose terminal event may be larger than others'. */
   constructor(options: StreamOptions, splitterBounds: SplitterBounds = bounds) {
     this.options = options;
-    this.splitter = new EventSplitter(this, splitterBounds);
+    if (options.received === 'json-array') this.splitter = new ArraySplitter(this, splitterBounds);
+    else {
+      this.splitter = new EventSplitter(this, splitterBounds);
+      this.start = new StreamStart();
+    }
   }
 
   /** Looks at a complete event that has data. While `ending`, one that is torn is dropped. */
@@ -61,12 +68,14 @@ export abstract class RelayTap implements StreamTap, EventSink {
       return undefined;
     }
     if (this.stopped()) return undefined;
-    if (this.start.isOfAnother(chunk)) {
+    if (this.start?.isOfAnother(chunk) === true) {
       this.fault = 'not-a-stream';
       return undefined;
     }
     this.splitter.push(chunk);
-    if (this.splitter.oversized) this.fault = 'oversized-event';
+    const { splitter } = this;
+    if (splitter.oversized) this.fault = 'oversized-event';
+    else if (splitter instanceof ArraySplitter && splitter.broken) this.fault = 'not-a-stream';
     return this.takeOutput(chunk);
   }
 

@@ -1,5 +1,11 @@
 // Tells an event stream from what an upstream sends in its place: a page, or one JSON value.
 
+/** Whether JSON begins as an array does; undefined where the chunk has nothing but white space. */
+export function beginsArray(chunk: Uint8Array): boolean | undefined {
+  const first = chunk.find((byte) => byte > 0x20);
+  return first === undefined ? undefined : first === 0x5b;
+}
+
 export class StreamStart {
   private seen = false;
 

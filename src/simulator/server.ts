@@ -17,7 +17,7 @@ import type { Fields } from './fields.ts';
 import { anthropicForm } from './forms/anthropic.ts';
 import { anthropicAsChat, geminiAsChat, responsesAsChat } from './forms/as-chat.ts';
 import type { Form } from './forms/form.ts';
-import { geminiForm } from './forms/gemini.ts';
+import { geminiArray, geminiForm } from './forms/gemini.ts';
 import { openAiForm } from './forms/openai.ts';
 import { responsesForm } from './forms/responses.ts';
 import { answerGeneration } from './generation.ts';
@@ -80,6 +80,8 @@ interface Asked {
   readonly protocol: GenerationRequest['protocol'];
   readonly model?: string;
   readonly stream?: boolean;
+  /** The stream is to be one array. */
+  readonly array?: boolean;
 }
 
 const askedPaths: ReadonlyMap<string, Asked> = new Map([
@@ -91,10 +93,13 @@ const askedPaths: ReadonlyMap<string, Asked> = new Map([
 ]);
 const verbPath = /^\/v1(?:beta)?\/models\/(.+):(generateContent|streamGenerateContent)$/;
 
-function askedAt(path: string): Asked | undefined {
+function askedAt(target: string): Asked | undefined {
+  const [path = '', query = ''] = target.split('?');
   const [, model, verb] = verbPath.exec(path) ?? [];
   if (model === undefined) return askedPaths.get(path);
-  return { operation: 'chat', protocol: 'gemini', model: decoded(model), stream: verb === 'streamGenerateContent' };
+  const stream = verb === 'streamGenerateContent';
+  const array = stream && new URLSearchParams(query).get('alt') !== 'sse';
+  return { operation: 'chat', protocol: 'gemini', model: decoded(model), stream, array };
 }
 
 function decoded(text: string): string {
@@ -120,6 +125,7 @@ interface Call {
   readonly fields: Fields;
   /** Without directives. */
   readonly model: string;
+  readonly array: boolean;
   readonly directives: Directives;
   readonly hash: string;
 }
@@ -170,16 +176,17 @@ function answerCall(call: Call, service: Service): Script {
   if (model.startsWith('sim/u')) return answerFault(call, service);
   const gapMs = operation === 'embeddings' ? 0 : echoGapMs.get(model);
   if (gapMs === undefined || (operation === 'embeddings') !== (model === embeddingModel)) throw unknownModel(model);
-  return honestReply(honestAnswer(call, gapMs));
+  const answer = honestAnswer(call, gapMs);
+  return call.array ? geminiArray(answer) : honestReply(answer);
 }
 
-function readCall({ operation, protocol, model: named, stream }: Asked, body: Uint8Array): Call {
+function readCall({ operation, protocol, model: named, stream, array = false }: Asked, body: Uint8Array): Call {
   const sent = parseFields(body);
   const name = named ?? sent.model;
   if (typeof name !== 'string') throw new Refusal("'model' must be a string", { param: 'model' });
   const { text: model, directives } = readDirectives(name);
   const fields = asChat(protocol, sent, stream === true);
-  return { operation, protocol, fields, model, directives, hash: Bun.hash(body).toString(16).padStart(16, '0') };
+  return { operation, protocol, fields, model, array, directives, hash: Bun.hash(body).toString(16).padStart(16, '0') };
 }
 
 function modelNames(service: Service): readonly string[] {
@@ -203,7 +210,7 @@ function* bodiless(status: number): Script {
 
 function route(request: SimulatorRequest, service: Service): Script {
   const [path = ''] = request.target.split('?');
-  const asked = askedAt(path);
+  const asked = askedAt(request.target);
   if (asked) {
     if (request.method !== 'POST') throw new Refusal('use POST', { status: 405, code: 'method_not_allowed' });
     return answerCall(readCall(asked, request.body), service);
@@ -242,7 +249,7 @@ function asChat(protocol: GenerationRequest['protocol'], sent: Fields, stream: b
 /** For errors, one of which may be the path itself. */
 function askedAtSafely(target: string): Asked | undefined {
   try {
-    return askedAt(target.split('?')[0] ?? '');
+    return askedAt(target);
   } catch {
     return undefined;
   }

@@ -31,6 +31,8 @@ export const streamHeaders: Headers = [
   ['cache-control', 'no-cache'],
   ...chunked,
 ];
+/** A stream that is one JSON array. */
+export const arrayHeaders: Headers = [['content-type', 'application/json; charset=UTF-8'], ...chunked];
 /** A body that ends where the connection does. */
 export const untilClose: Headers = [['connection', 'close']];
 
@@ -99,9 +101,13 @@ export function* jsonReply(
 }
 
 /** A head and these events, each a chunk and a write of its own, with the waits between; no last chunk. */
-export function* streamStart(events: Iterable<string | Uint8Array>, timing: Timing): Script {
+export function* streamStart(
+  events: Iterable<string | Uint8Array>,
+  timing: Timing,
+  headers: Headers = streamHeaders,
+): Script {
   if (timing.delayMs > 0) yield wait(timing.delayMs);
-  yield write(head(200, streamHeaders));
+  yield write(head(200, headers));
   if (timing.firstMs > 0) yield wait(timing.firstMs);
   for (const each of events) {
     yield write(chunk(each));
@@ -113,7 +119,11 @@ export function* streamStart(events: Iterable<string | Uint8Array>, timing: Timi
  * A whole stream. The last chunk goes out with the last event: a client that leaves at `[DONE]` has then had all of
  * it, and is not counted as one that left early.
  */
-export function* streamReply(events: Iterable<string | Uint8Array>, timing: Timing): Script {
+export function* streamReply(
+  events: Iterable<string | Uint8Array>,
+  timing: Timing,
+  headers: Headers = streamHeaders,
+): Script {
   let last: string | Uint8Array = '';
   function* allButLast(): Generator<string | Uint8Array, void, undefined> {
     for (const each of events) {
@@ -121,7 +131,7 @@ export function* streamReply(events: Iterable<string | Uint8Array>, timing: Timi
       last = each;
     }
   }
-  yield* streamStart(allButLast(), timing);
+  yield* streamStart(allButLast(), timing, headers);
   yield write(last === '' ? lastChunk : Buffer.concat([chunk(last), Buffer.from(lastChunk)]));
   yield finish;
 }

@@ -6,6 +6,7 @@ import type { Protocol, ReplyReading } from '../../plugin/protocol.ts';
 import { asJsonArray } from '../json-array-tap.ts';
 import { isList, objectOf, parsedJson } from '../json-fields.ts';
 import { readingOf } from '../reply-reading.ts';
+import { GeminiArrayTap } from './array-tap.ts';
 import { geminiCodec } from './codec.ts';
 import { laterUsage, producedIn } from './content-scan.ts';
 import { renderError } from './error-body.ts';
@@ -34,8 +35,11 @@ export const geminiGenerate: Protocol = {
   operation: 'chat',
   readRequest,
   readReply,
-  openTap: (options) =>
-    options.framing === 'json-array' ? asJsonArray(new GeminiTap(options)) : new GeminiTap(options),
+  openTap(options) {
+    if (options.received === 'json-array') return new GeminiArrayTap(options);
+    const tap = new GeminiTap(options);
+    return options.framing === 'json-array' ? asJsonArray(tap) : tap;
+  },
   renderError,
   outputLimitField: 'generationConfig.maxOutputTokens',
   relayedHeaders: [],

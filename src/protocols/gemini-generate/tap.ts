@@ -22,8 +22,8 @@ const textKey = Buffer.from('"text"');
 /** An event may bring a picture together with the reason to finish: it is kept back whole, to be read. */
 const wholeEvents = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
 
-const shortEnd =
-  'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"MAX_TOKENS","index":0}]}\n\n';
+export const shortEndJson =
+  '{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"MAX_TOKENS","index":0}]}';
 
 export class GeminiTap extends RelayTap {
   private readonly shape = new EventShape();
@@ -42,7 +42,7 @@ export class GeminiTap extends RelayTap {
   }
 
   shortEnd(): Uint8Array {
-    return encoder.encode(shortEnd);
+    return encoder.encode(`data: ${shortEndJson}\n\n`);
   }
 
   protected completeAtEnd(): boolean {
@@ -59,7 +59,7 @@ export class GeminiTap extends RelayTap {
     const body = parsedJson(textBetween(view.data, view.dataStart, view.dataEnd));
     if (!isObject(body)) {
       if (view.name === 'error') this.failWith();
-      // At the end of the body it may be torn.
+      if (body === undefined) return this.unreadable();
       return this.ending ? 'drop' : 'relay';
     }
     const produced = producedIn(body);
@@ -69,6 +69,11 @@ export class GeminiTap extends RelayTap {
     else if (produced.candidates > 0) this.contentEvents++;
     if (produced.single) this.learn(view);
     return produced.finished ? 'hold' : 'relay';
+  }
+
+  /** An event that is no JSON: at the end of the body it may be torn. */
+  protected unreadable(): Verdict {
+    return this.ending ? 'drop' : 'relay';
   }
 
   private learn(view: EventView): void {

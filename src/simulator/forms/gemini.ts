@@ -4,7 +4,8 @@ import { usageJson } from '../answer.ts';
 import type { Answer, Frame, UsageText } from '../answer.ts';
 import { callsOf, textOf } from '../said.ts';
 import type { Choice, Generation } from '../said.ts';
-import { event } from '../wire.ts';
+import type { Script } from '../script.ts';
+import { arrayHeaders, event, streamReply } from '../wire.ts';
 import type { Form } from './form.ts';
 
 const words: Readonly<Record<number, string>> = {
@@ -99,6 +100,19 @@ function* renderFrames(generation: Generation, usageText: UsageText): Generator<
 
 const textFrame = (generation: Generation, text: string, index: number): string =>
   replyJson(generation, [candidate(index, [JSON.stringify({ text })], undefined)], undefined);
+
+/** A stream without `alt=sse`: one array, spaced as Google's. */
+export function geminiArray({ frames, timing }: Answer): Script {
+  function* elements(): Generator<string, void, undefined> {
+    let before = '[';
+    for (const { json } of frames()) {
+      yield before + JSON.stringify(JSON.parse(json), null, 2);
+      before = '\n,\r\n';
+    }
+    yield '\n]';
+  }
+  return streamReply(elements(), timing, arrayHeaders);
+}
 
 export function geminiAnswer(generation: Generation): Omit<Answer, 'stream' | 'timing'> {
   return {

@@ -33,7 +33,12 @@ describe('gemini', () => {
   const provider = entry.create(entry.options);
   const call = { operation: 'chat', protocol: 'gemini-generate', model: 'gemini-3.5-flash' } as const;
 
-  test('asks for server-sent events, whatever its client wants them framed in', () => {
+  test('asks for server-sent events, and for what Google sends else where its client does', () => {
+    expect(provider.address({ ...call, stream: true, framing: 'json-array' }, 'k')).toEqual({
+      path: '/models/gemini-3.5-flash:streamGenerateContent',
+      query: '',
+      headers: [['x-goog-api-key', 'k']],
+    });
     expect(provider.address({ ...call, stream: true }, 'k')).toEqual({
       path: '/models/gemini-3.5-flash:streamGenerateContent',
       query: 'alt=sse',
@@ -66,5 +71,7 @@ describe('gemini', () => {
     [503, error('UNAVAILABLE', 'overloaded'), 'unavailable'],
   ] satisfies [number, string, FaultClass][])('%d %s is %s', (status, body, expected) => {
     expect(provider.classify({ status, headers: new Map(), body })).toBe(expected);
+    // Where an array was asked for, the error is its one element.
+    expect(provider.classify({ status, headers: new Map(), body: `[${body}\n]\n` })).toBe(expected);
   });
 });
