@@ -41,7 +41,9 @@ export abstract class RelayTap implements StreamTap, EventSink {
   private runStart = 0;
   private runEnd = 0;
   private pieces: Uint8Array[] = [];
+  /** What is kept back, at the start of a buffer that grows. */
   private heldBytes: Uint8Array = nothing;
+  private heldLength = 0;
   private holding = false;
 
   /** `splitterBounds`: for a protocol whose terminal event may be larger than others'. */
@@ -88,7 +90,7 @@ export abstract class RelayTap implements StreamTap, EventSink {
   }
 
   held(): Uint8Array {
-    return this.heldBytes;
+    return this.heldBytes.subarray(0, this.heldLength);
   }
 
   /** After these faults nothing more is relayed. After an error event the rest of the stream is. */
@@ -143,14 +145,28 @@ export abstract class RelayTap implements StreamTap, EventSink {
   }
 
   private hold(view: EventView): void {
-    const event = copyOf(view.bytes, view.start, view.end);
-    const whole = this.ending ? Buffer.concat([event, blankLine]) : event;
-    this.heldBytes = this.heldBytes.length === 0 ? whole : Buffer.concat([this.heldBytes, whole]);
+    this.keepBack(view.bytes, view.start, view.end);
+    if (this.ending) this.keepBack(blankLine, 0, blankLine.length);
+  }
+
+  private keepBack(bytes: Uint8Array, start: number, end: number): void {
+    const { heldLength } = this;
+    const length = heldLength + end - start;
+    if (heldLength === 0) this.heldBytes = copyOf(bytes, start, end);
+    else {
+      if (length > this.heldBytes.length) {
+        const grown = new Uint8Array(Math.max(length, heldLength * 2));
+        grown.set(this.heldBytes.subarray(0, heldLength));
+        this.heldBytes = grown;
+      }
+      this.heldBytes.set(bytes.subarray(start, end), heldLength);
+    }
+    this.heldLength = length;
   }
 
   private pass(bytes: Uint8Array, start: number, end: number): void {
     if (this.holding) {
-      this.heldBytes = Buffer.concat([this.heldBytes, bytes.subarray(start, end)]);
+      this.keepBack(bytes, start, end);
       return;
     }
     if (this.run === bytes && this.runEnd === start) {
@@ -185,7 +201,7 @@ export abstract class RelayTap implements StreamTap, EventSink {
 
   /** CR ended the terminal event, and the LF that belongs to it came in the next chunk. */
   private keepLineEnd(chunk: Uint8Array): void {
-    if (chunk[0] !== 0x0a || this.heldBytes.at(-1) !== 0x0d || this.ending) return;
-    this.heldBytes = Buffer.concat([this.heldBytes, chunk.subarray(0, 1)]);
+    if (chunk[0] !== 0x0a || this.heldBytes[this.heldLength - 1] !== 0x0d || this.ending) return;
+    this.keepBack(chunk, 0, 1);
   }
 }
