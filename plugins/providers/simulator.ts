@@ -100,7 +100,8 @@ export const simulator = defineProvider({
         if (call.protocol === 'anthropic-messages') return { path: '/messages', query: '', headers };
         if (call.protocol !== 'gemini-generate') return openAi.address(call, credential);
         const verb = call.stream ? 'streamGenerateContent' : 'generateContent';
-        return { path: geminiPath(call.model, verb), query: call.stream ? 'alt=sse' : '', headers };
+        const query = call.stream && call.framing !== 'json-array' ? 'alt=sse' : '';
+        return { path: geminiPath(call.model, verb), query, headers };
       },
       usage(raw, operation, protocol) {
         if (protocol === 'anthropic-messages') return withoutWrites(readAnthropicUsage(raw));
