@@ -36,3 +36,17 @@ test('what has neither, or goes to a vendor that knows both, is not touched', ()
   const newer = body(['developer', 'user'], ',"max_completion_tokens":9');
   expect(adapted(newer, {})).toEqual({ text: newer, losses: undefined });
 });
+
+test('ids of calls are written in the alphabet of a vendor that has one, and call and result stay together', () => {
+  const turns = (id: string, other: string) =>
+    `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id" : "${id}","type":"function"},{"id":"${other}"}]},` +
+    `{"role":"tool","tool_call_id": "${id}","content":"\\"tool_call_id\\": \\"${id}\\""}, null, {"tool_calls":null}]}`;
+  const nine = { toolIds: 'nine-alphanumeric' } as const;
+  const { text, losses } = adapted(turns('call_1', 'abcDEF123'), nine);
+  const [mapped] = /(?<="id" : ")[a-zA-Z0-9]{9}(?=")/.exec(text) ?? [];
+  expect(mapped).toBeString();
+  expect(text).toBe(turns('call_1', 'abcDEF123').replaceAll(/(?<=id"? ?: ")call_1/g, String(mapped)));
+  expect(losses).toEqual([]);
+  expect(adapted(turns('call_1', 'call_2'), {}).losses).toBeUndefined();
+  expect(adapted(turns('abcDEF123', 'abcDEF124'), nine).losses).toBeUndefined();
+});
