@@ -69,11 +69,14 @@ const meaningful: ReadonlySet<string> = new Set([
   'prompt',
 ]);
 
+/** Its being there asks for a search, with everything as the vendor likes. */
+const switchedOnByEmpty = 'web_search_options';
+
 export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
   const fields = objectOf(body);
   const unmapped: Unmapped[] = [];
   for (const [name, value] of Object.entries(fields)) {
-    if (mapped.has(name) || value === null || isEmpty(value)) continue;
+    if (mapped.has(name) || value === null || (isEmpty(value) && name !== switchedOnByEmpty)) continue;
     unmapped.push({ path: name, weight: meaningful.has(name) ? 'meaning' : 'hint' });
   }
   const logprobs = booleanOf(fields['logprobs']) === true ? (numberOf(fields['top_logprobs']) ?? 0) : undefined;
