@@ -130,6 +130,17 @@ describe('the official client', () => {
     expect(data.map(({ index }) => index)).toEqual([0, 1]);
   });
 
+  test('makes a response beside the deployments, whole and streamed', async () => {
+    const azure = clientWith(gateway.apiKey);
+    const whole = await azure.responses.create({ model: 'plain', input: 'Hi' });
+    expect(whole.output_text).not.toBe('');
+    const types: string[] = [];
+    for await (const { type } of await azure.responses.create({ model: 'plain', input: 'Hi', stream: true }))
+      types.push(type);
+    expect(types.at(-1)).toBe('response.completed');
+    expect(sent.at(-1)).toBe(`${gateway.url}/openai/responses?api-version=${apiVersion}`);
+  });
+
   test('lists models, and finds one, under its own path', async () => {
     sent = [];
     const { data } = await clientWith(gateway.apiKey).models.list();

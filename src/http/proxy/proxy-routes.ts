@@ -37,8 +37,9 @@ export function proxyRoutes(services: ProxyServices) {
   for (const path of fixedPaths.keys()) app.post(path, post, { parse: 'none' });
   for (const path of ['/v1/models/*', '/v1beta/models/*', '/openai/deployments/*'])
     app.post(path, post, { parse: 'none' });
-  // Azure's clients ask for their lists beside the deployments, without the version.
-  for (const prefix of [...prefixes, '/openai']) {
+  // Azure's clients ask for their lists, and for replies, beside the deployments, without the version.
+  const besideDeployments = [...prefixes, '/openai'];
+  for (const prefix of besideDeployments) {
     app
       .get(`${prefix}/models`, ({ request }) =>
         answered(request, (protocol) => models.list(request, protocol, peerOf(request))),
@@ -60,7 +61,7 @@ export function proxyRoutes(services: ProxyServices) {
       const asked = { id: call.params['id'] ?? '', does, query: search.slice(1) };
       return storedReplies(call.request, protocol, peerOf(call.request), asked);
     });
-  for (const prefix of prefixes) {
+  for (const prefix of besideDeployments) {
     app
       .get(`${prefix}/responses/:id`, kept('get'))
       .delete(`${prefix}/responses/:id`, kept('delete'))

@@ -26,6 +26,8 @@ export const fixedPaths: ReadonlyMap<string, ServedCall> = new Map([
     [`${prefix}/completions`, generates(protocolOf('openai-completions'))],
     [`${prefix}/embeddings`, generates(protocolOf('openai-embeddings'))],
   ]),
+  // Azure's client asks it beside the deployments, with the model in the body.
+  ['/openai/responses', generates(protocolOf('openai-responses'))],
   ['/v1/messages', generates(protocolOf('anthropic-messages'))],
   ['/v1/messages/count_tokens', { ...generates(protocolOf('anthropic-messages')), does: 'count' }],
 ]);
