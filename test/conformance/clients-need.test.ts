@@ -180,7 +180,7 @@ test('1.6 the same words are counted by the provider’s rule: reasoning within,
   ]);
 });
 
-test('1.7 the big command-line agents are run against a gateway', () => {
+test('1.7, 2b.1, 2c.1 the big command-line agents are run against a gateway', () => {
   const programs = agents.map(({ program }) => program).join(' ');
   for (const name of ['@anthropic-ai/claude-code', '@openai/codex', '@google/gemini-cli', 'opencode'])
     expect(programs).toContain(name);
