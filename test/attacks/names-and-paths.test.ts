@@ -327,7 +327,7 @@ describe('a path in Gemini\u2019s form', () => {
       const isStream = reply?.headers.get('content-type')?.startsWith('text/event-stream') === true;
       expect([query, reply?.status, isStream]).toEqual([query, 200, query.startsWith('?alt=sse')]);
       expect(reply?.body.trimStart().startsWith(isStream ? 'data: ' : '[')).toBe(true);
-      expect(asked.at(-1)?.path).toEndWith('?alt=sse');
+      expect(asked.at(-1)?.path).toEndWith(isStream ? ':streamGenerateContent?alt=sse' : ':streamGenerateContent');
     }
   });
 });
