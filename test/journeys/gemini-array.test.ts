@@ -50,7 +50,7 @@ describe.each([...upstreams])('an array of replies from %s', (upstream) => {
   test('is JSON, says what the event stream says, and ends with reason and usage', async () => {
     const { response, body } = await asked(`to-${upstream}`);
     expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(response.headers.get('content-type')).toMatch(/^application\/json(?:; charset=UTF-8)?$/);
     const replies = listOf(parsedJson(body));
     expect(said(replies)).toContain(text);
     expect(candidateOf(replies.at(-1))['finishReason']).toBe('STOP');
