@@ -3,6 +3,8 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { ProtocolName } from 'tollgate/plugin';
+import { dialectsOption, withDialects } from './dialect-option.ts';
+import { openAiDialect } from './openai-dialect.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 
 const options = Type.Object(
@@ -14,6 +16,7 @@ const options = Type.Object(
         maxLength: 64,
       }),
     ),
+    dialects: dialectsOption,
   },
   { additionalProperties: false },
 );
@@ -38,7 +41,7 @@ export const azureOpenAi = defineProvider({
   version: '1.0.0',
   summary: "OpenAI's models on Azure",
   options,
-  create: ({ apiVersion }) =>
+  create: ({ apiVersion, dialects }) =>
     createOpenAiProvider({
       baseUrl: undefined,
       auth: 'api-key',
@@ -48,6 +51,8 @@ export const azureOpenAi = defineProvider({
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-chat', 'openai-responses'],
       usage: { reasoning: 'within', audio: false },
+      // A deployment has the name that its owner gave it: mostly that of the model.
+      dialect: withDialects(openAiDialect, dialects),
       headers: {},
       ...(apiVersion === undefined ? {} : { query: `api-version=${apiVersion}`, pathOf: deploymentPath }),
       models: [],

@@ -7,6 +7,7 @@ import { classifyGemini } from './gemini-faults.ts';
 import { geminiModels } from './gemini-models.ts';
 import { readGeminiUsage } from './gemini-usage.ts';
 import { geminiPath } from './gemini-path.ts';
+import { dialectsOption, withDialects } from './dialect-option.ts';
 import { checkHeaders, credentialHeader } from './provider-headers.ts';
 
 const geminiBaseUrl = 'https://generativelanguage.googleapis.com/v1beta';
@@ -15,17 +16,26 @@ const options = Type.Object(
   {
     baseUrl: baseUrlOption('Base URL, up to and with /v1beta, for upstreams that name none. Default: Google.'),
     headers: headersOption,
+    dialects: dialectsOption,
   },
   { additionalProperties: false },
 );
 
 const parts: readonly UsagePart[] = ['input', 'cacheRead', 'output', 'reasoning'];
 
-/** Up to 2.5 thinking is given a number of tokens; from 3 on a level. What came before 2.5 does not think. */
+/**
+ * Up to 2.5 thinking is given a number of tokens; from 3 on a level, of which some lack the least. What came before 2.5
+ * does not think. Of 2.5 all but Pro can be told not to.
+ */
 function dialectOf(model: string): Partial<Dialect> {
   if (/gemini-(?:1|2\.0)/.test(model)) return { thinking: 'none' };
-  return { thinking: /gemini-2/.test(model) ? 'budget' : 'level' };
+  if (/gemini-2\.5-pro/.test(model)) return { thinking: 'budget' };
+  if (/gemini-2/.test(model)) return { thinking: 'budget', efforts: ['none', 'minimal', 'low', 'medium', 'high'] };
+  return leastIsLow.test(model) ? { thinking: 'level', efforts: ['low', 'medium', 'high'] } : { thinking: 'level' };
 }
+
+/** As Vercel's package for Google has it: Pro, and Flash from 3.7 on without the light one. */
+const leastIsLow = /gemini-(?:[3-9](?:\.\d+)?-pro|flash-latest|(?:3\.[7-9]|[4-9](?:\.\d+)?)-flash(?!-lite))/;
 
 /** Where an array was asked for, an error is its one element. */
 const onlyElement = (body: string): string => /^\s*\[([^]*)\]\s*$/.exec(body)?.[1] ?? body;
@@ -53,7 +63,7 @@ export const gemini = defineProvider({
         query: stream && framing !== 'json-array' ? 'alt=sse' : '',
         headers: headersWith(credential),
       }),
-      dialect: dialectOf,
+      dialect: withDialects(dialectOf, chosen.dialects),
       countTokens: ({ model, protocol }, credential) =>
         protocol === 'gemini-generate'
           ? { path: geminiPath(model, 'countTokens'), query: '', headers: headersWith(credential) }

@@ -4,6 +4,8 @@
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Operation } from 'tollgate/plugin';
 import { baseUrlOption, headersOption } from './address-options.ts';
+import { dialectsOption, withDialects } from './dialect-option.ts';
+import { openAiDialect } from './openai-dialect.ts';
 import { openAiModels } from './openai-models.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 
@@ -53,6 +55,7 @@ const options = Type.Object(
       }),
     ),
     headers: headersOption,
+    dialects: dialectsOption,
     chat: Type.Optional(
       Type.Array(Type.Union([Type.Literal('openai-chat'), Type.Literal('openai-responses')]), {
         description: 'Protocols that the vendor speaks for chat, best first. Default: ["openai-chat"].',
@@ -86,6 +89,7 @@ export const openAiCompatible = defineProvider({
       operations: chosen.operations ?? everyOperation,
       chat: chosen.chat ?? ['openai-chat'],
       usage: { reasoning: chosen.reasoning ?? 'within', audio: chosen.audio ?? false },
+      dialect: withDialects(chosen.baseUrl === undefined ? openAiDialect : () => ({}), chosen.dialects),
       headers: chosen.headers ?? {},
       // Another vendor's gpt-4o has another price: the list is OpenAI's own.
       models: chosen.baseUrl === undefined ? openAiModels : [],

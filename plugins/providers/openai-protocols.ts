@@ -31,11 +31,13 @@ export interface OpenAiSettings {
   /** The protocols of the operation chat, best first. */
   readonly chat: readonly ('openai-chat' | 'openai-responses')[];
   readonly usage: UsageRules;
-  /** How the vendor's chat differs from the letter; undefined if in nothing. */
-  readonly dialect?: Partial<Dialect>;
+  /** How the vendor's models differ from the letter; undefined if in nothing. */
+  readonly dialect?: (model: string, protocol: ProtocolName) => Partial<Dialect>;
   /** Azure: the query of every call, and the path of a model's deployment. */
   readonly query?: string;
   readonly pathOf?: (protocol: ProtocolName, model: string) => string;
+  /** Whether it keeps responses and gives them out again. Default: where it speaks responses. */
+  readonly keepsReplies?: boolean;
   /** Sent with every call. */
   readonly headers: Readonly<Record<string, string>>;
   readonly models: readonly ProviderModel[];
@@ -69,7 +71,7 @@ export function createOpenAiProvider(settings: OpenAiSettings): Provider {
   };
   const speaks: Partial<Record<Operation, readonly ProtocolName[]>> = {};
   for (const operation of settings.operations) speaks[operation] = spoken[operation];
-  const { dialect, pathOf } = settings;
+  const { pathOf } = settings;
   return {
     speaks,
     ...(settings.baseUrl === undefined ? {} : { defaultBaseUrl: settings.baseUrl }),
@@ -84,10 +86,8 @@ export function createOpenAiProvider(settings: OpenAiSettings): Provider {
       if (path === undefined) throw new Error(`${call.protocol} is not spoken by this provider`);
       return { path, query: settings.query ?? '', headers };
     },
-    ...(dialect === undefined
-      ? {}
-      : { dialect: (_model: string, protocol: ProtocolName) => (protocol === 'openai-chat' ? dialect : {}) }),
-    ...(settings.chat.includes('openai-responses')
+    ...(settings.dialect === undefined ? {} : { dialect: settings.dialect }),
+    ...((settings.keepsReplies ?? settings.chat.includes('openai-responses'))
       ? { storedReplyPath: (id: string) => `/responses/${encodeURIComponent(id)}` }
       : {}),
     usage(raw, _operation, protocol) {

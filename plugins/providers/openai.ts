@@ -1,6 +1,8 @@
 // OpenAI itself: chat and responses, completions and embeddings, at OpenAI's list prices.
 
 import { Type, defineProvider } from 'tollgate/plugin';
+import { dialectsOption, withDialects } from './dialect-option.ts';
+import { openAiDialect } from './openai-dialect.ts';
 import { openAiModels } from './openai-models.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 
@@ -20,6 +22,7 @@ const options = Type.Object(
         maxLength: 200,
       }),
     ),
+    dialects: dialectsOption,
   },
   { additionalProperties: false },
 );
@@ -29,7 +32,7 @@ export const openAi = defineProvider({
   version: '1.0.0',
   summary: 'OpenAI itself: chat, responses, completions and embeddings',
   options,
-  create: ({ organization, project }) =>
+  create: ({ organization, project, dialects }) =>
     createOpenAiProvider({
       baseUrl: 'https://api.openai.com/v1',
       auth: 'bearer',
@@ -39,6 +42,7 @@ export const openAi = defineProvider({
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-responses', 'openai-chat'],
       usage: { reasoning: 'within', audio: false },
+      dialect: withDialects(openAiDialect, dialects),
       headers: {
         ...(organization === undefined ? {} : { 'openai-organization': organization }),
         ...(project === undefined ? {} : { 'openai-project': project }),

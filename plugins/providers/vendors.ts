@@ -5,6 +5,7 @@
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Dialect, Operation } from 'tollgate/plugin';
 import { baseUrlOption, headersOption } from './address-options.ts';
+import { dialectsOption, withDialects } from './dialect-option.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 import type { OpenAiSettings } from './openai-protocols.ts';
 import type { UsageRules } from './openai-usage.ts';
@@ -15,8 +16,10 @@ interface Vendor {
   readonly needsCredential?: boolean;
   readonly operations?: readonly Operation[];
   readonly chat?: OpenAiSettings['chat'];
+  readonly keepsReplies?: boolean;
   readonly quirks?: Partial<OpenAiSettings['quirks']>;
   readonly usage?: Partial<UsageRules>;
+  /** Of its chat. */
   readonly dialect?: Partial<Dialect>;
 }
 
@@ -24,6 +27,7 @@ const options = Type.Object(
   {
     baseUrl: baseUrlOption('Base URL for upstreams that name none. Default: the vendor.'),
     headers: headersOption,
+    dialects: dialectsOption,
   },
   { additionalProperties: false },
 );
@@ -32,6 +36,7 @@ const options = Type.Object(
 const older: Partial<Dialect> = { developerRole: false, tokenLimit: 'max_tokens' };
 
 function vendor(name: string, summary: string, own: Vendor) {
+  const dialect = own.dialect ?? older;
   return defineProvider({
     name,
     version: '1.0.0',
@@ -46,8 +51,9 @@ function vendor(name: string, summary: string, own: Vendor) {
         onCancel: 'stops',
         operations: own.operations ?? ['chat'],
         chat: own.chat ?? ['openai-chat'],
+        ...(own.keepsReplies === undefined ? {} : { keepsReplies: own.keepsReplies }),
         usage: { reasoning: 'within', audio: false, ...own.usage },
-        dialect: own.dialect ?? older,
+        dialect: withDialects((_model, spoken) => (spoken === 'openai-chat' ? dialect : {}), chosen.dialects),
         headers: chosen.headers ?? {},
         models: [],
       }),
@@ -62,9 +68,14 @@ export const xAi = vendor('xai', 'xAI', {
   dialect: { tokenLimit: 'max_completion_tokens', developerRole: false },
 });
 
-/** Thinking goes back with the tool calls that it led to, or the next turn is refused. */
+/**
+ * Thinking goes back with the tool calls that it led to, or the next turn is refused. Its responses, which it does not
+ * keep, are at the address without a version.
+ */
 export const deepSeek = vendor('deepseek', 'DeepSeek', {
-  baseUrl: 'https://api.deepseek.com/v1',
+  baseUrl: 'https://api.deepseek.com',
+  chat: ['openai-chat', 'openai-responses'],
+  keepsReplies: false,
   dialect: { ...older, reasoningField: 'reasoning_content', thinking: 'none', strictSchemas: false },
 });
 
@@ -85,6 +96,7 @@ export const groq = vendor('groq', 'Groq', {
 export const openRouter = vendor('openrouter', 'OpenRouter', {
   baseUrl: 'https://openrouter.ai/api/v1',
   chat: ['openai-chat', 'openai-responses'],
+  keepsReplies: false,
   dialect: { ...older, reasoningField: 'reasoning' },
 });
 
@@ -100,11 +112,11 @@ export const cerebras = vendor('cerebras', 'Cerebras', {
   dialect: { developerRole: false, tokenLimit: 'max_completion_tokens' },
 });
 
-/** Reports usage unasked. */
+/** Reports usage unasked, and its streams just end. */
 export const perplexity = vendor('perplexity', 'Perplexity', {
   baseUrl: 'https://api.perplexity.ai',
   operations: ['chat', 'embeddings'],
-  quirks: { usage: 'always' },
+  quirks: { usage: 'always', end: 'finish-reason' },
 });
 
 export const moonshot = vendor('moonshot', 'Moonshot', {
@@ -143,6 +155,7 @@ export const geminiOpenAi = vendor('gemini-openai', "Google's Gemini", {
   baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
   operations: ['chat', 'embeddings'],
   usage: { hiddenThinking: true },
+  dialect: { ...older, efforts: ['none', 'minimal', 'low', 'medium', 'high'] },
 });
 
 /** Servers on one's own machine. */
@@ -162,8 +175,18 @@ export const lmStudio = vendor('lmstudio', 'LM Studio on a machine of your own',
 });
 
 /** Each installation, and each account, has an address of its own. */
-export const gpuStack = vendor('gpustack', 'GPUStack', { operations: ['chat', 'completions', 'embeddings'] });
+export const gpuStack = vendor('gpustack', 'GPUStack', {
+  operations: ['chat', 'completions', 'embeddings'],
+  // As the servers behind it do.
+  quirks: { end: 'finish-reason' },
+});
 export const snowflake = vendor('snowflake', 'Snowflake Cortex', {});
+
+/** OpenAI's models on AWS, with a key of Bedrock's; the address has the region in it. */
+export const bedrockOpenAi = vendor('bedrock-openai', "Amazon Bedrock's OpenAI models", {
+  chat: ['openai-responses', 'openai-chat'],
+  dialect: {},
+});
 
 export const voyage = vendor('voyage', 'Voyage', {
   baseUrl: 'https://api.voyageai.com/v1',

@@ -100,7 +100,8 @@ function containedExtras(
 }
 
 const yesOrNo: readonly unknown[] = [true, false];
-const dialectValues: { readonly [K in keyof Dialect]: readonly unknown[] } = {
+const effortWords: readonly unknown[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
+const dialectValues: { readonly [K in keyof Omit<Dialect, 'efforts'>]: readonly unknown[] } = {
   developerRole: yesOrNo,
   tokenLimit: ['max_completion_tokens', 'max_tokens'],
   toolIds: ['any', 'nine-alphanumeric'],
@@ -113,7 +114,10 @@ const dialectValues: { readonly [K in keyof Dialect]: readonly unknown[] } = {
 };
 const isDialect = (answer: unknown): answer is Partial<Dialect> =>
   isObject(answer) &&
-  Object.entries(dialectValues).every(([name, values]) => !(name in answer) || values.includes(answer[name]));
+  Object.entries(dialectValues).every(([name, values]) => !(name in answer) || values.includes(answer[name])) &&
+  (!('efforts' in answer) || isEfforts(answer['efforts']));
+const isEfforts = (efforts: unknown): boolean =>
+  Array.isArray(efforts) && efforts.length > 0 && efforts.every((word) => effortWords.includes(word));
 
 /** Characters of a vendor's own words that a client is shown. */
 const EXPLANATION_MAX = 2_000;

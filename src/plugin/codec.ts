@@ -3,9 +3,12 @@
 
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import type { ConversationReply, ReplySink, UpstreamErrorText } from './conversation-reply.ts';
-import type { Conversation, JsonValue } from './conversation.ts';
+import type { Conversation, JsonValue, ThinkingSettings } from './conversation.ts';
 import type { RequestLine } from './protocol.ts';
 import type { UsageParts } from './usage.ts';
+
+/** How much a model is told to think; `none`: not at all. */
+export type EffortWord = 'none' | NonNullable<ThinkingSettings['effort']>;
 
 /** How one model of a vendor differs from the letter of a protocol, as far as requests must be written otherwise. */
 export interface Dialect {
@@ -22,12 +25,20 @@ export interface Dialect {
    * thinking); `budget`: a number of tokens; `level`: Gemini's `thinkingLevel`; `none`: cannot be asked for.
    */
   readonly thinking: 'effort' | 'budget' | 'level' | 'none';
+  /**
+   * The words of effort that the model takes, with `none` where it can be told not to think. Asked for another one, it
+   * is told the nearest, between two the lesser, and the loss is listed. Of a `budget` only `none` counts.
+   */
+  readonly efforts: readonly EffortWord[];
   /** Whether JSON Schema output with `strict` is known. If not, a schema is a loss of strictness, not of the schema. */
   readonly strictSchemas: boolean;
   readonly parallelToolCalls: boolean;
   /** Anthropic: whether `temperature`, `topP` and `topK` are taken. */
   readonly sampling: boolean;
-  /** Anthropic: whether a system turn may stand among the messages. If not, it is moved to the front, and listed. */
+  /**
+   * Anthropic: whether a system turn may stand among the messages, between the user's and the model's. Elsewhere it is
+   * moved, behind the user's turn that follows or else to the front, and listed.
+   */
   readonly systemAmongTurns: boolean;
 }
 

@@ -40,7 +40,8 @@ test.each([
   expect(outside({ countTokens }).countTokens?.(call, 'k')).toBeUndefined();
 });
 
-test.each([{ thinking: 'hard' }, { sampling: 1 }, 7, undefined])('a dialect of %p does not differ', (answer) => {
+const noDialects = [{ thinking: 'hard' }, { sampling: 1 }, { efforts: [] }, { efforts: ['deep'] }, 7, undefined];
+test.each(noDialects)('a dialect of %p does not differ', (answer) => {
   expect(outside({ dialect: () => answer }).dialect?.(call.model, call.protocol)).toEqual({});
 });
 

@@ -27,16 +27,16 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
   const messages: Message[] = [];
   /** Blocks of the last turn that went to the front. */
   let leading = 0;
+  const among = new SystemAmong(messages, system, carriage);
   for (const turn of turns) {
     if (turn.role === 'system') {
       const content = turn.parts.flatMap((part) => textBlocks(part, carriage));
-      const among = messages.length > 0;
-      if (among && dialect.systemAmongTurns) add(messages, { role: 'system', content });
+      if (messages.length > 0 && dialect.systemAmongTurns) among.say(content);
       else {
         system.push(...content);
         leading = content.length || leading;
+        if (messages.length > 0 && content.length > 0) carriage.lost('system-position');
       }
-      if (among && !dialect.systemAmongTurns && content.length > 0) carriage.lost('system-position');
       continue;
     }
     if (turn.name !== undefined) carriage.lost('speaker-name');
@@ -46,8 +46,10 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
         : turn.parts.flatMap((part) =>
             part.kind === 'tool-result' ? [resultBlock(part, carriage)] : inputBlocks(part, carriage),
           );
+    if (content.length > 0) among.before(turn.role);
     add(messages, { role: turn.role, content });
   }
+  among.place();
   if (messages.length === 0) {
     // Others answer to system text alone; here the last word must be the user's.
     const last = system.splice(-Math.max(1, leading));
@@ -62,6 +64,43 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
       content: role === 'user' ? resultsFirst(content) : content,
     })),
   };
+}
+
+/**
+ * System text among the messages: it is taken right behind what the user says and before what the model says, and
+ * nowhere else. What stands elsewhere waits for the next such place, or goes to the front.
+ */
+class SystemAmong {
+  readonly #messages: Message[];
+  readonly #front: JsonObject[];
+  readonly #carriage: Carriage;
+  #waiting: JsonObject[] = [];
+  #moved = false;
+
+  constructor(messages: Message[], front: JsonObject[], carriage: Carriage) {
+    this.#messages = messages;
+    this.#front = front;
+    this.#carriage = carriage;
+  }
+
+  say(content: readonly JsonObject[]): void {
+    this.#waiting.push(...content);
+  }
+
+  before(role: 'user' | 'assistant'): void {
+    if (role === 'assistant') this.place();
+    else this.#moved = this.#waiting.length > 0;
+  }
+
+  place(): void {
+    if (this.#waiting.length === 0) return;
+    const placed = this.#messages.at(-1)?.role === 'user';
+    if (placed) this.#messages.push({ role: 'system', content: this.#waiting });
+    else this.#front.push(...this.#waiting);
+    if (!placed || this.#moved) this.#carriage.lost('system-position');
+    this.#waiting = [];
+    this.#moved = false;
+  }
 }
 
 /** Turns of one side that follow each other are one message: that is how results of parallel calls must come. */

@@ -26,13 +26,13 @@ export function renderThinking(
   const { mode, shown } = thinking;
   switch (dialect.thinking) {
     case 'effort': {
-      const meant = askedEffort(thinking, carriage);
-      if (meant === 'minimal') carriage.lost('thinking-settings');
-      const word = meant === 'minimal' ? 'low' : meant;
-      const config = { ...(word === undefined ? {} : { effort: word }), ...(format === undefined ? {} : { format }) };
+      const word = askedEffort(thinking, dialect.efforts, carriage);
+      const off = word === 'none';
+      const effort = off ? thinking.effort : word;
+      const config = { ...(effort === undefined ? {} : { effort }), ...(format === undefined ? {} : { format }) };
       const asked = mode !== undefined || word !== undefined;
       return {
-        ...(asked ? { thinking: mode === 'off' ? { type: 'disabled' } : { type: 'adaptive', ...display(shown) } } : {}),
+        ...(asked ? { thinking: off ? { type: 'disabled' } : { type: 'adaptive', ...display(shown) } } : {}),
         ...(Object.keys(config).length > 0 ? { output_config: config } : {}),
       };
     }

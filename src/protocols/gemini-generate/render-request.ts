@@ -4,7 +4,6 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, OutputForm, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { carriedTools, stopsWithin } from '../translation/carriage.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
-import type { Effort } from '../translation/thinking-effort.ts';
 import { renderTurns } from './render-contents.ts';
 
 /** Google takes no more stop sequences. */
@@ -154,25 +153,22 @@ function renderThinking({ thinking }: Conversation, dialect: Dialect, carriage: 
       if (mode !== 'off') carriage.lost('thinking-settings');
       return undefined;
     case 'budget': {
-      const budget = budgetTokens ?? (effort === undefined ? undefined : Math.min(budgetOf(effort), budgetMax));
-      if (mode === 'off') return { thinkingBudget: 0, includeThoughts: shown };
+      if (mode === 'off' && dialect.efforts.includes('none')) return { thinkingBudget: 0, includeThoughts: shown };
+      if (mode === 'off') {
+        carriage.lost('thinking-settings');
+        return { thinkingBudget: budgetOf('minimal'), includeThoughts: shown };
+      }
+      const meant = effort === undefined ? undefined : budgetOf(effort);
+      if (budgetTokens === undefined && meant !== undefined && meant > budgetMax) carriage.lost('thinking-settings');
+      const budget = budgetTokens ?? (meant === undefined ? undefined : Math.min(meant, budgetMax));
       return { thinkingBudget: budget ?? (mode === 'adaptive' ? -1 : undefined), includeThoughts: wanted };
     }
     case 'level':
     case 'effort': {
-      if (mode === 'off') {
-        // Such models always think: the least is as near as it gets.
-        carriage.lost('thinking-settings');
-        return { thinkingLevel: 'LOW' };
-      }
-      const asked = askedEffort(thinking, carriage);
-      return { thinkingLevel: asked && levelOf(asked, carriage), includeThoughts: wanted };
+      // There is no level of nothing: an operator's word for it would be refused, and the least is as near as it gets.
+      const levels = dialect.efforts.filter((word) => word !== 'none');
+      const level = askedEffort(thinking, levels, carriage)?.toUpperCase();
+      return mode === 'off' ? { thinkingLevel: level } : { thinkingLevel: level, includeThoughts: wanted };
     }
   }
-}
-
-function levelOf(effort: Effort, carriage: Carriage): string {
-  if (effort !== 'xhigh' && effort !== 'max') return effort.toUpperCase();
-  carriage.lost('thinking-settings');
-  return 'HIGH';
 }

@@ -134,10 +134,10 @@ function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: 
     carriage.lost('thinking-settings');
     return {};
   }
-  if (thinking.mode === 'off') return { reasoning_effort: 'none' };
   // Whether thinking is shown cannot be asked for.
-  if (thinking.shown === true || thinking.summary !== undefined) carriage.lost('thinking-settings');
-  const effort = askedEffort(thinking, carriage);
+  const shown = thinking.shown === true || thinking.summary !== undefined;
+  if (shown && thinking.mode !== 'off') carriage.lost('thinking-settings');
+  const effort = askedEffort(thinking, dialect.efforts, carriage);
   // "Think as you see fit" is what such models do when nothing is said.
   return effort === undefined ? {} : { reasoning_effort: effort };
 }

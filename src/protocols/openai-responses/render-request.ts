@@ -147,8 +147,8 @@ function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage:
     carriage.lost('thinking-settings');
     return undefined;
   }
-  if (thinking.mode === 'off') return { effort: 'none' };
-  const effort = askedEffort(thinking, carriage);
+  const effort = askedEffort(thinking, dialect.efforts, carriage);
+  if (effort === 'none') return { effort };
   const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
   if (effort === undefined && summary === undefined) return undefined;
   return { effort, summary };

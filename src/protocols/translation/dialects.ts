@@ -9,13 +9,19 @@ const letter: Dialect = {
   toolIds: 'any',
   reasoningField: 'none',
   thinking: 'effort',
+  efforts: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'],
   strictSchemas: true,
   parallelToolCalls: true,
   sampling: true,
   systemAmongTurns: false,
 };
 
+const own: Readonly<Partial<Record<ProtocolName, Partial<Dialect>>>> = {
+  'anthropic-messages': { efforts: ['none', 'low', 'medium', 'high', 'xhigh', 'max'] },
+  // How to be told not to think is not in the letter: older models do it by a budget of nothing.
+  'gemini-generate': { thinking: 'level', efforts: ['minimal', 'low', 'medium', 'high'] },
+};
+
 export function dialectOf(protocol: ProtocolName, stated: Partial<Dialect> | undefined): Dialect {
-  const own: Partial<Dialect> = protocol === 'gemini-generate' ? { thinking: 'level' } : {};
-  return { ...letter, ...own, ...stated };
+  return { ...letter, ...own[protocol], ...stated };
 }

@@ -91,16 +91,41 @@ describe('anthropic', () => {
     expect(provider.dialect?.(model, 'anthropic-messages').thinking ?? '').toBe(thinking);
   });
 
-  test('is told by the operator what it does not know of a model', () => {
-    const chosen = { models: { 'claude-next': { sampling: false, systemAmongTurns: true } } };
-    const told = anthropic(chosen).create(chosen);
-    expect(told.dialect?.('claude-next', 'anthropic-messages')).toEqual({
-      thinking: 'effort',
-      sampling: false,
-      systemAmongTurns: true,
-    });
-    expect(told.dialect?.('claude-sonnet-5', 'anthropic-messages')).toEqual({ thinking: 'effort' });
-    expect(told.dialect?.('__proto__', 'anthropic-messages')).toEqual({ thinking: 'effort' });
+  const dialectOf = (model: string, options = {}) => {
+    const chosen = anthropic(options);
+    return chosen.create(chosen.options).dialect?.(model, 'anthropic-messages') ?? {};
+  };
+  const yes = undefined;
+  test.each([
+    // model, sampling, systemAmongTurns, may be told not to think, knows xhigh
+    ['claude-haiku-4-5-20251001', yes, undefined, yes, yes],
+    ['claude-opus-4-6', yes, undefined, true, false],
+    ['claude-sonnet-4-6', yes, undefined, true, false],
+    ['claude-opus-4-7', false, undefined, yes, yes],
+    ['claude-opus-4-8', false, true, yes, yes],
+    ['claude-mythos-preview', false, undefined, yes, yes],
+    ['claude-sonnet-5', false, undefined, yes, yes],
+    ['claude-opus-5', false, true, yes, yes],
+    ['claude-fable-5', false, true, false, true],
+    ['claude-opus-5-5', false, true, false, true],
+    ['claude-haiku-5-5', false, true, yes, yes],
+    ['anthropic.claude-opus-4-8', false, undefined, yes, yes],
+    ['glm-4.7', yes, undefined, yes, yes],
+  ] as const)('%s differs as its vendor says', (model, sampling, systemAmongTurns, rests, xhigh) => {
+    const dialect = dialectOf(model);
+    expect([dialect.sampling, dialect.systemAmongTurns]).toEqual([sampling, systemAmongTurns]);
+    expect([dialect.efforts?.includes('none'), dialect.efforts?.includes('xhigh')]).toEqual([rests, xhigh]);
+  });
+
+  test.each(['anthropic/claude-sonnet-4.5', 'us.anthropic.claude-sonnet-4-20250514-v1:0', 'claude-2.1'])(
+    '%s is told how much to think by a number of tokens',
+    (model) => expect(dialectOf(model)).toEqual({ thinking: 'budget' }),
+  );
+
+  test('at another address nobody is known to hear system text among the turns', () => {
+    const elsewhere = dialectOf('claude-opus-4-8', { baseUrl: 'https://claude.example/v1' });
+    expect(elsewhere).toMatchObject({ sampling: false, thinking: 'effort' });
+    expect(elsewhere.systemAmongTurns).toBeUndefined();
   });
 
   const error = (type: string, message: string) => JSON.stringify({ type: 'error', error: { type, message } });

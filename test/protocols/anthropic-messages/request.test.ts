@@ -16,6 +16,7 @@ import {
   written,
   tool,
 } from './messages-kit.ts';
+import { listOf } from '../../../src/protocols/json-fields.ts';
 import { refusal } from '../translation-kit.ts';
 
 const own = { protocol: 'anthropic-messages', form: 'signature', value: 'sig' } as const;
@@ -49,6 +50,23 @@ describe('system text', () => {
     expect(moved.body['system']).toEqual([{ type: 'text', text: 'Now hurry' }]);
     expect(moved.body['messages']).toHaveLength(1);
     expect(moved.losses).toEqual(['system-position']);
+  });
+
+  test('among messages stands only behind the user and before the model; elsewhere it is moved, and listed', () => {
+    const system: Turn = { role: 'system', authority: 'system', parts: [said('s')] };
+    const user: Turn = { role: 'user', parts: [said('u')] };
+    const model: Turn = { role: 'assistant', parts: [said('a')] };
+    const order = (...turns: readonly Turn[]) => {
+      const { body, losses } = written({ turns }, { systemAmongTurns: true });
+      const roles = listOf(body['messages']).map((message) => at(message, 'role'));
+      return [roles.join(' '), at(body, 'system', 0, 'text'), losses];
+    };
+    const lost = ['system-position'];
+    expect(order(user, system, model, user)).toEqual(['user system assistant user', undefined, []]);
+    expect(order(user, model, system, user)).toEqual(['user assistant user system', undefined, lost]);
+    expect(order(user, system, user, model)).toEqual(['user system assistant', undefined, lost]);
+    expect(order(user, model, system)).toEqual(['user assistant', 's', lost]);
+    expect(order(user, system, { role: 'assistant', parts: [] }, user)).toEqual(['user system', undefined, lost]);
   });
 
   test('alone is said by the user in the end, and listed; nothing at all is refused', () => {
@@ -114,8 +132,6 @@ describe('thinking is asked for', () => {
       { effort: 'low' },
       ['thinking-settings'],
     ]);
-    for (const effort of ['low', 'medium', 'high', 'xhigh', 'max'] as const)
-      expect(thinkingOf({ thinking: { effort } })).toEqual([adaptive, { effort }, []]);
     expect(thinkingOf({ thinking: { mode: 'off' } })).toEqual([{ type: 'disabled' }, undefined, []]);
     expect(thinkingOf({ thinking: { mode: 'on', budgetTokens: 5000 } })[2]).toEqual(['thinking-settings']);
     const budget = { thinking: 'budget' } as const;

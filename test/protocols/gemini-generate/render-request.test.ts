@@ -244,19 +244,20 @@ describe('a Gemini request is written', () => {
   });
 
   test.each([
-    ['budget', 'none', { thinkingBudget: 0 }, 'kept'],
-    ['budget', 'low', { thinkingBudget: 4_096, includeThoughts: true }, 'kept'],
-    ['budget', 'xhigh', { thinkingBudget: 24_576, includeThoughts: true }, 'kept'],
-    ['level', 'none', { thinkingLevel: 'LOW' }, 'nearest'],
-    ['level', 'minimal', { thinkingLevel: 'MINIMAL', includeThoughts: true }, 'kept'],
-    ['level', 'high', { thinkingLevel: 'HIGH', includeThoughts: true }, 'kept'],
-    ['level', 'xhigh', { thinkingLevel: 'HIGH', includeThoughts: true }, 'nearest'],
-    ['level', 'max', { thinkingLevel: 'HIGH', includeThoughts: true }, 'nearest'],
-    ['none', 'high', undefined, 'left out'],
-  ] as const)('thinking by %s: %s', (thinking, word, expected, how) => {
+    ['budget', 'none', { thinkingBudget: 1_024 }],
+    ['budget', 'high', { thinkingBudget: 24_576, includeThoughts: true }],
+    ['budget', 'low', { thinkingBudget: 4_096, includeThoughts: true }],
+    ['budget', 'xhigh', { thinkingBudget: 24_576, includeThoughts: true }],
+    ['level', 'none', { thinkingLevel: 'MINIMAL' }],
+    ['level', 'high', { thinkingLevel: 'HIGH', includeThoughts: true }],
+    ['level', 'minimal', { thinkingLevel: 'MINIMAL', includeThoughts: true }],
+    ['level', 'xhigh', { thinkingLevel: 'HIGH', includeThoughts: true }],
+    ['none', 'high', undefined],
+  ] as const)('thinking by %s: %s', (thinking, word, expected) => {
     const { body, losses } = fromChat({ model: 'm', messages: [user('Hi')], reasoning_effort: word }, { thinking });
     expect(field(body, 'generationConfig', 'thinkingConfig')).toEqual(expected);
-    expect(losses).toEqual(how === 'kept' ? [] : ['thinking-settings']);
+    const lacks = thinking === 'none' || word === 'none' || word === 'xhigh';
+    expect(losses).toEqual(lacks ? ['thinking-settings'] : []);
   });
 
   test("a budget of the client's own is not changed, and comes back as it was", () => {
@@ -266,7 +267,7 @@ describe('a Gemini request is written', () => {
       { thinkingBudget: -1, includeThoughts: true },
     ]) {
       const { thinking } = parsed({ contents, generationConfig: { thinkingConfig } });
-      const { body } = written({ thinking, turns: [] }, { thinking: 'budget' });
+      const { body } = written({ thinking, turns: [] }, { thinking: 'budget', efforts: ['none'] });
       expect(field(body, 'generationConfig', 'thinkingConfig')).toEqual(thinkingConfig);
     }
   });

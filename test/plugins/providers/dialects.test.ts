@@ -1,0 +1,81 @@
+// What providers say of models by their names, and that the operator's word goes before theirs.
+
+import { describe, expect, test } from 'bun:test';
+import { Value } from '@sinclair/typebox/value';
+import type { Dialect, PluginEntry, ProtocolName } from 'tollgate/plugin';
+import { anthropic } from '../../../plugins/providers/anthropic.ts';
+import { azureOpenAi } from '../../../plugins/providers/azure.ts';
+import { gemini } from '../../../plugins/providers/gemini.ts';
+import { openAiCompatible } from '../../../plugins/providers/openai-compatible.ts';
+import { openAi } from '../../../plugins/providers/openai.ts';
+import { groq } from '../../../plugins/providers/vendors.ts';
+
+function dialectOf(entry: PluginEntry<'provider'>, model: string, protocol: ProtocolName): Partial<Dialect> {
+  return entry.create(entry.options).dialect?.(model, protocol) ?? {};
+}
+
+test.each([
+  ['gpt-5', 'minimal low medium high'],
+  ['gpt-5-mini-2025-08-07', 'minimal low medium high'],
+  ['gpt-5.1-2025-11-13', 'none low medium high'],
+  ['gpt-5.2', 'none low medium high xhigh'],
+  ['gpt-5.6-sol', 'none low medium high xhigh max'],
+  ['gpt-6-sol', 'none low medium high xhigh max'],
+  ['gpt-6-astra', 'low medium high xhigh max'],
+  ['openai/o3-mini', 'low medium high'],
+  ['gpt-5.3-codex', undefined],
+  ['gpt-4.1', undefined],
+  ['my-deployment', undefined],
+])('OpenAI: %s takes the efforts %s', (model, expected) => {
+  for (const entry of [openAi(), azureOpenAi(), openAiCompatible()])
+    for (const protocol of ['openai-chat', 'openai-responses'] as const)
+      expect(dialectOf(entry, model, protocol).efforts?.join(' ')).toBe(expected);
+});
+
+test.each([
+  ['gemini-2.0-flash', 'none', undefined],
+  ['gemini-2.5-flash', 'budget', 'none minimal low medium high'],
+  ['gemini-2.5-pro', 'budget', undefined],
+  ['gemini-3-pro-preview', 'level', 'low medium high'],
+  ['gemini-3-flash-preview', 'level', undefined],
+  ['gemini-3.7-flash', 'level', 'low medium high'],
+  ['gemini-3.7-flash-lite', 'level', undefined],
+])('Gemini: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
+  const dialect = dialectOf(gemini(), model, 'gemini-generate');
+  expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
+});
+
+describe("the operator's word", () => {
+  const dialects = [
+    { model: '*', parallelToolCalls: false },
+    { model: 'claude-opus-*', sampling: true },
+    { model: 'claude-opus-9', sampling: false, systemAmongTurns: true },
+  ];
+
+  test('goes before what is known, the later before the earlier, for the models that it names', () => {
+    const entry = anthropic({ dialects });
+    const said = (model: string) => dialectOf(entry, model, 'anthropic-messages');
+    expect(said('claude-opus-4-7')).toEqual({ thinking: 'effort', sampling: true, parallelToolCalls: false });
+    expect(said('claude-opus-9')).toMatchObject({ sampling: false, systemAmongTurns: true });
+    expect(said('claude-sonnet-5')).toMatchObject({ sampling: false, parallelToolCalls: false });
+  });
+
+  test('is heard by every provider that has a vendor', () => {
+    const entries = [openAi, azureOpenAi, openAiCompatible, groq, anthropic, gemini].map((make) => make({ dialects }));
+    for (const entry of entries)
+      for (const protocol of entry.create(entry.options).speaks.chat ?? [])
+        expect(dialectOf(entry, 'claude-opus-9', protocol)).toMatchObject({ sampling: false, systemAmongTurns: true });
+  });
+
+  test.each([
+    [{ model: '*', efforts: ['low'] }, true],
+    [{ model: 'a*b', sampling: true }, false],
+    [{ model: '', sampling: true }, false],
+    [{ model: 'a', sampling: 1 }, false],
+    [{ model: 'a', efforts: [] }, false],
+    [{ model: 'a', temperature: false }, false],
+    [{ sampling: false }, false],
+  ])('%j fits: %p', (said, fits) => {
+    expect(Value.Check(anthropic().schema, { dialects: [said] })).toBe(fits);
+  });
+});
