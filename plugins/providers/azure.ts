@@ -3,6 +3,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { ProtocolName } from 'tollgate/plugin';
+import { cacheWritesOption } from './address-options.ts';
 import { dialectsOption, withDialects } from './dialect-option.ts';
 import { openAiDialect } from './openai-dialect.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
@@ -16,6 +17,7 @@ const options = Type.Object(
         maxLength: 64,
       }),
     ),
+    cacheWrites: cacheWritesOption,
     dialects: dialectsOption,
   },
   { additionalProperties: false },
@@ -41,7 +43,7 @@ export const azureOpenAi = defineProvider({
   version: '1.0.0',
   summary: "OpenAI's models on Azure",
   options,
-  create: ({ apiVersion, dialects }) =>
+  create: ({ apiVersion, dialects, cacheWrites = false }) =>
     createOpenAiProvider({
       baseUrl: undefined,
       auth: 'api-key',
@@ -50,7 +52,7 @@ export const azureOpenAi = defineProvider({
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-chat', 'openai-responses'],
-      usage: { reasoning: 'within', audio: false },
+      usage: { reasoning: 'within', audio: false, cacheWrites },
       // A deployment has the name that its owner gave it: mostly that of the model.
       dialect: withDialects(openAiDialect, dialects),
       headers: {},

@@ -3,7 +3,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Operation } from 'tollgate/plugin';
-import { baseUrlOption, headersOption } from './address-options.ts';
+import { baseUrlOption, cacheWritesOption, headersOption } from './address-options.ts';
 import { dialectsOption, withDialects } from './dialect-option.ts';
 import { openAiDialect } from './openai-dialect.ts';
 import { openAiModels } from './openai-models.ts';
@@ -55,6 +55,7 @@ const options = Type.Object(
       }),
     ),
     headers: headersOption,
+    cacheWrites: cacheWritesOption,
     dialects: dialectsOption,
     chat: Type.Optional(
       Type.Array(Type.Union([Type.Literal('openai-chat'), Type.Literal('openai-responses')]), {
@@ -88,7 +89,11 @@ export const openAiCompatible = defineProvider({
       onCancel: chosen.onCancel ?? 'stops',
       operations: chosen.operations ?? everyOperation,
       chat: chosen.chat ?? ['openai-chat'],
-      usage: { reasoning: chosen.reasoning ?? 'within', audio: chosen.audio ?? false },
+      usage: {
+        reasoning: chosen.reasoning ?? 'within',
+        audio: chosen.audio ?? false,
+        cacheWrites: chosen.cacheWrites ?? false,
+      },
       dialect: withDialects(chosen.baseUrl === undefined ? openAiDialect : () => ({}), chosen.dialects),
       headers: chosen.headers ?? {},
       // Another vendor's gpt-4o has another price: the list is OpenAI's own.

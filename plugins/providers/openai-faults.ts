@@ -25,11 +25,17 @@ const modelUnknown = [
   /\b(?:unknown|no such|invalid) model\b/,
 ];
 
+/** A 400 by which nothing else can be meant: who asks could not bring it about by what stands in the request. */
+const keyRefused = /^incorrect api key provided\b/;
+const modelRefused = /^model [^\s]{1,200} is not supported\b/;
+
 function classifyStatus(status: number, stated: StatedError): FaultClass {
   if (status === 401 || status === 402 || status === 403) return 'credential';
   if (status === 408 || status === 409 || status === 425 || status === 429) return 'rate-limit';
   if (status === 404) return modelUnknown.some((words) => words.test(stated.message)) ? 'model' : 'request';
   if (status === 407 || status === 421) return 'unavailable'; // a proxy or a wrong host between us and the vendor
+  if (status === 400 && keyRefused.test(stated.message)) return 'credential';
+  if (status === 400 && modelRefused.test(stated.message)) return 'model';
   return status >= 400 && status <= 499 ? 'request' : 'unavailable';
 }
 

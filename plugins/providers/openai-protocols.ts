@@ -56,9 +56,15 @@ function partsOf(operation: Operation, usage: UsageRules): readonly UsagePart[] 
       return ['input'];
     case 'chat':
     case 'completions':
-      return usage.audio
-        ? ['input', 'cacheRead', 'audioInput', 'output', 'reasoning', 'audioOutput']
-        : ['input', 'cacheRead', 'output', 'reasoning'];
+      return [
+        'input',
+        'cacheRead',
+        ...(usage.cacheWrites === true ? (['cacheWrite5m'] as const) : []),
+        ...(usage.audio ? (['audioInput'] as const) : []),
+        'output',
+        'reasoning',
+        ...(usage.audio ? (['audioOutput'] as const) : []),
+      ];
   }
 }
 
@@ -92,7 +98,8 @@ export function createOpenAiProvider(settings: OpenAiSettings): Provider {
       : {}),
     usage(raw, _operation, protocol) {
       if (protocol === 'openai-embeddings') return readEmbeddingUsage(raw);
-      return protocol === 'openai-responses' ? readResponsesUsage(raw) : readGenerationUsage(raw, settings.usage);
+      const read = protocol === 'openai-responses' ? readResponsesUsage : readGenerationUsage;
+      return read(raw, settings.usage);
     },
     classify: classifyOpenAi,
     models: settings.models,

@@ -14,6 +14,10 @@ export interface UsageRules {
    * chat).
    */
   readonly reasoning: 'within' | 'beside';
+  /**
+   * Split what was written to the cache into a part of its own, which some bill above input; otherwise it stays in it.
+   */
+  readonly cacheWrites?: boolean;
   /** Split audio tokens into parts of their own; otherwise they stay in input and output. */
   readonly audio: boolean;
   /**
@@ -23,6 +27,12 @@ export interface UsageRules {
   readonly audioInput?: 'within' | 'beside';
   /** What the total has beyond prompt and completion is thinking, stated nowhere else (Gemini's own endpoint). */
   readonly hiddenThinking?: boolean;
+}
+
+/** What of the fresh input was written to the cache, as far as it is a part of its own. */
+function cacheWritten(details: Block | undefined, fresh: number, rules: UsageRules, flags: string[]): number {
+  if (rules.cacheWrites !== true) return 0;
+  return within(optionalCount(details?.cache_write_tokens, flags), fresh, flags, 'cache-write-above-input');
 }
 
 /** True if it has any of the fields that make a usage block. */
@@ -48,17 +58,20 @@ export function readGenerationUsage(raw: unknown, rules: UsageRules): UsageReadi
   const reasoning = beside ? reasoningStated : within(reasoningStated, completion, flags, 'reasoning-above-output');
   let output = beside ? completion : completion - reasoning;
   const audioBeside = rules.audioInput === 'beside' ? optionalCount(inputDetails?.audio_tokens, flags) : 0;
-  let input = prompt - cacheRead + audioBeside;
+  const cacheWrite5m = cacheWritten(inputDetails, prompt - cacheRead, rules, flags);
+  const written = rules.cacheWrites === true ? { cacheWrite5m } : {};
+  let input = prompt - cacheRead - cacheWrite5m + audioBeside;
   const stated = prompt + audioBeside + completion + (beside ? reasoning : 0);
   const hidden = rules.hiddenThinking === true ? aboveStated(block.total_tokens, stated) : 0;
   checkTotal(block.total_tokens, stated + hidden, flags);
-  if (!rules.audio) return { parts: { input, cacheRead, output, reasoning: reasoning + hidden }, flags };
+  if (!rules.audio) return { parts: { input, cacheRead, ...written, output, reasoning: reasoning + hidden }, flags };
 
   const audioInput = within(optionalCount(inputDetails?.audio_tokens, flags), input, flags, 'audio-above-input');
   const audioOutput = within(optionalCount(outputDetails?.audio_tokens, flags), output, flags, 'audio-above-output');
   input -= audioInput;
   output -= audioOutput;
-  return { parts: { input, cacheRead, audioInput, output, reasoning: reasoning + hidden, audioOutput }, flags };
+  const parts = { input, cacheRead, ...written, audioInput, output, reasoning: reasoning + hidden, audioOutput };
+  return { parts, flags };
 }
 
 /** What a total has beyond what is stated. */
@@ -67,7 +80,7 @@ function aboveStated(total: unknown, stated: number): number {
 }
 
 /** Responses: cached tokens and reasoning stand within input and output. `undefined` if this is not a usage block. */
-export function readResponsesUsage(raw: unknown): UsageReading | undefined {
+export function readResponsesUsage(raw: unknown, rules: UsageRules): UsageReading | undefined {
   const block = asBlock(raw);
   if (!block || (block.input_tokens === undefined && block.output_tokens === undefined)) return undefined;
   const flags: string[] = [];
@@ -78,9 +91,16 @@ export function readResponsesUsage(raw: unknown): UsageReading | undefined {
   const cacheRead = within(optionalCount(inputDetails?.cached_tokens, flags), inputTotal, flags, 'cached-above-input');
   const reasoningStated = optionalCount(outputDetails?.reasoning_tokens, flags);
   const reasoning = within(reasoningStated, outputTotal, flags, 'reasoning-above-output');
+  const cacheWrite5m = cacheWritten(inputDetails, inputTotal - cacheRead, rules, flags);
   checkTotal(block.total_tokens, inputTotal + outputTotal, flags);
   return {
-    parts: { input: inputTotal - cacheRead, cacheRead, output: outputTotal - reasoning, reasoning },
+    parts: {
+      input: inputTotal - cacheRead - cacheWrite5m,
+      cacheRead,
+      ...(rules.cacheWrites === true ? { cacheWrite5m } : {}),
+      output: outputTotal - reasoning,
+      reasoning,
+    },
     flags,
   };
 }

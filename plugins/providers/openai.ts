@@ -1,6 +1,7 @@
 // OpenAI itself: chat and responses, completions and embeddings, at OpenAI's list prices.
 
 import { Type, defineProvider } from 'tollgate/plugin';
+import { cacheWritesOption } from './address-options.ts';
 import { dialectsOption, withDialects } from './dialect-option.ts';
 import { openAiDialect } from './openai-dialect.ts';
 import { openAiModels } from './openai-models.ts';
@@ -22,6 +23,7 @@ const options = Type.Object(
         maxLength: 200,
       }),
     ),
+    cacheWrites: cacheWritesOption,
     dialects: dialectsOption,
   },
   { additionalProperties: false },
@@ -32,7 +34,7 @@ export const openAi = defineProvider({
   version: '1.0.0',
   summary: 'OpenAI itself: chat, responses, completions and embeddings',
   options,
-  create: ({ organization, project, dialects }) =>
+  create: ({ organization, project, dialects, cacheWrites = false }) =>
     createOpenAiProvider({
       baseUrl: 'https://api.openai.com/v1',
       auth: 'bearer',
@@ -41,7 +43,7 @@ export const openAi = defineProvider({
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-responses', 'openai-chat'],
-      usage: { reasoning: 'within', audio: false },
+      usage: { reasoning: 'within', audio: false, cacheWrites },
       dialect: withDialects(openAiDialect, dialects),
       headers: {
         ...(organization === undefined ? {} : { 'openai-organization': organization }),

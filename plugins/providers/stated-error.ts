@@ -29,11 +29,14 @@ export function statedError(body: string): StatedError {
     return silent; // HTML, nothing, or a head cut at its bound: the status alone decides
   }
   const error = member(parsed, 'error') ?? parsed;
-  if (typeof error === 'string') return { ...silent, message: error.toLowerCase() };
+  // xAI: words alone, with a code beside them.
+  if (typeof error === 'string')
+    return { ...silent, code: lower(member(parsed, 'code')), message: error.toLowerCase() };
   return {
     code: lower(member(error, 'code')),
     // Google's word stands in `status`.
     type: lower(member(error, 'type') ?? member(error, 'status')),
-    message: lower(member(error, 'message')),
+    // Voyage's word stands in `detail`.
+    message: lower(member(error, 'message') ?? member(error, 'detail')),
   };
 }

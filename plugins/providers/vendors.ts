@@ -4,7 +4,7 @@
 
 import { Type, defineProvider } from 'tollgate/plugin';
 import type { Dialect, Operation } from 'tollgate/plugin';
-import { baseUrlOption, headersOption } from './address-options.ts';
+import { baseUrlOption, cacheWritesOption, headersOption } from './address-options.ts';
 import { dialectsOption, withDialects } from './dialect-option.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
 import type { OpenAiSettings } from './openai-protocols.ts';
@@ -27,6 +27,7 @@ const options = Type.Object(
   {
     baseUrl: baseUrlOption('Base URL for upstreams that name none. Default: the vendor.'),
     headers: headersOption,
+    cacheWrites: cacheWritesOption,
     dialects: dialectsOption,
   },
   { additionalProperties: false },
@@ -52,7 +53,7 @@ function vendor(name: string, summary: string, own: Vendor) {
         operations: own.operations ?? ['chat'],
         chat: own.chat ?? ['openai-chat'],
         ...(own.keepsReplies === undefined ? {} : { keepsReplies: own.keepsReplies }),
-        usage: { reasoning: 'within', audio: false, ...own.usage },
+        usage: { reasoning: 'within', audio: false, cacheWrites: chosen.cacheWrites ?? false, ...own.usage },
         dialect: withDialects((_model, spoken) => (spoken === 'openai-chat' ? dialect : {}), chosen.dialects),
         headers: chosen.headers ?? {},
         models: [],

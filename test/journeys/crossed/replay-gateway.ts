@@ -3,20 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineGateway, fromEnvironment, named, simulatorAddress } from '../../../src/plugin/index.ts';
-import type { GatewayConfig, ModelConfig } from '../../../src/plugin/index.ts';
-import {
-  anthropic,
-  gemini,
-  geminiOpenAi,
-  mistral,
-  openAiCompatible,
-  simulator,
-  tokenPrice,
-  weighted,
-} from '../../../plugins/index.ts';
+import { defineGateway, fromEnvironment, simulatorAddress } from '../../../src/plugin/index.ts';
+import type { GatewayConfig, ModelConfig, PluginEntry } from '../../../src/plugin/index.ts';
+import { simulator, tokenPrice, weighted } from '../../../plugins/index.ts';
 import { field, recordingsFolder, startTestGateway } from '../../support/gateway.ts';
 import type { TestGateway } from '../../support/gateway.ts';
+import { providerOf } from '../../support/recorded-vendors.ts';
 import { chatProtocols } from './read-with-sdk.ts';
 import type { ChatProtocol } from './read-with-sdk.ts';
 
@@ -68,45 +60,22 @@ export const rates = {
   toolCalls: 1_000_003n,
 };
 
-/** The upstream that counts as the recording's vendor does. */
-function upstreamOf({ protocol, provider, stream, response }: Replay): string {
-  if (protocol === 'anthropic-messages') return 'anthropic';
-  if (protocol === 'gemini-generate') return 'gemini';
-  if (protocol === 'openai-responses') return 'responses';
-  if (provider === 'xai') return 'xai-chat';
-  if (provider === 'mistral') return 'mistral';
-  if (provider === 'gemini') return 'gemini-openai';
-  return stream && !response.includes('data: [DONE]') ? 'without-done' : 'chat';
+/** The provider of the recording's vendor, as it is when it speaks the recording's protocol before all others. */
+function providerFor({ protocol, provider: vendor }: Replay): PluginEntry<'provider'> {
+  const entry = providerOf(vendor, protocol);
+  if (entry === undefined) throw new Error(`${vendor} has no provider`);
+  const create: typeof entry.create = (options) => ({ ...entry.create(options), speaks: { chat: [protocol] } });
+  return { ...entry, name: `${entry.name}-${protocol}`, create };
 }
 
-const upstreamNames = [
-  'anthropic',
-  'gemini',
-  'responses',
-  'xai-chat',
-  'mistral',
-  'gemini-openai',
-  'without-done',
-  'chat',
-] as const;
-
-export const replayConfig = (all: readonly Replay[]): GatewayConfig =>
-  defineGateway({
-    providers: [
-      simulator(),
-      anthropic(),
-      gemini(),
-      named('xai-chat', openAiCompatible({ needsCredential: false, reasoning: 'beside' })),
-      mistral(),
-      geminiOpenAi(),
-      named('chat', openAiCompatible({ needsCredential: false })),
-      named('responses', openAiCompatible({ needsCredential: false, chat: ['openai-responses'] })),
-      named('without-done', openAiCompatible({ needsCredential: false, end: 'finish-reason' })),
-    ],
+export function replayConfig(all: readonly Replay[]): GatewayConfig {
+  const providers = new Map(all.map(providerFor).map((entry) => [entry.name, entry]));
+  return defineGateway({
+    providers: [simulator(), ...providers.values()],
     routing: [weighted()],
     billing: [tokenPrice()],
     policies: [],
-    upstreams: upstreamNames.map((name) => ({
+    upstreams: [...providers.keys()].map((name) => ({
       name,
       provider: name,
       baseUrl: simulatorAddress,
@@ -120,10 +89,11 @@ export const replayConfig = (all: readonly Replay[]): GatewayConfig =>
         contextTokens: 1_000_000,
         outputTokensMax: 131_072,
         price: { currency: 'USD', rates },
-        offers: [{ upstream: upstreamOf(replay), model: `sim/replay/${replay.id}` }],
+        offers: [{ upstream: providerFor(replay).name, model: `sim/replay/${replay.id}` }],
       }),
     ),
   });
+}
 
 export const startReplayGateway = (all: readonly Replay[]): Promise<TestGateway> =>
   startTestGateway({ config: replayConfig(all), environment: { REPLAY_KEY: 'sk-for-the-simulator' } });

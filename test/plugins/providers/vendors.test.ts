@@ -49,6 +49,36 @@ for (const entry of entries) {
   describeProvider(entry, { name: entry.name, samples: [...served.map((operation) => samples[operation]), ...both] });
 }
 
+const written = vendors.openRouter({ cacheWrites: true });
+describeProvider(written, {
+  name: 'openrouter, with what was written to the cache',
+  samples: [
+    {
+      operation: 'chat',
+      protocol: 'openai-chat',
+      usage: {
+        prompt_tokens: 30,
+        completion_tokens: 5,
+        total_tokens: 35,
+        prompt_tokens_details: { cached_tokens: 10, cache_write_tokens: 7 },
+      },
+      expected: { input: 13, cacheRead: 10, cacheWrite5m: 7, output: 5 },
+    },
+    {
+      operation: 'chat',
+      protocol: 'openai-responses',
+      usage: { input_tokens: 9, output_tokens: 1, input_tokens_details: { cached_tokens: 1, cache_write_tokens: 8 } },
+      expected: { cacheRead: 1, cacheWrite5m: 8, output: 1 },
+    },
+  ],
+});
+
+test('what is not kept is not asked for', () => {
+  const keeps = entries.filter((entry) => entry.create(entry.options).storedReplyPath !== undefined);
+  const names = keeps.map(({ name }) => name).toSorted();
+  expect(names).toEqual(['azure-openai', 'bedrock-openai', 'lmstudio', 'openai', 'xai']);
+});
+
 test('every vendor has a name of its own', () => {
   expect(new Set(entries.map(({ name }) => name)).size).toBe(entries.length);
 });
