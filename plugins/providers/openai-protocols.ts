@@ -33,9 +33,10 @@ export interface OpenAiSettings {
   readonly usage: UsageRules;
   /** How the vendor's models differ from the letter; undefined if in nothing. */
   readonly dialect?: (model: string, protocol: ProtocolName) => Partial<Dialect>;
-  /** Azure: the query of every call, and the path of a model's deployment. */
+  /** Sent with every call (Azure). */
   readonly query?: string;
-  readonly pathOf?: (protocol: ProtocolName, model: string) => string;
+  /** Where the vendor's paths are not OpenAI's; undefined for one that is. */
+  readonly pathOf?: (protocol: ProtocolName, model: string) => string | undefined;
   /** Whether it keeps responses and gives them out again. Default: where it speaks responses. */
   readonly keepsReplies?: boolean;
   /** Sent with every call. */
@@ -88,7 +89,7 @@ export function createOpenAiProvider(settings: OpenAiSettings): Provider {
     address(call, credential): UpstreamAddressing {
       const headers =
         credential === undefined ? fixedHeaders : [...fixedHeaders, credentialHeader(settings.auth, credential)];
-      const path = pathOf === undefined ? paths[call.protocol] : pathOf(call.protocol, call.model);
+      const path = pathOf?.(call.protocol, call.model) ?? paths[call.protocol];
       if (path === undefined) throw new Error(`${call.protocol} is not spoken by this provider`);
       return { path, query: settings.query ?? '', headers };
     },

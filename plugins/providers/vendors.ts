@@ -16,6 +16,7 @@ interface Vendor {
   readonly needsCredential?: boolean;
   readonly operations?: readonly Operation[];
   readonly chat?: OpenAiSettings['chat'];
+  readonly pathOf?: OpenAiSettings['pathOf'];
   readonly keepsReplies?: boolean;
   readonly quirks?: Partial<OpenAiSettings['quirks']>;
   readonly usage?: Partial<UsageRules>;
@@ -52,6 +53,7 @@ function vendor(name: string, summary: string, own: Vendor) {
         onCancel: 'stops',
         operations: own.operations ?? ['chat'],
         chat: own.chat ?? ['openai-chat'],
+        ...(own.pathOf === undefined ? {} : { pathOf: own.pathOf }),
         ...(own.keepsReplies === undefined ? {} : { keepsReplies: own.keepsReplies }),
         usage: { reasoning: 'within', audio: false, cacheWrites: chosen.cacheWrites ?? false, ...own.usage },
         dialect: withDialects((_model, spoken) => (spoken === 'openai-chat' ? dialect : {}), chosen.dialects),
@@ -113,11 +115,12 @@ export const cerebras = vendor('cerebras', 'Cerebras', {
   dialect: { developerRole: false, tokenLimit: 'max_completion_tokens' },
 });
 
-/** Reports usage unasked, and its streams just end. */
+/** Reports usage unasked, and its streams just end. Of its paths one has a version. */
 export const perplexity = vendor('perplexity', 'Perplexity', {
   baseUrl: 'https://api.perplexity.ai',
   operations: ['chat', 'embeddings'],
   quirks: { usage: 'always', end: 'finish-reason' },
+  pathOf: (protocol) => (protocol === 'openai-embeddings' ? '/v1/embeddings' : undefined),
 });
 
 export const moonshot = vendor('moonshot', 'Moonshot', {

@@ -4,6 +4,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { GoogleGenAI as GoogleGenAI2 } from 'google-genai-2';
 import OpenAI from 'openai';
 import { field, simulatorModel, startTestGateway, testConfig, type TestGateway } from '../support/gateway.ts';
 
@@ -147,17 +148,19 @@ describe('pages', () => {
     const walked: (string | undefined)[] = [];
     for await (const model of anthropic.models.list({ limit: 1 })) walked.push(model.id);
     expect(walked).toEqual(open);
-    const google = new GoogleGenAI({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
-    walked.length = 0;
-    for await (const model of await google.models.list({ config: { pageSize: 1 } })) walked.push(model.name);
-    expect(walked).toEqual(open.map((name) => `models/${name}`));
+    for (const Client of [GoogleGenAI, GoogleGenAI2]) {
+      const google = new Client({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
+      walked.length = 0;
+      for await (const model of await google.models.list({ config: { pageSize: 1 } })) walked.push(model.name);
+      expect(walked).toEqual(open.map((name) => `models/${name}`));
+      expect((await google.models.get({ model: 'plain' })).name).toBe('models/plain');
+    }
     const openai = new OpenAI({ apiKey: gateway.apiKey, baseURL: `${gateway.url}/v1` });
     walked.length = 0;
     for await (const model of openai.models.list()) walked.push(model.id);
     expect(walked).toEqual(open);
     expect((await openai.models.retrieve('team/slashed')).id).toBe('team/slashed');
     expect((await anthropic.models.retrieve('team/slashed')).id).toBe('team/slashed');
-    expect((await google.models.get({ model: 'plain' })).name).toBe('models/plain');
   });
 });
 

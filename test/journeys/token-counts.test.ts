@@ -4,6 +4,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { GoogleGenAI as GoogleGenAI2 } from 'google-genai-2';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { allow, definePolicy, fromEnvironment, Type } from '../../src/plugin/index.ts';
 import { anthropic, gemini, simulator } from '../../plugins/index.ts';
@@ -11,6 +12,12 @@ import { openHolds } from '../pipeline/stage.ts';
 import { field, simulatorModel, startTestGateway, testConfig, type TestGateway } from '../support/gateway.ts';
 
 setDefaultTimeout(60_000);
+
+/** The newer asks under /v1, the older under /v1beta. */
+const googleClients = [
+  [3, GoogleGenAI],
+  [2, GoogleGenAI2],
+] as const;
 
 const credential = 'sk-of-the-house-alone-4711';
 const prose = 'The gateway counts what a request would cost before anybody pays for it. '.repeat(20);
@@ -149,9 +156,9 @@ describe('an upstream that counts', () => {
     expect(JSON.parse(asked[0]?.body ?? '')).toEqual({ ...body, model: 'claude-own-name' });
   });
 
-  test('is asked in the form of Gemini, by its official client', async () => {
+  test.each(googleClients)('is asked in the form of Gemini, by its official client %d', async (_major, Client) => {
     answer = () => Response.json({ totalTokens: 815, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 815 }] });
-    const client = new GoogleGenAI({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
+    const client = new Client({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
     const { totalTokens } = await client.models.countTokens({ model: 'team/gemini', contents: 'hi' });
     expect(totalTokens).toBe(815);
     expect(asked.map(({ path }) => path)).toEqual(['/v1/models/gemini-own-name:countTokens']);
@@ -209,8 +216,8 @@ describe('where no upstream counts', () => {
     expect(more.input_tokens).toBeLessThanOrEqual(3 * Math.ceil(countTokens(prose) * 1.25) + 40);
   });
 
-  test('the official Gemini client reads it, too', async () => {
-    const client = new GoogleGenAI({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
+  test.each(googleClients)('the official Gemini client %d reads it, too', async (_major, Client) => {
+    const client = new Client({ apiKey: gateway.apiKey, httpOptions: { baseUrl: gateway.url } });
     const { totalTokens } = await client.models.countTokens({ model: 'here', contents: prose });
     near(totalTokens, prose);
     const wrapped = await post(verb('here'), {

@@ -25,6 +25,8 @@ interface Recording {
   readonly provider: string;
   readonly status: number;
   readonly stream: boolean;
+  readonly model?: string;
+  readonly path?: string;
   readonly response: string;
   readonly usage?: unknown;
   readonly usage_expected?: Readonly<Record<string, number | null>> | null;
@@ -76,6 +78,21 @@ describe.skipIf(recordings.length === 0)(`recorded vendors (skipped without ${fo
   test.each(named(recordings))('%s: %s speaks the protocol', (_id, _vendor, recording) => {
     const spoken = providerFor(recording).speaks[operations[recording.format] ?? 'chat'];
     expect(spoken).toContain(recording.format);
+  });
+
+  // What is asked for by another name, at an address of its own, or with an address that was left out.
+  const elsewhere = new Set(['oc031', 'oc097', 'ge058']);
+  const addressed = recordings.filter(
+    ({ id, provider, path }) => path?.startsWith('/') && provider !== 'vertex' && !elsewhere.has(id),
+  );
+  test.each(named(addressed))('%s: %s is asked where it was asked then', (_id, _vendor, recording) => {
+    const provider = providerFor(recording);
+    const { format: protocol, model = 'm', stream } = recording;
+    const call = { operation: operations[protocol] ?? 'chat', protocol, model, stream } as const;
+    const { path } = provider.address(call, 'k');
+    const asked = recording.path?.split('?')[0] ?? '';
+    if (provider.defaultBaseUrl === undefined) expect(asked).toEndWith(path);
+    else expect(new URL(provider.defaultBaseUrl).pathname.replace(/\/$/, '') + path).toBe(asked);
   });
 
   const refused = recordings.filter(({ status }) => status !== 200);
