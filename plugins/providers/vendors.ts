@@ -3,7 +3,7 @@
 // `openAiCompatible` with options.
 
 import { Type, defineProvider } from 'tollgate/plugin';
-import type { Dialect, Operation } from 'tollgate/plugin';
+import type { Dialect, Operation, ProtocolName } from 'tollgate/plugin';
 import { baseUrlOption, cacheWritesOption, headersOption } from './address-options.ts';
 import { dialectsOption, withDialects } from './dialect-option.ts';
 import { createOpenAiProvider } from './openai-protocols.ts';
@@ -22,6 +22,8 @@ interface Vendor {
   readonly usage?: Partial<UsageRules>;
   /** Of its chat. */
   readonly dialect?: Partial<Dialect>;
+  /** Of one model, whatever it is asked in. */
+  readonly dialectOf?: (model: string) => Partial<Dialect>;
 }
 
 const options = Type.Object(
@@ -39,6 +41,10 @@ const older: Partial<Dialect> = { developerRole: false, tokenLimit: 'max_tokens'
 
 function vendor(name: string, summary: string, own: Vendor) {
   const dialect = own.dialect ?? older;
+  const dialectOf = (model: string, spoken: ProtocolName) => ({
+    ...(spoken === 'openai-chat' ? dialect : {}),
+    ...own.dialectOf?.(model),
+  });
   return defineProvider({
     name,
     version: '1.0.0',
@@ -56,11 +62,18 @@ function vendor(name: string, summary: string, own: Vendor) {
         ...(own.pathOf === undefined ? {} : { pathOf: own.pathOf }),
         ...(own.keepsReplies === undefined ? {} : { keepsReplies: own.keepsReplies }),
         usage: { reasoning: 'within', audio: false, cacheWrites: chosen.cacheWrites ?? false, ...own.usage },
-        dialect: withDialects((_model, spoken) => (spoken === 'openai-chat' ? dialect : {}), chosen.dialects),
+        dialect: withDialects(dialectOf, chosen.dialects),
         headers: chosen.headers ?? {},
         models: [],
       }),
   });
+}
+
+/** As xAI's page on reasoning has it, and Vercel's package for xAI. */
+function grokDialect(model: string): Partial<Dialect> {
+  if (model.includes('grok-4.3')) return { efforts: ['none', 'low', 'medium', 'high'] };
+  if (model.includes('grok-4.5')) return { efforts: ['low', 'medium', 'high'] };
+  return model.includes('grok-4.20') ? { thinking: 'none' } : {};
 }
 
 /** Its chat leaves reasoning out of the completion; its responses do not. */
@@ -69,6 +82,7 @@ export const xAi = vendor('xai', 'xAI', {
   chat: ['openai-chat', 'openai-responses'],
   usage: { reasoning: 'beside' },
   dialect: { tokenLimit: 'max_completion_tokens', developerRole: false },
+  dialectOf: grokDialect,
 });
 
 /**

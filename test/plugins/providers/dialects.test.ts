@@ -8,7 +8,7 @@ import { azureOpenAi } from '../../../plugins/providers/azure.ts';
 import { gemini } from '../../../plugins/providers/gemini.ts';
 import { openAiCompatible } from '../../../plugins/providers/openai-compatible.ts';
 import { openAi } from '../../../plugins/providers/openai.ts';
-import { groq } from '../../../plugins/providers/vendors.ts';
+import { groq, xAi } from '../../../plugins/providers/vendors.ts';
 
 function dialectOf(entry: PluginEntry<'provider'>, model: string, protocol: ProtocolName): Partial<Dialect> {
   return entry.create(entry.options).dialect?.(model, protocol) ?? {};
@@ -43,6 +43,18 @@ test.each([
 ])('Gemini: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
   const dialect = dialectOf(gemini(), model, 'gemini-generate');
   expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
+});
+
+test.each([
+  ['grok-4.3', undefined, 'none low medium high'],
+  ['grok-4.5', undefined, 'low medium high'],
+  ['grok-4.20-reasoning', 'none', undefined],
+  ['grok-code-fast-1', undefined, undefined],
+])('xAI: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
+  for (const protocol of ['openai-chat', 'openai-responses'] as const) {
+    const dialect = dialectOf(xAi(), model, protocol);
+    expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
+  }
 });
 
 describe("the operator's word", () => {

@@ -132,6 +132,15 @@ const thinking: readonly Feature[] = [
     shows: /"(?:high|HIGH)"/,
   },
   {
+    name: 'thinking, by the highest effort',
+    asks: {
+      chat: { reasoning_effort: 'max' },
+      responses: { reasoning: { effort: 'max' } },
+      anthropic: { thinking: { type: 'adaptive' }, output_config: { effort: 'max' } },
+    },
+    shows: /"max"/,
+  },
+  {
     // It becomes an effort wherever the model is not known to take a number.
     name: 'thinking, by a number of tokens',
     asks: {
