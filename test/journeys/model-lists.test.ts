@@ -4,7 +4,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { GoogleGenAI as GoogleGenAI2 } from 'google-genai-2';
+import { GoogleGenAI as GoogleGenAI2 } from 'genai-2';
 import OpenAI from 'openai';
 import { field, simulatorModel, startTestGateway, testConfig, type TestGateway } from '../support/gateway.ts';
 

@@ -4,7 +4,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { GoogleGenAI as GoogleGenAI2 } from 'google-genai-2';
+import { GoogleGenAI as GoogleGenAI2 } from 'genai-2';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { allow, definePolicy, fromEnvironment, Type } from '../../src/plugin/index.ts';
 import { anthropic, gemini, simulator } from '../../plugins/index.ts';
