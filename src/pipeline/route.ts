@@ -10,7 +10,6 @@ import { useFacts } from './admit.ts';
 import type { Admitted, Reserved, Routed } from './exchange.ts';
 import { passageOf } from './passage.ts';
 import type { PipelineServices } from './services.ts';
-import { unknown } from './stored-replies.ts';
 
 /** Waits only where a policy has to be asked about upstreams. */
 export function route(services: PipelineServices, reserved: Reserved): Routed | Promise<Routed> {
@@ -24,7 +23,12 @@ export function route(services: PipelineServices, reserved: Reserved): Routed | 
 /** Only the upstream that keeps a reply can go on from it, and only for the account that it was given to. */
 async function continued(services: PipelineServices, reserved: Reserved, id: string): Promise<Routed> {
   const stored = await services.storedReplies.find(id, reserved.account.id);
-  if (stored === undefined) throw unknown();
+  if (stored === undefined) {
+    throw new TollgateError('not_found', {
+      message: 'previous_response_id: there is no such response here, or it is not yours. Send the turns instead.',
+      field: 'previous_response_id',
+    });
+  }
   const { operation, name } = reserved.protocol;
   const offers = reachable(reserved).filter(
     ({ upstream }) => upstream.id === stored.upstreamId && upstream.provider.speaks[operation]?.includes(name) === true,

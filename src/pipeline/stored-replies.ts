@@ -126,7 +126,7 @@ function waitHeader(status: number, waitMs: number | undefined): Record<string, 
   return { 'retry-after': String(Math.max(1, seconds)) };
 }
 
-export const unknown = (): TollgateError =>
+const unknown = (): TollgateError =>
   new TollgateError('not_found', { message: 'There is no such response here, or it is not yours.' });
 
 function checkedQuery(query: string): string {

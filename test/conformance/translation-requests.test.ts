@@ -177,6 +177,7 @@ describe('items of responses', () => {
       const { heard, arrived } = await ask.responses(model, { previous_response_id: 'resp_nobody' });
       expect([heard.status, arrived]).toEqual([404, undefined]);
       expect(at(heard.body, 'error', 'message')).toContain('no such response');
+      expect(at(heard.body, 'error', 'param')).toBe('previous_response_id');
     }
   });
 });
