@@ -1,5 +1,5 @@
 // Between words for effort and numbers of tokens. No vendor states the relation: these are the steps in the middle of
-// what they document, and each maps back to the word that it came from.
+// what they document, and each but the last maps back to the word that it came from.
 
 import type { Carriage, EffortWord } from '../../plugin/codec.ts';
 import type { ThinkingSettings } from '../../plugin/conversation.ts';
@@ -11,8 +11,8 @@ const budgets: Readonly<Record<Effort, number>> = {
   low: 4_096,
   medium: 12_288,
   high: 24_576,
-  xhigh: 28_672,
-  max: 32_768,
+  xhigh: 32_768,
+  max: 65_536,
 };
 
 /** Least first. */
@@ -54,5 +54,6 @@ function nearest(asked: EffortWord, taken: readonly EffortWord[]): EffortWord | 
   return best;
 }
 
-/** The least effort whose budget is at least that many tokens. */
-const effortOf = (budgetTokens: number): Effort => scale.find((effort) => budgetTokens <= budgets[effort]) ?? 'max';
+/** The least effort whose budget is at least that many tokens; never `max`, which few models take. */
+const effortOf = (budgetTokens: number): Effort =>
+  scale.find((effort) => effort === 'xhigh' || budgetTokens <= budgets[effort]) ?? 'xhigh';

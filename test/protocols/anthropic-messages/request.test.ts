@@ -132,6 +132,8 @@ describe('thinking is asked for', () => {
       { effort: 'low' },
       ['thinking-settings'],
     ]);
+    for (const effort of ['low', 'medium', 'high', 'xhigh', 'max'] as const)
+      expect(thinkingOf({ thinking: { effort } })).toEqual([adaptive, { effort }, []]);
     expect(thinkingOf({ thinking: { mode: 'off' } })).toEqual([{ type: 'disabled' }, undefined, []]);
     expect(thinkingOf({ thinking: { mode: 'on', budgetTokens: 5000 } })[2]).toEqual(['thinking-settings']);
     const budget = { thinking: 'budget' } as const;

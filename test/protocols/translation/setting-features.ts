@@ -138,7 +138,7 @@ const thinking: readonly Feature[] = [
       responses: { reasoning: { effort: 'max' } },
       anthropic: { thinking: { type: 'adaptive' }, output_config: { effort: 'max' } },
     },
-    shows: /"max"/,
+    shows: /"(?:max|HIGH)"/,
   },
   {
     // It becomes an effort wherever the model is not known to take a number.

@@ -77,12 +77,12 @@ test('a model of Anthropic that cannot be told not to think thinks as little as 
   expect(losses).toEqual(lost);
 });
 
-test('a number of tokens becomes the word whose number it is, and is told', () => {
+test('a number of tokens becomes the word whose number it is, if not the highest, and is told', () => {
   for (const [budgetTokens, word] of [
     [24_576, 'high'],
-    [28_672, 'xhigh'],
-    [32_768, 'max'],
-    [99_999, 'max'],
+    [24_577, 'xhigh'],
+    [32_768, 'xhigh'],
+    [99_999, 'xhigh'],
   ] as const) {
     const { body, losses } = writtenTo('openai-chat', { thinking: { mode: 'on', budgetTokens }, turns: [] });
     expect([body['reasoning_effort'], losses]).toEqual([word, lost]);
