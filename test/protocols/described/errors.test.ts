@@ -1,12 +1,15 @@
 // Every error of ours, and an upstream's refusal, in the form of each protocol: as its SDK types them.
 
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { errorTable } from '../../../src/core/errors.ts';
 import type { ErrorCode, ErrorDetails } from '../../../src/core/errors.ts';
 import { protocolOf } from '../../../src/protocols/protocols.ts';
 import { chatProtocols } from '../../journeys/crossed/read-with-sdk.ts';
 import { testContext } from '../translation-kit.ts';
 import { wrongInError, wrongInStream } from './emitted.ts';
+
+// The first check of each type makes its schema.
+setDefaultTimeout(60_000);
 
 const isCode = (name: string): name is ErrorCode => Object.hasOwn(errorTable, name);
 const codes = Object.keys(errorTable).filter(isCode);

@@ -1,7 +1,7 @@
 // Every recorded reply of the four chat protocols, written for clients of the others: each body and each event is one
 // of their SDK's types, and for OpenAI's also of its description.
 
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { JsonValue } from '../../../src/plugin/conversation.ts';
 import type { UsageParts } from '../../../src/plugin/usage.ts';
 import { protocolOf } from '../../../src/protocols/protocols.ts';
@@ -14,6 +14,9 @@ import { haveRecordings } from '../../support/gateway.ts';
 import { testContext, translated } from '../translation-kit.ts';
 import { wrongInError, wrongInReply, wrongInStream } from './emitted.ts';
 import type { ChatProtocol } from './emitted.ts';
+
+// The first check of each type makes its schema.
+setDefaultTimeout(60_000);
 
 const everyPart: UsageParts = {
   input: 11,
