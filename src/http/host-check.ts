@@ -28,7 +28,10 @@ export function createHostCheck(names: readonly string[]): (host: string | null)
   };
 }
 
-/** An address as it is written plainly. `node:net` could tell too, and would bring streams along into every process. */
+/**
+ * An address as it is written plainly, of a name that has the shape: brackets hold digits, colons and dots alone, and
+ * end it. `node:net` could tell too, and would bring streams along into every process.
+ */
 function isLiteral(name: string): boolean {
   if (name.startsWith('[')) return URL.canParse(`http://${name}`);
   return /^\d+(?:\.\d+){3}$/.test(name) && URL.parse(`http://${name}`)?.hostname === name;

@@ -135,25 +135,29 @@ describe('A2: hosts', () => {
     'loc\u00e4lhost',
     `${'a'.repeat(300)}.test`,
   ];
+  const brackets = [
+    '[::1]@evil.test', '[::1]:80@evil.test', '[::1]/x', '[::1]?x', '[::1]#x', '[::1].evil.test', '[::1]evil.test:80',
+    '[::1][::1]', '[::1%25lo]', '[fe80::1%lo]', '[evil.test]', '[]:80',
+  ];
   // Each path is one that a shifted reading would take for another.
   const paths = ['/healthz', '/ab/admin/v1/accounts', '/public/admin/v1/accounts', '/v1/models'];
 
-  test.each(invalid)('%j is refused before anything is routed', async (host) => {
+  test.each([...invalid, ...brackets])('%j is refused before anything is routed', async (host) => {
     for (const path of paths) {
       const { status, body } = await reply(watched.port, requestBytes(`GET ${path} HTTP/1.1`, [`host: ${host}`]));
       expect([path, status, body === '' || body.includes('"invalid_host"')]).toEqual([path, 400, true]);
     }
   });
 
-  test.each(['evil.test', '127.1', '0x7f.1', '2130706433', '1.2.3', 'a..b', 'localhost.evil.test', 'metadata'])(
-    '%j is nobody here',
-    async (host) => {
-      for (const path of paths) {
-        const { status } = await reply(watched.port, requestBytes(`GET ${path} HTTP/1.1`, [`host: ${host}`]));
-        expect([path, status]).toEqual([path, 421]);
-      }
-    },
-  );
+  const nobody = ['evil.test', '127.1', '0x7f.1', '2130706433', '1.2.3', 'a..b', 'localhost.evil.test', 'metadata'];
+  const noAddress = ['[1.2.3.4]', '[::1::]', '[::fffff]', '[....]', '[bad:cafe]', '256.1.1.1', '127.0.0.01'];
+
+  test.each([...nobody, ...noAddress])('%j is nobody here', async (host) => {
+    for (const path of paths) {
+      const { status } = await reply(watched.port, requestBytes(`GET ${path} HTTP/1.1`, [`host: ${host}`]));
+      expect([path, status]).toEqual([path, 421]);
+    }
+  });
 
   test('two of them, and none', async () => {
     const twice = ['host: 127.0.0.1', 'host: 127.0.0.1'];
