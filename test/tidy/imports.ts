@@ -104,7 +104,10 @@ function checkKnown(house: House, files: readonly ReadFile[]): readonly Complain
 }
 
 /** Modules of the runtime that bring one another and streams along. */
-const heavy = ['node:crypto', 'node:net', 'node:tls', 'node:zlib', 'node:stream', 'node:http', 'node:https'];
+const heavy = [
+  'node:child_process', 'node:crypto', 'node:dns', 'node:fs/promises', 'node:http', 'node:http2', 'node:https',
+  'node:net', 'node:readline', 'node:stream', 'node:tls', 'node:zlib',
+];
 /** Folders of which a gateway loads nothing, or nothing that needs those, before it is asked to. */
 const late = ['src/http/tls/', 'src/store/backup/', 'src/simulator/', 'src/cli/'];
 
