@@ -3,7 +3,7 @@
 // commas are held to JSON; what is inside an element is left to whoever reads it.
 
 import { bounds } from './bounds.ts';
-import { copyOf, position } from './sse.ts';
+import { copyOf, position, withAppended } from './sse.ts';
 import type { EventSink, EventView, SplitterBounds } from './sse.ts';
 
 const QUOTE = 0x22;
@@ -231,13 +231,7 @@ export class ArraySplitter {
   }
 
   private append(chunk: Uint8Array): void {
-    const length = this.carryLength + chunk.length;
-    if (length > this.carry.length) {
-      const grown = new Uint8Array(Math.max(length, this.carryLength * 2, 512));
-      grown.set(this.carry.subarray(0, this.carryLength));
-      this.carry = grown;
-    }
-    this.carry.set(chunk, this.carryLength);
-    this.carryLength = length;
+    this.carry = withAppended(this.carry, this.carryLength, chunk);
+    this.carryLength += chunk.length;
   }
 }

@@ -265,14 +265,8 @@ export class EventSplitter {
   }
 
   private append(chunk: Uint8Array): void {
-    const length = this.carryLength + chunk.length;
-    if (length > this.carry.length) {
-      const grown = new Uint8Array(Math.max(length, this.carryLength * 2, 512));
-      grown.set(this.carry.subarray(0, this.carryLength));
-      this.carry = grown;
-    }
-    this.carry.set(chunk, this.carryLength);
-    this.carryLength = length;
+    this.carry = withAppended(this.carry, this.carryLength, chunk);
+    this.carryLength += chunk.length;
   }
 
   /** Looks for the end of an event that is handed on in parts. */
@@ -315,6 +309,17 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   if (copy.length > LOOPED_BYTES_MAX) copy.set(bytes.subarray(start, end));
   else for (let i = 0; i < copy.length; i++) copy[i] = bytes[start + i] ?? 0;
   return copy;
+}
+
+/** The first `length` bytes of a buffer and more behind them: in that buffer, or in a larger one where it is full. */
+export function withAppended(buffer: Uint8Array, length: number, more: Uint8Array): Uint8Array {
+  let room = buffer;
+  if (length + more.length > buffer.length) {
+    room = new Uint8Array(Math.max(length + more.length, length * 2, 512));
+    room.set(buffer.subarray(0, length));
+  }
+  room.set(more, length);
+  return room;
 }
 
 /** So many bytes behind the end are searched sooner than a view is made that leaves them out. */

@@ -4,7 +4,7 @@
 import { ArraySplitter } from '../core/array-splitter.ts';
 import { bounds } from '../core/bounds.ts';
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
-import { copyOf, EventSplitter } from '../core/sse.ts';
+import { copyOf, EventSplitter, withAppended } from '../core/sse.ts';
 import type { EventSink, EventView, SplitterBounds } from '../core/sse.ts';
 import type { JsonObject } from '../plugin/conversation.ts';
 import type { ReplyReading, StreamOptions, StreamTap } from '../plugin/protocol.ts';
@@ -151,17 +151,9 @@ export abstract class RelayTap implements StreamTap, EventSink {
 
   private keepBack(bytes: Uint8Array, start: number, end: number): void {
     const { heldLength } = this;
-    const length = heldLength + end - start;
     if (heldLength === 0) this.heldBytes = copyOf(bytes, start, end);
-    else {
-      if (length > this.heldBytes.length) {
-        const grown = new Uint8Array(Math.max(length, heldLength * 2));
-        grown.set(this.heldBytes.subarray(0, heldLength));
-        this.heldBytes = grown;
-      }
-      this.heldBytes.set(bytes.subarray(start, end), heldLength);
-    }
-    this.heldLength = length;
+    else this.heldBytes = withAppended(this.heldBytes, heldLength, bytes.subarray(start, end));
+    this.heldLength = heldLength + end - start;
   }
 
   private pass(bytes: Uint8Array, start: number, end: number): void {

@@ -6,16 +6,12 @@ import { ArraySplitter, closesArray } from '../../src/core/array-splitter.ts';
 import { bounds } from '../../src/core/bounds.ts';
 import { seededChance } from '../support/seeded-chance.ts';
 import { fuzzOnce, randomArray } from './fuzz-array.ts';
+import { wrongSeeds } from './fuzz-run.ts';
 
 const first = 3_000_000;
 
 test('10,000 random inputs are read as JSON.parse reads them, however they are cut', () => {
-  const wrong: string[] = [];
-  for (let seed = first; seed < first + 10_000 && wrong.length < 3; seed++) {
-    const found = fuzzOnce(seed);
-    if (found !== undefined) wrong.push(found);
-  }
-  expect(wrong).toEqual([]);
+  expect(wrongSeeds(fuzzOnce, first, 10_000)).toEqual([]);
 });
 
 test('the inputs have whole arrays, and what is none', () => {

@@ -6,6 +6,7 @@ import { ArraySplitter, closesArray } from '../../src/core/array-splitter.ts';
 import { bounds } from '../../src/core/bounds.ts';
 import { seededChance } from '../support/seeded-chance.ts';
 import type { Chance } from '../support/seeded-chance.ts';
+import { fuzzFromArguments } from './fuzz-run.ts';
 
 const one = <T>(list: readonly T[], chance: Chance, otherwise: T): T => list[chance(list.length)] ?? otherwise;
 
@@ -194,16 +195,4 @@ export function fuzzOnce(seed: number): string | undefined {
   return `seed ${seed}: ${wrong}\n${JSON.stringify(Buffer.from(input.bytes).toString('latin1'))}\ncut into ${sizes}`;
 }
 
-if (import.meta.main) {
-  const count = Number(process.argv[2] ?? 100_000);
-  const first = Number(process.argv[3] ?? 1);
-  const begun = performance.now();
-  const wrong: string[] = [];
-  for (let seed = first; seed < first + count && wrong.length < 5; seed++) {
-    const found = fuzzOnce(seed);
-    if (found !== undefined) wrong.push(found);
-  }
-  const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
-  console.log([...wrong, `${count} inputs, ${wrong.length} wrong, ${seconds} s`].join('\n'));
-  process.exitCode = wrong.length === 0 ? 0 : 1;
-}
+if (import.meta.main) fuzzFromArguments(fuzzOnce, 100_000);

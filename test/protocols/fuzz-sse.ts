@@ -7,6 +7,7 @@ import type { SplitterBounds } from '../../src/core/sse.ts';
 import { referenceEvents } from '../support/event-stream-reference.ts';
 import { seededChance } from '../support/seeded-chance.ts';
 import type { Chance } from '../support/seeded-chance.ts';
+import { fuzzFromArguments } from './fuzz-run.ts';
 
 /** Marked off by `|`. */
 const words = (
@@ -147,16 +148,4 @@ export function fuzzOnce(seed: number): string | undefined {
   return `seed ${seed}: ${wrong}\n${JSON.stringify(Buffer.from(bytes).toString('latin1'))}\ncut into ${sizes}`;
 }
 
-if (import.meta.main) {
-  const count = Number(process.argv[2] ?? 1_000_000);
-  const first = Number(process.argv[3] ?? 1);
-  const begun = performance.now();
-  const wrong: string[] = [];
-  for (let seed = first; seed < first + count && wrong.length < 5; seed++) {
-    const found = fuzzOnce(seed);
-    if (found !== undefined) wrong.push(found);
-  }
-  const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
-  console.log([...wrong, `${count} inputs, ${wrong.length} wrong, ${seconds} s`].join('\n'));
-  process.exitCode = wrong.length === 0 ? 0 : 1;
-}
+if (import.meta.main) fuzzFromArguments(fuzzOnce, 1_000_000);
