@@ -84,7 +84,7 @@ export interface ReplyReading {
 }
 
 export interface StreamOptions {
-  /** Remove the usage-only chunk, because we asked for it and the client did not. */
+  /** Remove the usage-only chunk and the nulls in its place, because we asked for usage and the client did not. */
   readonly hideUsage: boolean;
   /** See StreamQuirks.end. */
   readonly end: 'done' | 'finish-reason';

@@ -21,16 +21,35 @@ export class EventShape {
   private before: Buffer | undefined;
   private behind: Buffer = noBytes;
   private patience = patienceMax;
+  /** Bytes outside the string that the tap leaves out of such an event. */
+  outLength = 0;
+  /** Where they stand, counted from the event's start, or if negative, from its end. */
+  private outPlace = 0;
 
   /**
    * An event in bytes[start, end) of which nothing matters but the string whose content is [textStart,
-   * textEnd).
+   * textEnd), and what is left out of it: [outStart, outEnd).
    */
-  learn(bytes: Uint8Array, start: number, end: number, textStart: number, textEnd: number): void {
+  learn(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    textStart: number,
+    textEnd: number,
+    outStart = 0,
+    outEnd = 0,
+  ): void {
     if (this.patience === 0) return;
     this.patience--;
     this.before = bufferOf(bytes, start, textStart);
     this.behind = bufferOf(bytes, textEnd, end);
+    this.outLength = outEnd - outStart;
+    this.outPlace = outStart < textStart ? outStart - start : outStart - end;
+  }
+
+  /** Where to leave out `outLength` bytes of the event of this shape in [start, end). */
+  outStart(start: number, end: number): number {
+    return this.outPlace < 0 ? end + this.outPlace : start + this.outPlace;
   }
 
   /** Bytes of text in an event of the learnt shape; -1 if it has another one. */

@@ -74,6 +74,7 @@ const partKeys = keys({ text: Role.Counted, thinking: Role.Counted });
 const callKeys = keys({ name: Role.Counted, arguments: Role.Counted, input: Role.Counted });
 const audioKeys = keys({ transcript: Role.Counted });
 const errorText = encoder.encode('error');
+const nullText = encoder.encode('null');
 const noKeys: Keys = [];
 
 /** Where a choice has what it produced: in a message (or its delta), or in `text` (legacy completions). */
@@ -84,6 +85,12 @@ export class ReplyScanner {
   /** Where the usage object stands; -1 if there is none. The protocol's own goes before a vendor's copy. */
   usageStart = -1;
   usageEnd = -1;
+  /**
+   * Where a top-level `"usage":null` stands, with the comma that goes if it does; both -1 if there is none. All else
+   * is the same JSON without it.
+   */
+  nullUsageStart = -1;
+  nullUsageEnd = -1;
   /** A top-level `error` that says something. */
   error = false;
   /** Choices in the reply; -1 if it has no such list. */
@@ -110,6 +117,7 @@ export class ReplyScanner {
   private choiceBytes = 0;
   private reasoningBytes = 0;
   private usageDepth = -1;
+  private usageKeyStart = -1;
   private ownUsage = false;
 
   constructor(place: ContentPlace) {
@@ -120,7 +128,7 @@ export class ReplyScanner {
    * Scans bytes[start, end). False if that is not one balanced JSON object: the findings then mean nothing.
    */
   scan(bytes: Uint8Array, start: number, end: number): boolean {
-    this.usageStart = this.usageEnd = this.choices = this.usageDepth = -1;
+    this.usageStart = this.usageEnd = this.nullUsageStart = this.nullUsageEnd = this.choices = this.usageDepth = -1;
     this.error = this.data = this.ownUsage = false;
     this.choicesWithContent = this.contentBytes = this.finished = this.finishedInError = this.texts = 0;
     // One search for a whole reply; for each event of a read, searches to the read's end would add up to its square.
@@ -147,14 +155,14 @@ export class ReplyScanner {
         while (i < end && (bytes[i] ?? 0) <= 0x20) i++;
         if (bytes[i] === 0x3a && i < end) {
           role = roleOf(known, bytes, from, quote);
+          if (role === Role.Usage) this.usageKeyStart = from - 1;
           i++;
         } else if (role !== Role.Nothing) {
           this.text(role, bytes, from, quote);
           role = Role.Nothing;
         }
       } else if (byte === 0x7b || byte === 0x5b) {
-        if (depth === closing.length || (depth === 0 && (byte === 0x5b || !isBlank(bytes, start, i - 1))))
-          return false;
+        if (depth === closing.length || (depth === 0 && (byte === 0x5b || !isBlank(bytes, start, i - 1)))) return false;
         if (role === Role.Usage && byte === 0x7b) this.openUsage(inside === Inside.Reply, depth, i - 1);
         insides[depth] = inside;
         inside = depth === 0 ? Inside.Reply : this.opened(inside, role, byte === 0x5b);
@@ -169,9 +177,10 @@ export class ReplyScanner {
         inside = insides[depth] ?? Inside.Other;
         known = this.keysOf(inside);
         role = Role.Nothing;
-      } else if (role === Role.Error && byte > 0x20) {
-        // A number or `true`; `null` and `false` are no error.
-        if (byte !== 0x6e && byte !== 0x66) this.error = true;
+      } else if (role !== Role.Nothing && byte > 0x20) {
+        // A number, `true`, `false` or `null`; the latter two are no error.
+        if (role === Role.Error && byte !== 0x6e && byte !== 0x66) this.error = true;
+        if (role === Role.Usage && inside === Inside.Reply) this.noteNull(bytes, i - 1, end);
         role = Role.Nothing;
       }
     }
@@ -240,6 +249,21 @@ export class ReplyScanner {
   private closeUsage(end: number): void {
     this.usageDepth = -1;
     this.usageEnd = end;
+  }
+
+  /** The value of the reply's `usage` begins at `start`. */
+  private noteNull(bytes: Uint8Array, start: number, end: number): void {
+    const after = start + nullText.length;
+    if (after >= end || !equalBytes(bytes, start, after, nullText)) return;
+    let next = after;
+    while (next < end && (bytes[next] ?? 0) <= 0x20) next++;
+    const comma = bytes[next] === 0x2c;
+    if (!comma && bytes[next] !== 0x7d) return;
+    let before = this.usageKeyStart - 1;
+    while ((bytes[before] ?? 0) <= 0x20) before--;
+    const first = bytes[before] !== 0x2c;
+    this.nullUsageStart = first ? this.usageKeyStart : before;
+    this.nullUsageEnd = first && comma ? next + 1 : after;
   }
 
   private closeChoice(): void {

@@ -1,5 +1,6 @@
-// Reads an OpenAI stream beside its relay: `data: [DONE]` ends it, usage comes in an event of its own, which is dropped
-// where we asked for it and the client did not. Shared by chat and legacy completions.
+// Reads an OpenAI stream beside its relay: `data: [DONE]` ends it, usage comes in an event of its own. Where we asked
+// for it and the client did not, that event is dropped, and `usage: null` goes out of all others. Shared by chat and
+// legacy completions.
 
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf } from '../core/sse.ts';
@@ -76,6 +77,10 @@ class OpenAiStreamTap extends RelayTap {
     const textBytes = view.name === '' ? shape.textBytes(view.data, view.dataStart, view.dataEnd) : -1;
     if (textBytes >= 0 && !this.ending) {
       this.count(textBytes);
+      if (shape.outLength > 0) {
+        const start = shape.outStart(view.dataStart, view.dataEnd);
+        this.leaveOut(view, start, start + shape.outLength);
+      }
       return 'relay';
     }
     const readable = scanner.scan(view.data, view.dataStart, view.dataEnd);
@@ -92,13 +97,18 @@ class OpenAiStreamTap extends RelayTap {
     this.finished += scanner.finished;
     this.finishedInError += scanner.finishedInError;
     this.count(scanner.contentBytes);
+    const { hideUsage } = this.options;
+    const outStart = hideUsage ? scanner.nullUsageStart : 0;
+    const outEnd = hideUsage ? scanner.nullUsageEnd : 0;
+    this.leaveOut(view, outStart, outEnd);
     if (scanner.usageStart < 0) {
       const plain = scanner.texts === 1 && scanner.finished === 0 && !scanner.error;
-      if (plain) this.shape.learn(view.data, view.dataStart, view.dataEnd, scanner.textStart, scanner.textEnd);
+      const { textStart, textEnd } = scanner;
+      if (plain) this.shape.learn(view.data, view.dataStart, view.dataEnd, textStart, textEnd, outStart, outEnd);
       return false;
     }
     this.usageBytes = copyOf(view.data, scanner.usageStart, scanner.usageEnd);
-    return this.options.hideUsage && scanner.choices <= 0 && !scanner.error;
+    return hideUsage && scanner.choices <= 0 && !scanner.error;
   }
 }
 

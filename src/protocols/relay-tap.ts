@@ -45,6 +45,9 @@ export abstract class RelayTap implements StreamTap, EventSink {
   private heldBytes: Uint8Array = nothing;
   private heldLength = 0;
   private holding = false;
+  /** What of the event at hand stays out of the relay; an empty range if nothing does. */
+  private outStart = 0;
+  private outEnd = 0;
 
   /** `splitterBounds`: for a protocol whose terminal event may be larger than others'. */
   constructor(options: StreamOptions, splitterBounds: SplitterBounds = bounds) {
@@ -105,9 +108,11 @@ export abstract class RelayTap implements StreamTap, EventSink {
       if (!this.ending) this.pass(view.bytes, view.start, view.end);
       return;
     }
+    this.outStart = this.outEnd = 0;
     const verdict = this.judge(view);
     if (verdict === 'relay') {
-      this.pass(view.bytes, view.start, view.end);
+      if (this.outEnd > this.outStart) this.passWithout(view);
+      else this.pass(view.bytes, view.start, view.end);
       if (this.ending) this.pass(blankLine, 0, blankLine.length);
     } else if (verdict !== 'drop') {
       this.hold(view);
@@ -142,6 +147,18 @@ export abstract class RelayTap implements StreamTap, EventSink {
 
   protected failWith(): void {
     this.fault ??= 'error-event';
+  }
+
+  /** Relays the event being judged without `data[start, end)`. One whose data had to be joined is relayed whole. */
+  protected leaveOut(view: EventView, start: number, end: number): void {
+    if (view.data !== view.bytes) return;
+    this.outStart = start;
+    this.outEnd = end;
+  }
+
+  private passWithout(view: EventView): void {
+    this.pass(view.bytes, view.start, this.outStart);
+    this.pass(view.bytes, this.outEnd, view.end);
   }
 
   private hold(view: EventView): void {

@@ -23,7 +23,6 @@ export interface Client {
    * `unasked`: it never asks a stream for usage. Absent: it reads what a stream states in the end.
    */
   readonly streamedUsage?: 'at-start' | 'unasked' | undefined;
-  readonly refusesNullUsage?: boolean;
   say(
     target: ClientTarget,
     stream: boolean,

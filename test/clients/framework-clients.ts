@@ -137,8 +137,6 @@ function openRouter(version: string): Client {
   return {
     name: `@openrouter/sdk ${version}`,
     streamedUsage: 'unasked',
-    // It refuses `usage: null`, which OpenAI sends on every event once usage is asked for; and for the charge it is.
-    refusesNullUsage: true,
     say: (target, stream) => ask(target, [{ role: 'user', content: greeting }], stream),
     async round(target, stream) {
       const messages: Message[] = [{ role: 'user', content: errand }];

@@ -14,12 +14,7 @@ const eventOf = (payload: unknown): string => `data: ${JSON.stringify(payload)}\
 describe('relay', () => {
   test('a chunk of whole events is handed on as it is, at once', () => {
     const tap = openAiChat.openTap({ hideUsage: true, end: 'done' });
-    for (const text of [
-      chatEvent('Hello'),
-      chatEvent('a') + chatEvent('b'),
-      ': ping\n\n',
-      chatEvent(undefined),
-    ]) {
+    for (const text of [chatEvent('Hello'), chatEvent('a') + chatEvent('b'), ': ping\n\n', chatEvent(undefined)]) {
       const chunk = encode(text);
       expect(tap.push(chunk)).toBe(chunk);
     }
@@ -51,17 +46,73 @@ describe('relay', () => {
 
   test('usage beside choices is read and never hidden; empty choices without usage are not, either', () => {
     const beside = chatEvent('a', { usage });
-    const filters = 'data: {"choices":[],"prompt_filter_results":[],"usage":null}\n\n';
+    const filters = 'data: {"choices":[],"prompt_filter_results":[]}\n\n';
     const { whole, reading } = relay([filters, beside, doneEvent], { hideUsage: true });
     expect(whole).toBe(filters + beside + doneEvent);
     expect(reading.usage).toEqual(usage);
   });
 
+  test('`usage: null` goes out of each event where usage was not asked for, wherever it stands', () => {
+    const piece = fc.constantFrom('a', 'word', '"', '\\', ',"usage":null', 'é', '');
+    const before = fc.constantFrom('', '"id":"c" , ', '"x_groq":{"usage":null},');
+    const behind = fc.constantFrom('', ', "obfuscation":"x"', ' ,"error":null,"n":[{"usage":null}]', ' ');
+    const choicesOf = (content: string): string =>
+      `"choices":[{"index":0,"delta":${JSON.stringify({ content })},"usage":null,"finish_reason":null}]`;
+    const event = fc.tuple(piece, before, behind, fc.constantFrom('first', 'middle', 'last', 'absent'));
+    const lineEnd = fc.constantFrom('\n', '\r\n');
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 8 }), lineEnd, fc.integer({ min: 1, max: 90 }), (events, nl, size) => {
+        const sent: string[] = [];
+        const relayed: string[] = [];
+        for (const [content, first, last, place] of events) {
+          const rest = `${first}${choicesOf(content)}${last}`;
+          const data = {
+            first: `{"usage": null ,${rest}}`,
+            middle: `{${first}${choicesOf(content)} , "usage"\t:null${last}}`,
+            last: `{${rest},"usage":null}`,
+            absent: `{${rest}}`,
+          }[place];
+          sent.push(`data: ${data}${nl}${nl}`);
+          const left = { first: `{${rest}}`, middle: `{${first}${choicesOf(content)} ${last}}`, last: `{${rest}}` };
+          relayed.push(`data: ${place === 'absent' ? data : left[place]}${nl}${nl}`);
+        }
+        const whole = encode(sent.join('') + doneEvent);
+        const cut = Array.from({ length: Math.ceil(whole.length / size) }, (_, i) =>
+          whole.subarray(i * size, (i + 1) * size),
+        );
+        for (const chunks of [[whole], cut, everyByte(whole)]) {
+          expect(relay(chunks, { hideUsage: true }).whole).toBe(relayed.join('') + doneEvent);
+          expect(relay(chunks, { hideUsage: false }).whole).toBe(sent.join('') + doneEvent);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('`usage: null` stays where leaving it out would say something else, or needs the event written anew', () => {
+    const events = [
+      'data: {"choices":[{"index":0,"delta":{"usage":null}}]}\n\n',
+      'data: {"choices":[],"usage":nullify}\n\n',
+      'data: {"choices":[],\ndata: "usage":null}\n\n',
+      'data: {"choices":[],"usage":"null"}\n\n',
+      'data: ["usage",null]\n\n',
+    ];
+    expect(relay([...events, doneEvent], { hideUsage: true }).whole).toBe(events.join('') + doneEvent);
+  });
+
+  test('an event without anything but `usage: null` is an empty one; a dropped one leaves nothing behind', () => {
+    const both = 'data: {"choices":[],"usage":null,"usage":{"total_tokens":1}}\n\n';
+    const { whole, reading } = relay([chatEvent('a'), both, chatEvent('b'), 'data: {"usage":null}\n\n', doneEvent], {
+      hideUsage: true,
+    });
+    expect(whole).toBe(chatEvent('a') + chatEvent('b') + 'data: {}\n\n' + doneEvent);
+    expect(reading.usage).toEqual({ total_tokens: 1 });
+  });
+
   test('the last usage that is one is kept; a vendor copy stands in only where the own is missing', () => {
     const later = { ...usage, completion_tokens: 9 };
     expect(
-      relay([usageEvent(usage), usageEvent(later), usageEvent(null), usageEvent('x'), usageEvent(3)]).reading
-        .usage,
+      relay([usageEvent(usage), usageEvent(later), usageEvent(null), usageEvent('x'), usageEvent(3)]).reading.usage,
     ).toEqual(later);
     expect(relay([chatEvent('a', { x_groq: { id: 'r', usage } })]).reading.usage).toEqual(usage);
     expect(relay([chatEvent('a', { usage, x_groq: { usage: later } })]).reading.usage).toEqual(usage);
@@ -74,9 +125,7 @@ describe('relay', () => {
     expect(reading.usage).toEqual(big);
     expect(encode(reading.usageText ?? '').length).toBeLessThanOrEqual(4_096);
     expect(reading.usageText).not.toContain('\ufffd');
-    expect(
-      relay([usageEvent({ ...usage, note: 'x'.repeat(bounds.heldEventBytes) })]).reading.usage,
-    ).toBeUndefined();
+    expect(relay([usageEvent({ ...usage, note: 'x'.repeat(bounds.heldEventBytes) })]).reading.usage).toBeUndefined();
   });
 
   test('an empty chunk is nothing', () => {
@@ -96,9 +145,7 @@ describe('content', () => {
     expect(bytesOf({ refusal: 'no' })).toBe(2);
     expect(
       bytesOf({
-        tool_calls: [
-          { index: 0, id: 'call_1', type: 'function', function: { name: 'add', arguments: '{"a":1}' } },
-        ],
+        tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: 'add', arguments: '{"a":1}' } }],
       }),
     ).toBe(10);
     expect(bytesOf({ function_call: { name: 'add', arguments: '' } })).toBe(3);
@@ -125,17 +172,7 @@ describe('content', () => {
 
   test('counts the same whether events are alike or all different', () => {
     const content = fc.string({
-      unit: fc.constantFrom(
-        'a',
-        '"',
-        '\\',
-        '\n',
-        'é',
-        '😀',
-        '"}}]}',
-        '","usage":{"a":1}',
-        'word '.repeat(12),
-      ),
+      unit: fc.constantFrom('a', '"', '\\', '\n', 'é', '😀', '"}}]}', '","usage":{"a":1}', 'word '.repeat(12)),
     });
     const more = fc.constantFrom(
       {},
@@ -151,9 +188,7 @@ describe('content', () => {
         expect(reading.contentBytes).toBe(texts.reduce((sum, length) => sum + length, 0));
         expect(reading.contentEvents).toBe(texts.filter((length) => length > 0).length);
         expect(reading.usage).toEqual(
-          events.some(([, members]) => 'total_tokens' in (members.usage ?? {}))
-            ? { total_tokens: 1 }
-            : undefined,
+          events.some(([, members]) => 'total_tokens' in (members.usage ?? {})) ? { total_tokens: 1 } : undefined,
         );
         expect(whole).toBe(events.map(([text, members]) => chatEvent(text, members)).join(''));
       }),
@@ -187,13 +222,7 @@ describe('content', () => {
   });
 
   test('counts events that carried some, not probabilities or names of keys', () => {
-    const { reading } = relay([
-      chatEvent(undefined),
-      chatEvent(''),
-      chatEvent('a'),
-      chatEvent('b'),
-      usageEvent(usage),
-    ]);
+    const { reading } = relay([chatEvent(undefined), chatEvent(''), chatEvent('a'), chatEvent('b'), usageEvent(usage)]);
     expect([reading.contentEvents, reading.contentBytes]).toEqual([2, 2]);
     const logprobs = { content: [{ token: 'a', text: 'x', top_logprobs: [] }] };
     const event = eventOf({ choices: [{ delta: { content: 'a' }, logprobs, text: 'a' }], content: 'zzz' });
@@ -225,15 +254,12 @@ describe('finish-reason quirk', () => {
 });
 
 describe('ends of our own', () => {
-  test.each([openAiChat, openAiCompletions])(
-    'shortEnd is a well-formed end that says length',
-    (protocol) => {
-      const shortEnd = protocol.openTap({ hideUsage: false, end: 'done' }).shortEnd();
-      const { tap, held, forwarded } = relay([shortEnd], {}, protocol);
-      expect([tap.complete, held, tap.fault]).toEqual([true, doneEvent, undefined]);
-      expect(JSON.parse(forwarded.slice('data: '.length)).choices[0].finish_reason).toBe('length');
-    },
-  );
+  test.each([openAiChat, openAiCompletions])('shortEnd is a well-formed end that says length', (protocol) => {
+    const shortEnd = protocol.openTap({ hideUsage: false, end: 'done' }).shortEnd();
+    const { tap, held, forwarded } = relay([shortEnd], {}, protocol);
+    expect([tap.complete, held, tap.fault]).toEqual([true, doneEvent, undefined]);
+    expect(JSON.parse(forwarded.slice('data: '.length)).choices[0].finish_reason).toBe('length');
+  });
 
   test('errorEvent is read as an error event', () => {
     const running = openAiChat.openTap({ hideUsage: false, end: 'done' });
