@@ -26,7 +26,7 @@ import { COMPILING_SHARE_MAX, measureStart, runCrowd, runStudy, studies, untilSe
 import { directTarget, startBare, startMock, startNginx, startPortkey, type Target, type Upstream } from './targets.ts';
 import { startTollgate } from './tollgate-target.ts';
 import { startTranslated, translatedBars } from './translated-targets.ts';
-import { addedByWatching, startWatched, type Watched } from './watched-targets.ts';
+import { addedByWatching, BEFORE, startWatched, type Watched } from './watched-targets.ts';
 
 const project = resolve(import.meta.dir, '../..');
 const TOTAL_MAX_MS = 40 * 60_000;
@@ -113,9 +113,11 @@ async function startTargets(
     targets.push(await startTollgate(executable, upstream));
     if (options.translated) targets.push(...(await startTranslated(executable, upstream)));
     if (options.watched) {
-      watched = await startWatched(executable, options.before, upstream);
+      watched = await startWatched(executable, upstream);
       targets.push(...watched.targets);
     }
+    if (options.before !== undefined)
+      targets.push(await startTollgate(resolve(options.before), upstream, { name: BEFORE }));
   }
   if (options.peers) {
     const peers = { nginx: await startNginx(upstream), portkey: await startPortkey(upstream) };

@@ -1,7 +1,6 @@
 // Tollgate while it is watched: one whose metrics are read every second, and one that sends a trace of every request to
 // a collector on the other core. What watching adds is the difference to the two copies that nobody watches, in the
-// same slices; what these two differ by is how closely it can be known. Another executable may run along, as it was
-// before a change.
+// same slices; what these two differ by is how closely it can be known.
 
 import { cores, startChild, untilPrinted } from './children.ts';
 import type { Bar, TargetFigures } from './report.ts';
@@ -12,7 +11,8 @@ import type { Target, Upstream } from './targets.ts';
 
 export const PLAIN = 'tollgate';
 const TWIN = 'tollgate (twin)';
-const BEFORE = 'tollgate before';
+/** Another executable, as it was before a change. */
+export const BEFORE = 'tollgate before';
 const SCRAPED = 'tollgate scraped';
 const TRACED = 'tollgate traced';
 const SCRAPE_EVERY_MS = 1_000;
@@ -24,12 +24,7 @@ export interface Watched {
   remarks(): Promise<readonly string[]>;
 }
 
-/** `before`: an executable to compare with, if there is one. */
-export async function startWatched(
-  executable: string,
-  before: string | undefined,
-  upstream: Upstream,
-): Promise<Watched> {
+export async function startWatched(executable: string, upstream: Upstream): Promise<Watched> {
   const collector = startChild({ name: 'collector', core: cores.load, command: [process.execPath, 'collector.ts'] });
   const [, port = ''] = await untilPrinted(collector, /port (\d+)/);
   const twin = await startTollgate(executable, upstream, { name: TWIN });
@@ -38,7 +33,6 @@ export async function startWatched(
     name: TRACED,
     argv: ['--otlp', `http://127.0.0.1:${port}`],
   });
-  const old = before === undefined ? [] : [await startTollgate(before, upstream, { name: BEFORE })];
   const counts = { bytes: 0, failed: 0 };
   const tookMs: number[] = [];
   const scrape = async ({ origin, operatorKey }: { readonly origin: string; readonly operatorKey: string }) => {
@@ -58,7 +52,7 @@ export async function startWatched(
   }, SCRAPE_EVERY_MS);
   timer.unref();
   return {
-    targets: [twin, scraped, traced, ...old],
+    targets: [twin, scraped, traced],
     async remarks() {
       const received: unknown = await (await fetch(`http://127.0.0.1:${port}/stats`)).json();
       const dropped = (await scrape(traced))
