@@ -8,6 +8,8 @@ import type { Dialect } from 'tollgate/plugin';
 const numbered = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/;
 /** They always think: "disabled" is refused. */
 const alwaysThinks = /claude-(?:fable-5|(?:opus|sonnet)-5[-.]5)(?!\d)/;
+/** "tool_choice" may not demand a call. Anthropic's guides to migrating to these models. */
+const callsAsItSeesFit = /claude-(?:(?:opus|sonnet)-5[-.]5|fable-5[-.][12])(?!\d)/;
 /**
  * Told as far as several sources agree; of Sonnet 5 they do not. At Anthropic alone: clouds that serve the same models
  * were later or refuse it, and call them by other names.
@@ -25,7 +27,8 @@ export function claudeDialect(model: string, elsewhere: boolean): Partial<Dialec
   if (version === 406) return { thinking: 'effort', efforts: ['none', 'low', 'medium', 'high', 'max'] };
   return {
     thinking: 'effort',
-    sampling: false,
+    sampling: 'never',
+    ...(callsAsItSeesFit.test(model) ? { forcedCalls: false } : {}),
     ...(alwaysThinks.test(model) ? { efforts: ['low', 'medium', 'high', 'xhigh', 'max'] } : {}),
     ...(!elsewhere && hearsAmong.test(model) ? { systemAmongTurns: true } : {}),
   };

@@ -1,5 +1,6 @@
-// Which words of effort OpenAI's models take, by their names. Sources: OpenAI, "Reasoning models" and the pages of the
-// models; its refusals, which list the words; Vercel's package for OpenAI, which has them by model.
+// Which words of effort OpenAI's models take, and when they take sampling, by their names. Sources: OpenAI, "Reasoning
+// models" and the pages of the models; its refusals, which list the words; Vercel's package for OpenAI, which has both
+// by model.
 
 import type { Dialect } from 'tollgate/plugin';
 
@@ -15,12 +16,24 @@ const mayRest = /gpt-6(?:-(?:luna|sol)|\.1-terra)(?:-\d|$)/;
 
 /** What is not known to differ takes every word, or refuses by itself. */
 export function openAiDialect(model: string): Partial<Dialect> {
-  if (series.test(model)) return { efforts: ['low', 'medium', 'high'] };
-  const [, major, minor = '0', variant] = numbered.exec(model) ?? [];
-  if (major === undefined || Number(major) < 5) return {};
-  if (variant !== undefined && !sizes.has(variant)) return {};
-  if (Number(major) > 5 && !mayRest.test(model)) return { efforts: ['low', 'medium', 'high', 'xhigh', 'max'] };
-  return { efforts: effortsOf(Number(major), Number(minor)) };
+  if (series.test(model)) return { efforts: ['low', 'medium', 'high'], sampling: 'never' };
+  const [, majorText, minorText = '0', variant] = numbered.exec(model) ?? [];
+  const [major, minor] = [Number(majorText ?? 0), Number(minorText)];
+  if (major < 5) return {};
+  if (variant !== undefined && !sizes.has(variant)) return thinksAlways(minor, variant) ? { sampling: 'never' } : {};
+  if (major > 5 && !mayRest.test(model))
+    return { efforts: ['low', 'medium', 'high', 'xhigh', 'max'], sampling: 'never' };
+  return { efforts: effortsOf(major, minor), sampling: samplingOf(major, minor) };
+}
+
+/** `gpt-5-chat-latest` does not think; its successors of that name do, as they see fit. */
+const thinksAlways = (minor: number, variant: string): boolean =>
+  /^(?:codex|pro)(?:-|$)/.test(variant) || (minor > 0 && variant.startsWith('chat'));
+
+/** From 5.1 on they can be told not to think; until 5.4 they do not unless they are asked. */
+function samplingOf(major: number, minor: number): Dialect['sampling'] {
+  if (major > 5 || minor >= 5) return 'only-at-rest';
+  return minor === 0 ? 'never' : 'unless-thinking';
 }
 
 function effortsOf(major: number, minor: number): Efforts {

@@ -109,7 +109,8 @@ const dialectValues: { readonly [K in keyof Omit<Dialect, 'efforts'>]: readonly 
   thinking: ['effort', 'budget', 'level', 'none'],
   strictSchemas: yesOrNo,
   parallelToolCalls: yesOrNo,
-  sampling: yesOrNo,
+  sampling: ['always', 'unless-thinking', 'only-at-rest', 'never'],
+  forcedCalls: yesOrNo,
   systemAmongTurns: yesOrNo,
 };
 const isDialect = (answer: unknown): answer is Partial<Dialect> =>

@@ -10,6 +10,8 @@ import type { UsageParts } from './usage.ts';
 /** How much a model is told to think; `none`: not at all. */
 export type EffortWord = 'none' | NonNullable<ThinkingSettings['effort']>;
 
+export type Sampling = 'always' | 'unless-thinking' | 'only-at-rest' | 'never';
+
 /** How one model of a vendor differs from the letter of a protocol, as far as requests must be written otherwise. */
 export interface Dialect {
   /** OpenAI chat: whether the role `developer` is known. If not, `system` is written. */
@@ -33,8 +35,13 @@ export interface Dialect {
   /** Whether JSON Schema output with `strict` is known. If not, a schema is a loss of strictness, not of the schema. */
   readonly strictSchemas: boolean;
   readonly parallelToolCalls: boolean;
-  /** Anthropic: whether `temperature`, `topP` and `topK` are taken. */
-  readonly sampling: boolean;
+  /**
+   * OpenAI and Anthropic: when `temperature`, `topP` and the like are taken. `unless-thinking`: unless the request asks
+   * for thinking; `only-at-rest`: where it says not to think. Otherwise they are left out and listed.
+   */
+  readonly sampling: Sampling;
+  /** Anthropic: whether it can be made to call a tool. If not, a request that demands a call is refused. */
+  readonly forcedCalls: boolean;
   /**
    * Anthropic: whether a system turn may stand among the messages, between the user's and the model's. Elsewhere it is
    * moved, behind the user's turn that follows or else to the front, and listed.

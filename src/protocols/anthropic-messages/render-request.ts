@@ -4,6 +4,7 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { objectOf } from '../json-fields.ts';
 import { carriedTools, demandOneText } from '../translation/carriage.ts';
+import { demandsCall, takesSampling } from '../translation/model-settings.ts';
 import { closedSchema } from './closed-schema.ts';
 import { own } from './parse-content.ts';
 import { cacheControl } from './render-content.ts';
@@ -16,7 +17,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   demandOneText(conversation, carriage);
   const limit = conversation.outputLimit ?? target.outputTokensMax;
   const { thinking, output_config } = renderThinking(conversation, target, limit, carriage);
-  const thinks = thinking !== undefined && thinking['type'] !== 'disabled';
+  const thinks = thinking === undefined ? undefined : thinking['type'] !== 'disabled';
   const { system, messages } = renderTurns(conversation.turns, dialect, carriage);
   const body: JsonObject = {
     model: target.model,
@@ -27,7 +28,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...renderTools(conversation, dialect, carriage),
     thinking,
     output_config,
-    ...renderSampling(conversation, dialect.sampling, thinks, carriage),
+    ...renderSampling(conversation, dialect, thinks, carriage),
     stop_sequences: renderStop(conversation.stop, carriage),
     metadata: conversation.user === undefined ? undefined : { user_id: conversation.user },
     service_tier: renderTier(conversation.serviceTier, carriage),
@@ -49,11 +50,11 @@ function loseUnknown(conversation: Conversation, carriage: Carriage): void {
 
 function renderSampling(
   { temperature, topP, topK }: Conversation,
-  taken: boolean,
-  thinks: boolean,
+  { sampling }: Dialect,
+  thinks: boolean | undefined,
   carriage: Carriage,
 ): JsonObject {
-  if (taken && !thinks) {
+  if (takesSampling(sampling, thinks)) {
     // Anthropic's temperatures end at 1, OpenAI's at 2: half as much would be another temperature.
     const known = temperature !== undefined && temperature <= 1 ? temperature : undefined;
     if (known !== temperature) carriage.lost('temperature');
@@ -66,7 +67,7 @@ function renderSampling(
   if (temperature !== undefined && temperature !== 1) carriage.lost('temperature');
   if (topP !== undefined && topP !== 1) carriage.lost('top-p');
   if (topK !== undefined) carriage.lost('top-k');
-  return { temperature: taken && temperature === 1 ? temperature : undefined };
+  return { temperature: sampling !== 'never' && temperature === 1 ? temperature : undefined };
 }
 
 /** Blanks alone are refused as a stop sequence. */
@@ -92,6 +93,8 @@ function renderTools(conversation: Conversation, dialect: Dialect, carriage: Car
   if (needed && (offered.length === 0 || !offersChosen(offered, toolChoice)))
     carriage.refuse('tool_choice', 'demands a tool that is not among those that can be offered; choose another.');
   if (offered.length === 0) return {};
+  if (!dialect.forcedCalls && demandsCall(toolChoice))
+    carriage.refuse('tool_choice', 'demands a call, and this model decides by itself whether it calls; choose "auto".');
   const tools = offered.map((tool) => renderTool(tool, dialect, carriage));
   return { tools, tool_choice: renderToolChoice(toolChoice, parallelToolCalls) };
 }

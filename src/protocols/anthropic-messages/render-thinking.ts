@@ -3,6 +3,7 @@
 
 import type { Carriage, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject } from '../../plugin/conversation.ts';
+import { demandsCall } from '../translation/model-settings.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
 import { closedSchema } from './closed-schema.ts';
 import { mayThink } from './render-messages.ts';
@@ -59,11 +60,8 @@ function budgetFor(conversation: Conversation, limit: number, carriage: Carriage
   if (thinking.mode === undefined && thinking.effort === undefined && thinking.budgetTokens === undefined) {
     return undefined;
   }
-  const { kind } = toolChoice ?? { kind: 'auto' };
-  const forced =
-    kind === 'required' || kind === 'tool' || (toolChoice?.kind === 'allowed' && toolChoice.mode === 'required');
   // A model that is made to call a tool cannot be given time to think, and the call is what the client needs.
-  if (forced || !mayThink(turns)) {
+  if (demandsCall(toolChoice) || !mayThink(turns)) {
     carriage.lost('thinking-settings');
     return undefined;
   }

@@ -1,10 +1,11 @@
 // A chat completion request out of the neutral conversation, as one vendor's model takes it.
 
-import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
+import type { Carriage, Dialect, EffortWord, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools, stopsWithin } from '../translation/carriage.ts';
 import { customNames, parallelCalls } from '../openai-settings.ts';
+import { openAiSampling } from '../translation/model-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
@@ -15,6 +16,8 @@ const stopsMax = 4;
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
   const { choices, outputForm, toolChoice } = conversation;
+  const effort = renderEffort(conversation, dialect, carriage);
+  const sampling = openAiSampling(conversation, dialect, effort && effort !== 'none', carriage);
   const tools = carriedTools(conversation, 'openai-chat', true, carriage);
   if (conversation.topK !== undefined) carriage.lost('top-k');
   if (conversation.minP !== undefined) carriage.lost('min-p');
@@ -30,19 +33,18 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     parallel_tool_calls: parallelCalls(conversation, written, dialect, carriage),
     [dialect.tokenLimit]: conversation.outputLimit,
     n: choices,
-    temperature: conversation.temperature,
-    top_p: conversation.topP,
+    temperature: sampling.temperature,
+    top_p: sampling.topP,
     seed: conversation.seed,
-    presence_penalty: conversation.presencePenalty,
-    frequency_penalty: conversation.frequencyPenalty,
-    logit_bias: conversation.logitBias,
+    presence_penalty: sampling.presencePenalty,
+    frequency_penalty: sampling.frequencyPenalty,
+    logit_bias: sampling.logitBias,
     stop: stopsWithin(stopsMax, conversation, carriage),
     response_format: renderOutputForm(outputForm, dialect, carriage),
-    ...thinkingFields(conversation, dialect, carriage),
+    reasoning_effort: effort,
     verbosity: conversation.verbosity,
-    logprobs: conversation.logprobs === undefined ? undefined : true,
-    top_logprobs:
-      conversation.logprobs === undefined || conversation.logprobs === 0 ? undefined : conversation.logprobs,
+    logprobs: sampling.logprobs === undefined ? undefined : true,
+    top_logprobs: sampling.logprobs === 0 ? undefined : sampling.logprobs,
     service_tier: openAiTier(conversation.serviceTier, carriage),
     user: conversation.user,
     metadata: conversation.metadata,
@@ -128,16 +130,15 @@ function renderOutputForm(
   }
 }
 
-function thinkingFields({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject {
-  if (thinking === undefined) return {};
+/** "Think as you see fit" is what such models do when nothing is said. */
+function renderEffort({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): EffortWord | undefined {
+  if (thinking === undefined) return undefined;
   if (dialect.thinking !== 'effort') {
     carriage.lost('thinking-settings');
-    return {};
+    return undefined;
   }
   // Whether thinking is shown cannot be asked for.
   const shown = thinking.shown === true || thinking.summary !== undefined;
   if (shown && thinking.mode !== 'off') carriage.lost('thinking-settings');
-  const effort = askedEffort(thinking, dialect.efforts, carriage);
-  // "Think as you see fit" is what such models do when nothing is said.
-  return effort === undefined ? {} : { reasoning_effort: effort };
+  return askedEffort(thinking, dialect.efforts, carriage);
 }

@@ -5,6 +5,7 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools, demandOneText } from '../translation/carriage.ts';
 import { customNames, parallelCalls } from '../openai-settings.ts';
+import { openAiSampling } from '../translation/model-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
@@ -18,13 +19,13 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   const carried = carriedTools(conversation, 'openai-responses', true, carriage);
   const tools = carried.map((tool) => renderTool(tool, dialect, carriage));
   const reasoning = renderReasoning(conversation, dialect, carriage);
-  const thinks = reasoning !== undefined && reasoning['effort'] !== 'none';
+  const thinks = reasoning === undefined ? undefined : reasoning['effort'] !== 'none';
+  const { temperature, topP, logprobs } = openAiSampling(conversation, dialect, thinks, carriage);
   const includes = [
     // Models that do not think refuse to be asked for it.
-    ...(thinks || hasOwnThinking(conversation) ? ['reasoning.encrypted_content'] : []),
-    ...(conversation.logprobs === undefined ? [] : ['message.output_text.logprobs']),
+    ...(thinks === true || hasOwnThinking(conversation) ? ['reasoning.encrypted_content'] : []),
+    ...(logprobs === undefined ? [] : ['message.output_text.logprobs']),
   ];
-  const { logprobs } = conversation;
   return JSON.stringify({
     model: target.model,
     input: renderItems(conversation.turns, carriage),
@@ -33,8 +34,8 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation) } : {}),
     parallel_tool_calls: parallelCalls(conversation, tools, dialect, carriage),
     max_output_tokens: conversation.outputLimit,
-    temperature: conversation.temperature,
-    top_p: conversation.topP,
+    temperature,
+    top_p: topP,
     ...(logprobs === undefined || logprobs === 0 ? {} : { top_logprobs: logprobs }),
     text: renderText(withStrictness(conversation, dialect, carriage)),
     reasoning,

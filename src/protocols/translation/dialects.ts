@@ -12,12 +12,16 @@ const letter: Dialect = {
   efforts: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'],
   strictSchemas: true,
   parallelToolCalls: true,
-  sampling: true,
+  sampling: 'always',
+  forcedCalls: true,
   systemAmongTurns: false,
 };
 
 const own: Readonly<Partial<Record<ProtocolName, Partial<Dialect>>>> = {
-  'anthropic-messages': { efforts: ['none', 'low', 'medium', 'high', 'xhigh', 'max'] },
+  'anthropic-messages': {
+    efforts: ['none', 'low', 'medium', 'high', 'xhigh', 'max'],
+    sampling: 'unless-thinking',
+  },
   // How to be told not to think is not in the letter: older models do it by a budget of nothing.
   'gemini-generate': { thinking: 'level', efforts: ['minimal', 'low', 'medium', 'high'] },
 };

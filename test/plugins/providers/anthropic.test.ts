@@ -101,20 +101,34 @@ describe('anthropic', () => {
     ['claude-haiku-4-5-20251001', yes, undefined, yes, yes],
     ['claude-opus-4-6', yes, undefined, true, false],
     ['claude-sonnet-4-6', yes, undefined, true, false],
-    ['claude-opus-4-7', false, undefined, yes, yes],
-    ['claude-opus-4-8', false, true, yes, yes],
-    ['claude-mythos-preview', false, undefined, yes, yes],
-    ['claude-sonnet-5', false, undefined, yes, yes],
-    ['claude-opus-5', false, true, yes, yes],
-    ['claude-fable-5', false, true, false, true],
-    ['claude-opus-5-5', false, true, false, true],
-    ['claude-haiku-5-5', false, true, yes, yes],
-    ['anthropic.claude-opus-4-8', false, undefined, yes, yes],
+    ['claude-opus-4-7', 'never', undefined, yes, yes],
+    ['claude-opus-4-8', 'never', true, yes, yes],
+    ['claude-mythos-preview', 'never', undefined, yes, yes],
+    ['claude-sonnet-5', 'never', undefined, yes, yes],
+    ['claude-opus-5', 'never', true, yes, yes],
+    ['claude-fable-5', 'never', true, false, true],
+    ['claude-opus-5-5', 'never', true, false, true],
+    ['claude-haiku-5-5', 'never', true, yes, yes],
+    ['anthropic.claude-opus-4-8', 'never', undefined, yes, yes],
     ['glm-4.7', yes, undefined, yes, yes],
   ] as const)('%s differs as its vendor says', (model, sampling, systemAmongTurns, rests, xhigh) => {
     const dialect = dialectOf(model);
     expect([dialect.sampling, dialect.systemAmongTurns]).toEqual([sampling, systemAmongTurns]);
     expect([dialect.efforts?.includes('none'), dialect.efforts?.includes('xhigh')]).toEqual([rests, xhigh]);
+  });
+
+  test.each([
+    ['claude-opus-4-8', yes],
+    ['claude-opus-5-20260901', yes],
+    ['claude-fable-5', yes],
+    ['claude-fable-5-20260609', yes],
+    ['claude-haiku-5-5', yes],
+    ['claude-fable-5-1', false],
+    ['claude-opus-5-5', false],
+    ['claude-sonnet-5-5-20260928', false],
+    ['anthropic/claude-opus-5.5', false],
+  ] as const)('%s can be made to call: %s', (model, forcedCalls) => {
+    expect(dialectOf(model).forcedCalls).toBe(forcedCalls);
   });
 
   test.each(['anthropic/claude-sonnet-4.5', 'us.anthropic.claude-sonnet-4-20250514-v1:0', 'claude-2.1'])(
@@ -124,7 +138,7 @@ describe('anthropic', () => {
 
   test('at another address nobody is known to hear system text among the turns', () => {
     const elsewhere = dialectOf('claude-opus-4-8', { baseUrl: 'https://claude.example/v1' });
-    expect(elsewhere).toMatchObject({ sampling: false, thinking: 'effort' });
+    expect(elsewhere).toMatchObject({ sampling: 'never', thinking: 'effort' });
     expect(elsewhere.systemAmongTurns).toBeUndefined();
   });
 

@@ -33,6 +33,31 @@ test.each([
 });
 
 test.each([
+  ['gpt-4.1', undefined],
+  ['gpt-4o-2024-08-06', undefined],
+  ['gpt-5-chat-latest', undefined],
+  ['my-deployment', undefined],
+  ['o4-mini', 'never'],
+  ['gpt-5', 'never'],
+  ['gpt-5-nano-2025-08-07', 'never'],
+  ['gpt-5-codex', 'never'],
+  ['gpt-5.2-chat-latest', 'never'],
+  ['gpt-5.2-pro-2025-12-11', 'never'],
+  ['gpt-5.3-codex', 'never'],
+  ['gpt-5.1-codex-max', 'never'],
+  ['gpt-5.1-2025-11-13', 'unless-thinking'],
+  ['openai/gpt-5.4-mini', 'unless-thinking'],
+  ['gpt-5.5', 'only-at-rest'],
+  ['gpt-5.6-sol', 'only-at-rest'],
+  ['gpt-6-luna', 'only-at-rest'],
+  ['gpt-6-astra', 'never'],
+  ['gpt-6.1-sol', 'never'],
+] as const)('OpenAI: %s takes sampling: %s', (model, sampling) => {
+  for (const entry of [openAi(), azureOpenAi(), openAiCompatible()])
+    expect(dialectOf(entry, model, 'openai-responses').sampling).toBe(sampling);
+});
+
+test.each([
   ['gemini-2.0-flash', 'none', undefined],
   ['gemini-2.5-flash', 'budget', 'none minimal low medium high'],
   ['gemini-2.5-pro', 'budget', undefined],
@@ -60,33 +85,36 @@ test.each([
 describe("the operator's word", () => {
   const dialects = [
     { model: '*', parallelToolCalls: false },
-    { model: 'claude-opus-*', sampling: true },
-    { model: 'claude-opus-9', sampling: false, systemAmongTurns: true },
+    { model: 'claude-opus-*', sampling: 'always' as const },
+    { model: 'claude-opus-9', sampling: 'never' as const, systemAmongTurns: true },
   ];
 
   test('goes before what is known, the later before the earlier, for the models that it names', () => {
     const entry = anthropic({ dialects });
     const said = (model: string) => dialectOf(entry, model, 'anthropic-messages');
-    expect(said('claude-opus-4-7')).toEqual({ thinking: 'effort', sampling: true, parallelToolCalls: false });
-    expect(said('claude-opus-9')).toMatchObject({ sampling: false, systemAmongTurns: true });
-    expect(said('claude-sonnet-5')).toMatchObject({ sampling: false, parallelToolCalls: false });
+    expect(said('claude-opus-4-7')).toEqual({ thinking: 'effort', sampling: 'always', parallelToolCalls: false });
+    expect(said('claude-opus-9')).toMatchObject({ sampling: 'never', systemAmongTurns: true });
+    expect(said('claude-sonnet-5')).toMatchObject({ sampling: 'never', parallelToolCalls: false });
   });
 
   test('is heard by every provider that has a vendor', () => {
     const entries = [openAi, azureOpenAi, openAiCompatible, groq, anthropic, gemini].map((make) => make({ dialects }));
     for (const entry of entries)
       for (const protocol of entry.create(entry.options).speaks.chat ?? [])
-        expect(dialectOf(entry, 'claude-opus-9', protocol)).toMatchObject({ sampling: false, systemAmongTurns: true });
+        expect(dialectOf(entry, 'claude-opus-9', protocol)).toMatchObject({
+          sampling: 'never',
+          systemAmongTurns: true,
+        });
   });
 
   test.each([
     [{ model: '*', efforts: ['low'] }, true],
-    [{ model: 'a*b', sampling: true }, false],
-    [{ model: '', sampling: true }, false],
+    [{ model: 'a*b', sampling: 'always' }, false],
+    [{ model: '', sampling: 'always' }, false],
     [{ model: 'a', sampling: 1 }, false],
     [{ model: 'a', efforts: [] }, false],
     [{ model: 'a', temperature: false }, false],
-    [{ sampling: false }, false],
+    [{ sampling: 'never' }, false],
   ])('%j fits: %p', (said, fits) => {
     expect(Value.Check(anthropic().schema, { dialects: [said] })).toBe(fits);
   });

@@ -14,7 +14,7 @@ describe('the rest of a request', () => {
   test('sampling is carried, or listed where the model refuses it, is thinking, or knows no such value', () => {
     const sampling = { temperature: 0.5, topK: 4 };
     expect(written(sampling).body).toMatchObject({ temperature: 0.5, top_k: 4 });
-    const refused = written({ ...sampling, topP: 0.9 }, { sampling: false });
+    const refused = written({ ...sampling, topP: 0.9 }, { sampling: 'never' });
     expect(refused.losses).toEqual(['temperature', 'top-p', 'top-k']);
     expect(refused.body).not.toContainAnyKeys(['temperature', 'top_p', 'top_k']);
     expect(written({ ...sampling, thinking: { effort: 'low' } }).losses).toEqual(['temperature', 'top-k']);
