@@ -63,16 +63,20 @@ export const modelsReply = jsonReply(
   '{"object":"list","data":[{"id":"gpt-4o-mini","object":"model","created":1,"owned_by":"mock"}]}',
 );
 
-/** One event of a stream. The last one carries the finish, the usage (if asked for) and the terminal event. */
+/**
+ * One event of a stream. The last one carries the finish, the usage (if asked for) and the terminal event; all others
+ * then say that they have none, as OpenAI's do.
+ */
 export function streamEvent(script: Script, model: string, at: number, withUsage: boolean): string {
   const open =
     `data: {"id":"chatcmpl-${script.nonce}","object":"chat.completion.chunk","created":1790000000,` +
     `"model":"${model}","service_tier":"default","system_fingerprint":"fp_mock","choices":[`;
+  const noUsage = withUsage ? ',"usage":null' : '';
   if (at < script.chunks) {
     const delta = at === 0 ? `"role":"assistant","content":"${script.nonce} "` : `"content":" tok${at}"`;
-    return `${open}{"index":0,"delta":{${delta}},"logprobs":null,"finish_reason":null}]}\n\n`;
+    return `${open}{"index":0,"delta":{${delta}},"logprobs":null,"finish_reason":null}]${noUsage}}\n\n`;
   }
-  const finish = `${open}{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}\n\n`;
+  const finish = `${open}{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]${noUsage}}\n\n`;
   const usage =
     `${open}],"usage":{"prompt_tokens":${PROMPT_TOKENS},"completion_tokens":${script.chunks},` +
     `"total_tokens":${PROMPT_TOKENS + script.chunks}}}\n\n`;
