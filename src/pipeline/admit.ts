@@ -8,8 +8,12 @@ import type { Model, PriceVersion } from '../domain/catalog/catalog.ts';
 import type { PinnedTerms } from '../domain/ledger/records.ts';
 import type { Decision, PolicyFacts } from '../plugin/policy.ts';
 import { groupNow } from './authenticate.ts';
-import type { Admitted, Read } from './exchange.ts';
+import type { Admitted, Authenticated, Read } from './exchange.ts';
+import type { RequestFacts } from '../plugin/protocol.ts';
 import type { PipelineServices } from './services.ts';
+
+/** What policies are told of a request, or of what is asked beside one. */
+type Asked = Authenticated & { readonly facts: Pick<RequestFacts, 'model'> };
 
 /** Waits only where a policy does, or where an obligation must be durable first. */
 export function admit(services: PipelineServices, read: Read): Admitted | Promise<Admitted> {
@@ -28,10 +32,27 @@ async function admitWith(
   country: string,
   deciding: Decision | Promise<Decision>,
 ): Promise<Admitted> {
+  await heed(services, read, country, deciding);
+  return admitted(services, read, country);
+}
+
+/** For what needs no admission but is a use all the same. Throws what `admit` throws where a policy denies it. */
+export async function demandUse(services: PipelineServices, asked: Asked): Promise<void> {
+  if (!services.compliance.asks('use', 'request')) return;
+  const country = services.compliance.countryOf(asked.address, asked.peer, asked.request.headers);
+  const deciding = services.compliance.judge('request', useFacts(services, asked, country, undefined));
+  await heed(services, asked, country, deciding);
+}
+
+async function heed(
+  services: PipelineServices,
+  asked: Asked,
+  country: string,
+  deciding: Decision | Promise<Decision>,
+): Promise<void> {
   const decision = await deciding;
   if (decision.verdict === 'deny') throw refusal(services, decision);
-  for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, read, country);
-  return admitted(services, read, country);
+  for (const obligation of decision.obligations) await services.compliance.fulfil(obligation, asked, country);
 }
 
 function admitted(services: PipelineServices, before: Read, country: string): Admitted {
@@ -45,7 +66,7 @@ function admitted(services: PipelineServices, before: Read, country: string): Ad
 const lastAccountFacts = new WeakMap<Account, NonNullable<PolicyFacts['account']>>();
 
 /** The same for all requests of an account through keys of one group. Frozen, because many requests share them. */
-function accountFacts({ account, group }: Read): NonNullable<PolicyFacts['account']> {
+function accountFacts({ account, group }: Authenticated): NonNullable<PolicyFacts['account']> {
   const last = lastAccountFacts.get(account);
   if (last !== undefined && last.groups[0] === group?.name) return last;
   const groups = Object.freeze(group === undefined ? [] : [group.name]);
@@ -57,21 +78,21 @@ function accountFacts({ account, group }: Read): NonNullable<PolicyFacts['accoun
 /** The facts of the gate `use`, for the request or for one upstream of its plan. */
 export function useFacts(
   services: PipelineServices,
-  read: Read,
+  asked: Asked,
   country: string,
   upstream: PolicyFacts['upstream'],
 ): PolicyFacts {
   return {
     gate: 'use',
-    at: read.admittedAt,
-    address: read.address,
+    at: asked.admittedAt,
+    address: asked.address,
     country,
-    account: accountFacts(read),
-    apiKeyId: read.apiKey.id,
-    operation: read.protocol.operation,
-    model: read.facts.model,
+    account: accountFacts(asked),
+    apiKeyId: asked.apiKey.id,
+    operation: asked.protocol.operation,
+    model: asked.facts.model,
     upstream,
-    terms: services.compliance.standing(read.account.id, read.admittedAt),
+    terms: services.compliance.standing(asked.account.id, asked.admittedAt),
   };
 }
 

@@ -8,6 +8,7 @@ import type { StoredReply } from '../domain/stored-replies/stored-replies.ts';
 import type { Protocol } from '../plugin/protocol.ts';
 import { resolveAddressing, retryAfterOf, withOwnHeaders } from './addressing.ts';
 import { askAside, createAccountShare } from './aside.ts';
+import { demandUse } from './admit.ts';
 import { authenticate } from './authenticate.ts';
 import { RETRY_AFTER_MAX_SECONDS } from './dispatch.ts';
 import type { Authenticated } from './exchange.ts';
@@ -33,6 +34,7 @@ export type StoredReplyRelay = (
 
 const methods = { get: 'GET', delete: 'DELETE', cancel: 'POST', 'list-input': 'GET' } as const;
 const suffixes = { get: '', delete: '', cancel: '/cancel', 'list-input': '/input_items' } as const;
+const reads: ReadonlySet<StoredReplyRequest['does']> = new Set(['get', 'list-input']);
 /** What may be asked beside the id. A stream would have to be metered, and is not served. */
 const queryNames: ReadonlySet<string> = new Set(['include', 'include[]', 'limit', 'order', 'after', 'before']);
 
@@ -56,11 +58,14 @@ export function createStoredReplyRelay(services: PipelineServices): StoredReplyR
 
 async function relayed(
   services: PipelineServices,
-  { request, protocol, account, requestId, hops }: Authenticated,
+  authenticated: Authenticated,
   { id, does, query }: StoredReplyRequest,
 ): Promise<Response> {
+  const { request, protocol, account, requestId, hops } = authenticated;
   const stored = await services.storedReplies.find(id, account.id);
   if (stored === undefined) throw unknown();
+  // To read a reply is to use the model. What is one's own may be withdrawn by whoever may not use it any more.
+  if (reads.has(does)) await demandUse(services, { ...authenticated, facts: { model: stored.model } });
   const offer = offerOf(services, stored);
   const path = offer?.upstream.provider.storedReplyPath?.(id);
   if (offer === undefined || path === undefined) {
