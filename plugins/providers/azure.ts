@@ -48,7 +48,7 @@ export const azureOpenAi = defineProvider({
       baseUrl: undefined,
       auth: 'api-key',
       needsCredential: true,
-      quirks: { usage: 'on-request', end: 'done' },
+      quirks: { usage: 'on-request', nullUsage: true, end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-chat', 'openai-responses'],

@@ -32,6 +32,13 @@ const options = Type.Object(
         description: 'When streams report usage. Default "on-request": with stream_options.include_usage.',
       }),
     ),
+    nullUsage: Type.Optional(
+      Type.Boolean({
+        description:
+          'True where streams say "usage": null in each event because usage was asked for, and else do not, as OpenAI\'s: ' +
+          'clients who did not ask are then spared it. Default false.',
+      }),
+    ),
     end: Type.Optional(
       Type.Union([Type.Literal('done'), Type.Literal('finish-reason')], {
         description: 'How streams end: with "data: [DONE]" (default), or with a finish reason and a clean close.',
@@ -85,7 +92,11 @@ export const openAiCompatible = defineProvider({
       baseUrl: chosen.baseUrl ?? openAiBaseUrl,
       auth: chosen.auth ?? 'bearer',
       needsCredential: chosen.needsCredential ?? true,
-      quirks: { usage: chosen.usage ?? 'on-request', end: chosen.end ?? 'done' },
+      quirks: {
+        usage: chosen.usage ?? 'on-request',
+        nullUsage: chosen.nullUsage ?? false,
+        end: chosen.end ?? 'done',
+      },
       onCancel: chosen.onCancel ?? 'stops',
       operations: chosen.operations ?? everyOperation,
       chat: chosen.chat ?? ['openai-chat'],

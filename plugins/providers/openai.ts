@@ -39,7 +39,7 @@ export const openAi = defineProvider({
       baseUrl: 'https://api.openai.com/v1',
       auth: 'bearer',
       needsCredential: true,
-      quirks: { usage: 'on-request', end: 'done' },
+      quirks: { usage: 'on-request', nullUsage: true, end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-responses', 'openai-chat'],

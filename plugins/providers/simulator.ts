@@ -84,7 +84,7 @@ export const simulator = defineProvider({
       baseUrl: chosen.baseUrl,
       auth: 'bearer',
       needsCredential: false,
-      quirks: { usage: 'on-request', end: 'done' },
+      quirks: { usage: 'on-request', nullUsage: true, end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
       chat: ['openai-chat', 'openai-responses'],

@@ -146,9 +146,9 @@ class AttemptRun implements UpstreamSink, RunningAttempt {
   #openRelay(received: StreamFraming): StreamRelay {
     const { protocol, facts } = this.#routed;
     const { framing } = facts;
-    const { usage, end } = this.#offer.upstream.provider.quirks;
+    const { usage, nullUsage, end } = this.#offer.upstream.provider.quirks;
     const hideUsage = facts.forceUsage !== undefined && usage === 'on-request' && !facts.wantsUsage;
-    const options = framing === undefined ? { hideUsage, end } : { hideUsage, end, framing, received };
+    const options = framing === undefined ? { hideUsage, nullUsage, end } : { hideUsage, end, framing, received };
     const tap = this.#translation === undefined ? protocol.openTap(options) : this.#translation.openTap(end);
     return new StreamRelay(tap, this.#services.clock, () => this.#exchange);
   }

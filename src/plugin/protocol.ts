@@ -84,8 +84,10 @@ export interface ReplyReading {
 }
 
 export interface StreamOptions {
-  /** Remove the usage-only chunk and the nulls in its place, because we asked for usage and the client did not. */
+  /** Remove the usage-only chunk, because we asked for it and the client did not. */
   readonly hideUsage: boolean;
+  /** See StreamQuirks.nullUsage: where usage is hidden, so are the nulls in its place. */
+  readonly nullUsage?: boolean | undefined;
   /** See StreamQuirks.end. */
   readonly end: 'done' | 'finish-reason';
   /** How the client gets its events. Absent: server-sent events. */

@@ -59,6 +59,8 @@ export interface StreamQuirks {
    * `always`: comes unasked, and asking is refused. `never`: the host estimates.
    */
   readonly usage: 'on-request' | 'always' | 'never';
+  /** Asked for usage, every event that has none says `"usage":null`; not asked, none does. Default: false. */
+  readonly nullUsage?: boolean;
   /** `done`: the protocol's own terminal event. `finish-reason`: a finish reason, then a clean end, will do. */
   readonly end: 'done' | 'finish-reason';
 }

@@ -1,6 +1,6 @@
 // Reads an OpenAI stream beside its relay: `data: [DONE]` ends it, usage comes in an event of its own. Where we asked
-// for it and the client did not, that event is dropped, and `usage: null` goes out of all others. Shared by chat and
-// legacy completions.
+// for it and the client did not, that event is dropped, and where a vendor says `usage: null` in all others for our
+// asking, that goes, too. Shared by chat and legacy completions.
 
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts';
 import { copyOf } from '../core/sse.ts';
@@ -97,9 +97,10 @@ class OpenAiStreamTap extends RelayTap {
     this.finished += scanner.finished;
     this.finishedInError += scanner.finishedInError;
     this.count(scanner.contentBytes);
-    const { hideUsage } = this.options;
-    const outStart = hideUsage ? scanner.nullUsageStart : 0;
-    const outEnd = hideUsage ? scanner.nullUsageEnd : 0;
+    const { hideUsage, nullUsage = false } = this.options;
+    const hidesNulls = hideUsage && nullUsage;
+    const outStart = hidesNulls ? scanner.nullUsageStart : 0;
+    const outEnd = hidesNulls ? scanner.nullUsageEnd : 0;
     this.leaveOut(view, outStart, outEnd);
     if (scanner.usageStart < 0) {
       const plain = scanner.texts === 1 && scanner.finished === 0 && !scanner.error;

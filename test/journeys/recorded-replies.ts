@@ -101,22 +101,25 @@ export function configText(replies: readonly RecordedReply[]): string {
     .map(([part, rate]) => `${part}: ${rate}n`)
     .join(', ')} } }`;
   const models = replies.map(({ id, operation, stream, endsInDone }) => {
-    const upstream = stream && !endsInDone ? 'ends-with-finish-reason' : 'simulator';
+    const upstream = stream && !endsInDone ? 'ends-with-finish-reason' : 'ends-with-done';
     return `    { name: 'replay-${id}', operations: ['${operation}'], contextTokens: 1_000_000, outputTokensMax: 131_072,
       price, offers: [{ upstream: '${upstream}', model: 'sim/replay/${id}' }] },`;
   });
   return `import { defineGateway, named, simulatorAddress } from 'tollgate/plugin';
-import { openAiCompatible, simulator, tokenPrice, weighted } from 'tollgate/plugins';
+import { openAiCompatible, tokenPrice, weighted } from 'tollgate/plugins';
 
 const price = ${price};
 
 export default defineGateway({
-  providers: [simulator(), named('without-done', openAiCompatible({ needsCredential: false, end: 'finish-reason' }))],
+  providers: [
+    named('with-done', openAiCompatible({ needsCredential: false })),
+    named('without-done', openAiCompatible({ needsCredential: false, end: 'finish-reason' })),
+  ],
   routing: [weighted()],
   billing: [tokenPrice()],
   policies: [],
   upstreams: [
-    { name: 'simulator', provider: 'simulator', baseUrl: simulatorAddress, addresses: 'any' },
+    { name: 'ends-with-done', provider: 'with-done', baseUrl: simulatorAddress, addresses: 'any' },
     { name: 'ends-with-finish-reason', provider: 'without-done', baseUrl: simulatorAddress, addresses: 'any' },
   ],
   models: [

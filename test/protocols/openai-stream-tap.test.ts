@@ -46,13 +46,13 @@ describe('relay', () => {
 
   test('usage beside choices is read and never hidden; empty choices without usage are not, either', () => {
     const beside = chatEvent('a', { usage });
-    const filters = 'data: {"choices":[],"prompt_filter_results":[]}\n\n';
+    const filters = 'data: {"choices":[],"prompt_filter_results":[],"usage":null}\n\n';
     const { whole, reading } = relay([filters, beside, doneEvent], { hideUsage: true });
     expect(whole).toBe(filters + beside + doneEvent);
     expect(reading.usage).toEqual(usage);
   });
 
-  test('`usage: null` goes out of each event where usage was not asked for, wherever it stands', () => {
+  test('`usage: null` goes out of each event where it is there because we asked, wherever it stands', () => {
     const piece = fc.constantFrom('a', 'word', '"', '\\', ',"usage":null', 'é', '');
     const before = fc.constantFrom('', '"id":"c" , ', '"x_groq":{"usage":null},');
     const behind = fc.constantFrom('', ', "obfuscation":"x"', ' ,"error":null,"n":[{"usage":null}]', ' ');
@@ -81,8 +81,10 @@ describe('relay', () => {
           whole.subarray(i * size, (i + 1) * size),
         );
         for (const chunks of [[whole], cut, everyByte(whole)]) {
-          expect(relay(chunks, { hideUsage: true }).whole).toBe(relayed.join('') + doneEvent);
-          expect(relay(chunks, { hideUsage: false }).whole).toBe(sent.join('') + doneEvent);
+          expect(relay(chunks, { hideUsage: true, nullUsage: true }).whole).toBe(relayed.join('') + doneEvent);
+          expect(relay(chunks, { hideUsage: false, nullUsage: true }).whole).toBe(sent.join('') + doneEvent);
+          // Other vendors say it whether they are asked for usage or not.
+          expect(relay(chunks, { hideUsage: true }).whole).toBe(sent.join('') + doneEvent);
         }
       }),
       { numRuns: 300 },
@@ -97,13 +99,14 @@ describe('relay', () => {
       'data: {"choices":[],"usage":"null"}\n\n',
       'data: ["usage",null]\n\n',
     ];
-    expect(relay([...events, doneEvent], { hideUsage: true }).whole).toBe(events.join('') + doneEvent);
+    expect(relay([...events, doneEvent], { hideUsage: true, nullUsage: true }).whole).toBe(events.join('') + doneEvent);
   });
 
   test('an event without anything but `usage: null` is an empty one; a dropped one leaves nothing behind', () => {
     const both = 'data: {"choices":[],"usage":null,"usage":{"total_tokens":1}}\n\n';
     const { whole, reading } = relay([chatEvent('a'), both, chatEvent('b'), 'data: {"usage":null}\n\n', doneEvent], {
       hideUsage: true,
+      nullUsage: true,
     });
     expect(whole).toBe(chatEvent('a') + chatEvent('b') + 'data: {}\n\n' + doneEvent);
     expect(reading.usage).toEqual({ total_tokens: 1 });

@@ -88,12 +88,15 @@ describe.skipIf(recordingsMissing !== undefined)('recorded streams (skipped with
       expect(whole.reading.usageText === undefined).toBe(plain.usage === undefined);
     });
 
-    test('loses only the usage-only event, and nulls in its place, when that is to be hidden', () => {
-      const hidden = relay([bytes], { hideUsage: true }, protocol);
-      const expected = withoutUsage(decode(bytes));
-      expect(hidden.whole).toBe(expected);
-      expect(hidden.reading).toEqual(whole.reading);
-      expect(relay(everyByte(bytes), { hideUsage: true }, protocol).whole).toBe(expected);
+    test('loses only the usage-only event when that is to be hidden, and nulls in its place where they are for our asking', () => {
+      for (const nullUsage of [false, true]) {
+        const options = { hideUsage: true, nullUsage };
+        const hidden = relay([bytes], options, protocol);
+        const expected = withoutUsage(decode(bytes), nullUsage);
+        expect(hidden.whole).toBe(expected);
+        expect(hidden.reading).toEqual(whole.reading);
+        expect(relay(everyByte(bytes), options, protocol).whole).toBe(expected);
+      }
     });
 
     test('has an error exactly if an event says so, and content', () => {
@@ -121,7 +124,7 @@ describe.skipIf(recordingsMissing !== undefined)('recorded streams (skipped with
 const betweenEvents = /(\n\n|\r\n\r\n?|(^|[\r\n]):[^\r\n]*(\r\n?|\n))$/;
 
 /** Events are apart by a blank line in all recordings that have a usage-only one, or nulls in its place. */
-const withoutUsage = (text: string): string =>
+const withoutUsage = (text: string, nulls: boolean): string =>
   text
     .split(/(?<=\n\n)/)
     .map((block) => {
@@ -130,7 +133,7 @@ const withoutUsage = (text: string): string =>
       const reply: unknown = JSON.parse(payload);
       const choices = memberOf(reply, 'choices');
       const usage = memberOf(reply, 'usage');
-      if (usage === null) return block.replace(payload, withoutNull(payload, reply));
+      if (usage === null) return nulls ? block.replace(payload, withoutNull(payload, reply)) : block;
       return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' ? '' : block;
     })
     .join('');

@@ -124,6 +124,7 @@ function checkDeclaration(check: AddCheck, entry: PluginEntry<'provider'>): void
       for (const part of parts) expect(usageParts).toContain(part);
     }
     expect(['on-request', 'always', 'never']).toContain(provider.quirks.usage);
+    expect([undefined, true, false]).toContain(provider.quirks.nullUsage);
     expect(['done', 'finish-reason']).toContain(provider.quirks.end);
     expect(['stops', 'bills']).toContain(provider.onCancel);
     expect(typeof provider.needsCredential).toBe('boolean');
