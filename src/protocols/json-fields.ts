@@ -18,9 +18,15 @@ export const listOf = (value: JsonValue | undefined): readonly JsonValue[] => (i
 export const stringOf = (value: JsonValue | undefined): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
-/** Finite numbers only. */
-export const numberOf = (value: JsonValue | undefined): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+/** Before a whole number that is too long for ours, in a string: see `translation/exact-numbers.ts`. */
+export const longNumberMark = `\ue000${crypto.randomUUID()}:`;
+
+/** Finite numbers only; of one that is too long, the nearest. */
+export function numberOf(value: JsonValue | undefined): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'string' || !value.startsWith(longNumberMark)) return undefined;
+  return Number(value.slice(longNumberMark.length));
+}
 
 export const booleanOf = (value: JsonValue | undefined): boolean | undefined =>
   typeof value === 'boolean' ? value : undefined;

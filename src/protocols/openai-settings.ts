@@ -20,6 +20,16 @@ export const schemaForm = (fields: JsonObject, schema: JsonObject): OutputForm =
   strict: booleanOf(fields['strict']),
 });
 
+/** OpenAI's limit for what names a user. */
+const userMax = 64;
+
+/** Who asks. Longer names would be refused, and half of one is another's. */
+export function userName({ user }: Conversation, carriage: Carriage): string | undefined {
+  if (user === undefined || user.length <= userMax) return user;
+  carriage.lost('user');
+  return undefined;
+}
+
 /** A tool is named together with what it is: these are no functions. */
 export const customNames = (tools: readonly Tool[]): ReadonlySet<string> =>
   new Set(tools.flatMap((tool) => (tool.kind === 'custom' ? tool.name : [])));

@@ -32,6 +32,8 @@ export function textBlocks({ text, cache }: TextPart, carriage: Carriage): reado
 export function resultBlock(part: ToolResultPart, carriage: Carriage): JsonObject {
   const content = part.parts.flatMap((each) => inputBlocks(each, carriage));
   if (part.json !== undefined) content.push({ type: 'text', text: JSON.stringify(part.json) });
+  // A failure must be told in some word.
+  if (part.failed === true && content.length === 0) content.push({ type: 'text', text: 'error' });
   return {
     type: 'tool_result',
     tool_use_id: mappedCallId(part.callId, 'plain'),
@@ -89,7 +91,12 @@ const plainText = (data: string): JsonObject => ({ type: 'text', media_type: 'te
 function sourceJson(source: MediaSource, carriage: Carriage): JsonObject {
   switch (source.from) {
     case 'base64':
-      return { type: 'base64', media_type: source.mediaType, data: source.data };
+      // The other word for it is refused.
+      return {
+        type: 'base64',
+        media_type: source.mediaType === 'image/jpg' ? 'image/jpeg' : source.mediaType,
+        data: source.data,
+      };
     case 'url':
       return { type: 'url', url: source.url };
     case 'text':

@@ -57,6 +57,7 @@ export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: 
     carriage.lost('system-position');
     messages.push({ role: 'user', content: last });
   }
+  endPlainly(messages);
   return {
     system,
     messages: messages.map(({ role, content }) => ({
@@ -109,6 +110,14 @@ function add(messages: Message[], message: Message): void {
   const last = messages.at(-1);
   if (last?.role === message.role) last.content.push(...message.content);
   else messages.push(message);
+}
+
+/** An answer that the model is to go on with may not end in blanks. */
+function endPlainly(messages: readonly Message[]): void {
+  const last = messages.at(-1);
+  const block = objectOf(last?.content.at(-1));
+  if (last?.role === 'assistant' && typeof block['text'] === 'string')
+    last.content[last.content.length - 1] = { ...block, text: block['text'].trimEnd() };
 }
 
 function resultsFirst(content: readonly JsonValue[]): readonly JsonValue[] {

@@ -2,7 +2,7 @@
 // number of tokens to think in; later ones think as they see fit, by an effort.
 
 import type { Carriage, RequestTarget } from '../../plugin/codec.ts';
-import type { Conversation, JsonObject } from '../../plugin/conversation.ts';
+import type { Conversation, JsonObject, ThinkingSettings } from '../../plugin/conversation.ts';
 import { demandsCall } from '../translation/model-settings.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
 import { closedSchema } from './closed-schema.ts';
@@ -31,7 +31,8 @@ export function renderThinking(
       const off = word === 'none';
       const effort = off ? thinking.effort : word;
       const config = { ...(effort === undefined ? {} : { effort }), ...(format === undefined ? {} : { format }) };
-      const asked = mode !== undefined || word !== undefined;
+      // Whoever wants to see thinking wants some.
+      const asked = mode !== undefined || word !== undefined || wantsToSee(thinking);
       return {
         ...(asked ? { thinking: off ? { type: 'disabled' } : { type: 'adaptive', ...display(shown) } } : {}),
         ...(Object.keys(config).length > 0 ? { output_config: config } : {}),
@@ -54,10 +55,13 @@ export function renderThinking(
 const display = (shown: boolean | undefined): JsonObject =>
   shown === undefined ? {} : { display: shown ? 'summarized' : 'omitted' };
 
+const wantsToSee = ({ shown, summary }: ThinkingSettings): boolean => shown === true || summary !== undefined;
+
 /** Tokens to think in; undefined where none are asked for, or none can be given. */
 function budgetFor(conversation: Conversation, limit: number, carriage: Carriage): number | undefined {
   const { thinking = {}, toolChoice, turns, outputLimit } = conversation;
   if (thinking.mode === undefined && thinking.effort === undefined && thinking.budgetTokens === undefined) {
+    if (wantsToSee(thinking)) carriage.lost('thinking-settings');
     return undefined;
   }
   // A model that is made to call a tool cannot be given time to think, and the call is what the client needs.

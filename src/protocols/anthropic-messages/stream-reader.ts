@@ -3,7 +3,8 @@
 import type { StreamReader } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue } from '../../plugin/conversation.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';
-import { isObject, numberOf, objectOf, parsedJson, stringOf } from '../json-fields.ts';
+import { isObject, numberOf, objectOf, stringOf } from '../json-fields.ts';
+import { exactJson } from '../translation/exact-numbers.ts';
 import { parseCitation } from './parse-content.ts';
 import { signatureOf } from './parse-messages.ts';
 import { beginBlock, errorWords, nativeBlock, readHead, stopOf } from './read-reply.ts';
@@ -34,7 +35,7 @@ export class MessagesStreamReader implements StreamReader {
 
   event(name: string, data: string): void {
     if (this.complete) return;
-    const body = objectOf(parsedJson(data));
+    const body = objectOf(exactJson(data));
     const index = numberOf(body['index']) ?? 0;
     switch (stringOf(body['type']) ?? name) {
       case 'content_block_delta':
@@ -138,7 +139,7 @@ export class MessagesStreamReader implements StreamReader {
 }
 
 function wholeOf({ start, input, content }: Native): JsonObject {
-  const parsed = input.length === 0 ? undefined : parsedJson(input.join(''));
+  const parsed = input.length === 0 ? undefined : exactJson(input.join(''));
   return {
     ...start,
     ...(parsed === undefined ? {} : { input: parsed }),

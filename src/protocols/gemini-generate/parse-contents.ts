@@ -25,6 +25,8 @@ const hints: ReadonlySet<string> = new Set(['mediaResolution', 'mediaProcessing'
 
 interface OpenCall {
   readonly id: string;
+  /** The call came without one: results may have an id that their client made up. */
+  readonly idMade: boolean;
   readonly name: string;
 }
 
@@ -98,8 +100,9 @@ export class ContentsReader {
         const name = stringOf(call['name']) ?? '';
         if (name === '') throw invalid(`${path}.functionCall.name`, 'is missing; name the function');
         this.#calls++;
-        const id = stringOf(call['id']) || `gemini_call_${this.#calls}`;
-        this.#open.push({ id, name });
+        const stated = stringOf(call['id']) || undefined;
+        const id = stated ?? `gemini_call_${this.#calls}`;
+        this.#open.push({ id, idMade: stated === undefined, name });
         return [{ kind: 'tool-call', id, name, arguments: argumentsOf(call['args'], path), signature }];
       }
       case 'inlineData':
@@ -145,9 +148,8 @@ export class ContentsReader {
   #result(response: JsonObject, path: string): ToolResultPart {
     const stated = stringOf(response['id']) || undefined;
     const name = stringOf(response['name']) || undefined;
-    const at = this.#open.findIndex((call) => (stated === undefined ? call.name === name : call.id === stated));
-    const [call] = at < 0 ? [] : this.#open.splice(at, 1);
-    const callId = stated ?? call?.id;
+    const call = this.#answered(stated, name);
+    const callId = call?.id ?? stated;
     if (callId === undefined) {
       if (name === undefined) throw invalid(`${path}.name`, 'is missing; name the function that was called');
       throw invalid(path, `answers no call of ${name.slice(0, 64)} that stands before it; send the call, too`);
@@ -164,6 +166,13 @@ export class ContentsReader {
     });
     const said = memberOf(response, 'response', path);
     return { kind: 'tool-result', callId, name: name ?? call?.name, ...resultOf(said, media) };
+  }
+
+  /** The call that a result is of: the one of its id, or the first of its name where that one has no id of its own. */
+  #answered(id: string | undefined, name: string | undefined): OpenCall | undefined {
+    let at = id === undefined ? -1 : this.#open.findIndex((call) => call.id === id);
+    if (at < 0) at = this.#open.findIndex((call) => call.name === name && (id === undefined || call.idMade));
+    return at < 0 ? undefined : this.#open.splice(at, 1)[0];
   }
 
   #media(part: JsonObject, kind: 'inlineData' | 'fileData', path: string): MediaPart {

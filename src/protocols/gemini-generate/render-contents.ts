@@ -15,8 +15,9 @@ import type {
   Turn,
   UserTurn,
 } from '../../plugin/conversation.ts';
-import { isObject, parsedJson } from '../json-fields.ts';
-import { mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
+import { isObject } from '../json-fields.ts';
+import { exactJson } from '../translation/exact-numbers.ts';
+import { joinResults, mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
 import { typeByName } from './parse-contents.ts';
 import { noSignature, signedPart } from './reply-words.ts';
 
@@ -32,7 +33,8 @@ export interface RenderedTurns {
   readonly contents: readonly JsonValue[];
 }
 
-export function renderTurns(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): RenderedTurns {
+export function renderTurns(stated: readonly Turn[], dialect: Dialect, carriage: Carriage): RenderedTurns {
+  const turns = joinResults(stated);
   const writer = new ContentsWriter(dialect, carriage);
   const system = systemTexts(turns, carriage);
   const current = currentTurnStart(turns);
@@ -152,7 +154,7 @@ class ContentsWriter {
 
   /** What is no object was never run, or is the free text of a custom tool: it is shown as it is. */
   #arguments(part: ToolCallPart): JsonObject {
-    const value = part.custom === true ? undefined : parsedJson(part.arguments, bounds.requestDepth);
+    const value = part.custom === true ? undefined : exactJson(part.arguments, bounds.requestDepth);
     if (isObject(value)) return value;
     if (part.custom !== true) this.#carriage.lost('tool-arguments');
     return { input: part.arguments };

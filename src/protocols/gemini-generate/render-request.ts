@@ -2,7 +2,7 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, OutputForm, Tool, ToolChoice } from '../../plugin/conversation.ts';
-import { carriedTools, stopsWithin } from '../translation/carriage.ts';
+import { carriedTools, offeredNames, stopsWithin } from '../translation/carriage.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
 import { renderTurns } from './render-contents.ts';
 
@@ -14,7 +14,8 @@ const int32 = 2 ** 31;
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { systemInstruction, contents } = renderTurns(conversation.turns, target.dialect, carriage);
-  const tools = renderTools(carriedTools(conversation, 'gemini-generate', false, carriage), carriage);
+  const carried = carriedTools(conversation, 'gemini-generate', false, carriage);
+  const tools = renderTools(carried, carriage);
   const functions = conversation.tools.some(({ kind }) => kind === 'function');
   noteLosses(conversation, carriage);
   const config = generationConfig(conversation, target.dialect, carriage);
@@ -23,7 +24,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     systemInstruction,
     ...(tools.length > 0 ? { tools } : {}),
     // Without functions the choice says nothing.
-    toolConfig: functions ? renderToolChoice(conversation.toolChoice) : undefined,
+    toolConfig: functions ? renderToolChoice(conversation.toolChoice, carried) : undefined,
     ...(Object.values(config).some((value) => value !== undefined) ? { generationConfig: config } : {}),
     serviceTier: renderTier(conversation.serviceTier, carriage),
   });
@@ -49,8 +50,9 @@ function generationConfig(conversation: Conversation, dialect: Dialect, carriage
     topP: conversation.topP,
     topK: conversation.topK,
     seed: renderSeed(conversation.seed, carriage),
-    presencePenalty: conversation.presencePenalty,
-    frequencyPenalty: conversation.frequencyPenalty,
+    // Nothing is what is left unsaid, and some models refuse to hear of penalties.
+    presencePenalty: conversation.presencePenalty || undefined,
+    frequencyPenalty: conversation.frequencyPenalty || undefined,
     stopSequences: stopsWithin(stopsMax, conversation, carriage),
     ...(logprobs === undefined ? {} : { responseLogprobs: true, logprobs: logprobs === 0 ? undefined : logprobs }),
     ...renderOutputForm(conversation.outputForm),
@@ -102,12 +104,12 @@ function renderTools(tools: readonly Tool[], carriage: Carriage): readonly JsonV
   return declarations.length === 0 ? natives : [{ functionDeclarations: declarations }, ...natives];
 }
 
-function renderToolChoice(choice: ToolChoice | undefined): JsonObject | undefined {
-  const calling = callingConfig(choice);
+function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]): JsonObject | undefined {
+  const calling = callingConfig(choice, tools);
   return calling === undefined ? undefined : { functionCallingConfig: calling };
 }
 
-function callingConfig(choice: ToolChoice | undefined): JsonObject | undefined {
+function callingConfig(choice: ToolChoice | undefined, tools: readonly Tool[]): JsonObject | undefined {
   switch (choice?.kind) {
     case undefined:
       return undefined;
@@ -120,7 +122,10 @@ function callingConfig(choice: ToolChoice | undefined): JsonObject | undefined {
     case 'tool':
       return { mode: 'ANY', allowedFunctionNames: [choice.name] };
     case 'allowed':
-      return { mode: choice.mode === 'required' ? 'ANY' : 'VALIDATED', allowedFunctionNames: choice.names };
+      return {
+        mode: choice.mode === 'required' ? 'ANY' : 'VALIDATED',
+        allowedFunctionNames: offeredNames(choice.names, tools),
+      };
   }
 }
 

@@ -2,7 +2,8 @@
 
 import type { StreamReader } from '../../plugin/codec.ts';
 import type { ReplySink } from '../../plugin/conversation-reply.ts';
-import { isObject, parsedJson } from '../json-fields.ts';
+import { isObject } from '../json-fields.ts';
+import { exactJson } from '../translation/exact-numbers.ts';
 import { errorWords } from './error-body.ts';
 import { GeminiReplyReader } from './read-reply.ts';
 
@@ -22,7 +23,7 @@ export class GeminiStreamReader implements StreamReader {
   }
 
   event(name: string, data: string): void {
-    const body = parsedJson(data);
+    const body = exactJson(data);
     if (isObject(body)) this.#reader.read(name === 'error' && body['error'] === undefined ? { error: body } : body);
     else if (name === 'error') this.#sink.failed(errorWords(body));
   }

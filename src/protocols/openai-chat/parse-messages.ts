@@ -10,6 +10,7 @@ import type {
   MediaPart,
   OutputPart,
   TextPart,
+  ThinkingPart,
   Turn,
   Unmapped,
 } from '../../plugin/conversation.ts';
@@ -81,6 +82,10 @@ function assistantTurn(
   const parts: OutputPart[] = [...thinkingParts(message), ...contentParts(message['content'], `${path}.content`)];
   const refusal = stringOf(message['refusal']);
   if (refusal !== undefined && refusal !== '') parts.push({ kind: 'refusal', text: refusal });
+  for (const image of listOf(message['images'])) {
+    const url = stringOf(objectOf(objectOf(image)['image_url'])['url']);
+    if (url !== undefined) parts.push({ kind: 'image', source: sourceOfUrl(url) });
+  }
   if (isObject(message['audio'])) unmapped.push({ path: `${path}.audio`, weight: 'meaning' });
   for (const [index, call] of listOf(message['tool_calls']).entries())
     parts.push(callPart(objectOf(call), `${path}.tool_calls[${index}]`));
@@ -130,14 +135,17 @@ function argumentsOf(called: JsonObject): string {
 /** Thinking that clients replay: OpenRouter's details keep signatures, the other two are text alone. */
 function thinkingParts(message: JsonObject): readonly OutputPart[] {
   const details = listOf(message['reasoning_details']).map(objectOf);
-  const signed = details.flatMap((detail): OutputPart[] => {
+  const signed = details.flatMap((detail): ThinkingPart[] => {
     const signature = openSignature(stringOf(detail['signature']) ?? stringOf(detail['data']) ?? '');
     if (signature === undefined) return [];
     return [{ kind: 'thinking', text: stringOf(detail['text']) ?? stringOf(detail['summary']) ?? '', signature }];
   });
-  if (signed.length > 0) return signed;
   const text = stringOf(message['reasoning_content']) ?? stringOf(message['reasoning']) ?? '';
-  return text === '' ? [] : [{ kind: 'thinking', text }];
+  const [first] = signed;
+  if (first === undefined) return text === '' ? [] : [{ kind: 'thinking', text }];
+  // In a stream the details have the signature, and the other field the text.
+  if (signed.every((part) => part.text === '')) return [{ ...first, text }, ...signed.slice(1)];
+  return signed;
 }
 
 function contentParts(value: JsonValue | undefined, path: string): readonly OutputPart[] {

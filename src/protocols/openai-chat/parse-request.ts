@@ -25,8 +25,6 @@ const mapped: ReadonlySet<string> = new Set([
   'stream_options',
   'tools',
   'tool_choice',
-  'functions',
-  'function_call',
   'parallel_tool_calls',
   'max_tokens',
   'max_completion_tokens',
@@ -64,6 +62,9 @@ const meaningful: ReadonlySet<string> = new Set([
   'documents',
   'data_sources',
   'deferred',
+  // The older form of tools: its clients read answers that are not written any more.
+  'functions',
+  'function_call',
   'best_of',
   'echo',
   'prompt',
@@ -80,7 +81,7 @@ export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
     unmapped.push({ path: name, weight: meaningful.has(name) ? 'meaning' : 'hint' });
   }
   const logprobs = booleanOf(fields['logprobs']) === true ? (numberOf(fields['top_logprobs']) ?? 0) : undefined;
-  const toolChoice = parseToolChoice(fields['tool_choice'] ?? legacyChoice(fields['function_call']));
+  const toolChoice = parseToolChoice(fields['tool_choice']);
   const outputForm = parseOutputForm(fields['response_format']);
   const thinking = parseThinking(fields, unmapped);
   const stop = parseStop(fields['stop']);
@@ -93,7 +94,7 @@ export function parseRequest(body: JsonValue, line: RequestLine): Conversation {
     model: line.model ?? stringOf(fields['model']) ?? '',
     stream: booleanOf(fields['stream']) === true,
     turns,
-    tools: [...listOf(fields['tools']).map(parseTool), ...listOf(fields['functions']).map(legacyTool)],
+    tools: listOf(fields['tools']).map(parseTool),
     toolChoice,
     parallelToolCalls: booleanOf(fields['parallel_tool_calls']),
     outputLimit,
@@ -146,8 +147,6 @@ function flatFormat({ grammar, ...format }: JsonObject): JsonObject {
   return isObject(grammar) ? { ...format, ...grammar } : format;
 }
 
-const legacyTool = (value: JsonValue, index: number): Tool => functionTool(objectOf(value), `functions[${index}]`);
-
 function functionTool(fields: JsonObject, path: string): Tool {
   return {
     kind: 'function',
@@ -162,10 +161,6 @@ function nameOf(fields: JsonObject, path: string): string {
   const name = stringOf(fields['name']);
   if (name === undefined || name === '') throw invalid(`${path}.name`, 'is missing; name the function');
   return name;
-}
-
-function legacyChoice(value: JsonValue | undefined): JsonValue | undefined {
-  return isObject(value) ? { type: 'function', function: value } : value;
 }
 
 function parseToolChoice(value: JsonValue | undefined): ToolChoice | undefined {

@@ -15,11 +15,11 @@ import type {
 } from '../../plugin/conversation.ts';
 import { urlOfSource } from '../data-url.ts';
 import { mappedCallId } from '../translation/call-ids.ts';
-import { mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
+import { joinResults, mergeAuthorities, refuseNative, refuseStored } from '../translation/carriage.ts';
 
 export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): readonly JsonValue[] {
   if (!dialect.developerRole) mergeAuthorities(turns, carriage);
-  return turns.flatMap((turn): readonly JsonValue[] => {
+  return joinResults(turns).flatMap((turn): readonly JsonValue[] => {
     switch (turn.role) {
       case 'system': {
         const text = turn.parts.map((part) => part.text).filter((each) => each !== '');

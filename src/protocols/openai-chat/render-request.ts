@@ -3,8 +3,8 @@
 import type { Carriage, Dialect, EffortWord, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
-import { carriedTools, stopsWithin } from '../translation/carriage.ts';
-import { customNames, parallelCalls } from '../openai-settings.ts';
+import { carriedTools, offeredNames, stopsWithin } from '../translation/carriage.ts';
+import { customNames, parallelCalls, userName } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
@@ -46,10 +46,11 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     logprobs: sampling.logprobs === undefined ? undefined : true,
     top_logprobs: sampling.logprobs === 0 ? undefined : sampling.logprobs,
     service_tier: openAiTier(conversation.serviceTier, carriage),
-    user: conversation.user,
+    user: userName(conversation, carriage),
     metadata: conversation.metadata,
     prompt_cache_key: conversation.cacheKey,
-    store: conversation.store,
+    // Not to keep is what is done anyway, and saying so is refused by vendors who keep nothing.
+    store: conversation.store === true ? true : undefined,
     modalities: conversation.modalities,
     audio: conversation.audio,
   };
@@ -98,7 +99,7 @@ function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]
         type: 'allowed_tools',
         allowed_tools: {
           mode: choice.mode,
-          tools: choice.names.map((name) => named(name, customs)),
+          tools: offeredNames(choice.names, tools).map((name) => named(name, customs)),
         },
       };
     }

@@ -3,8 +3,8 @@
 
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
-import { carriedTools, demandOneText } from '../translation/carriage.ts';
-import { customNames, parallelCalls } from '../openai-settings.ts';
+import { carriedTools, demandOneText, offeredNames } from '../translation/carriage.ts';
+import { customNames, parallelCalls, userName } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
@@ -31,9 +31,9 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     input: renderItems(conversation.turns, carriage),
     ...(target.stream ? { stream: true } : {}),
     store: conversation.store ?? false,
-    ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice(conversation) } : {}),
+    ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice({ ...conversation, tools: carried }) } : {}),
     parallel_tool_calls: parallelCalls(conversation, tools, dialect, carriage),
-    max_output_tokens: conversation.outputLimit,
+    max_output_tokens: outputLimit(conversation, carriage),
     temperature,
     top_p: topP,
     ...(logprobs === undefined || logprobs === 0 ? {} : { top_logprobs: logprobs }),
@@ -41,10 +41,19 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
     reasoning,
     ...(includes.length > 0 ? { include: includes } : {}),
     service_tier: openAiTier(conversation.serviceTier, carriage),
-    user: conversation.user,
+    user: userName(conversation, carriage),
     metadata: conversation.metadata,
     prompt_cache_key: conversation.cacheKey,
   });
+}
+
+/** The least that is taken. */
+const outputLeast = 16;
+
+function outputLimit({ outputLimit: limit }: Conversation, carriage: Carriage): number | undefined {
+  if (limit === undefined || limit >= outputLeast) return limit;
+  carriage.lost('output-limit');
+  return outputLeast;
 }
 
 function loseUnknown(conversation: Conversation, carriage: Carriage): void {
@@ -111,7 +120,7 @@ export function renderToolChoice({ toolChoice, tools }: Conversation): JsonValue
       return {
         type: 'allowed_tools',
         mode: toolChoice.mode,
-        tools: toolChoice.names.map((name) => named(name, customs)),
+        tools: offeredNames(toolChoice.names, tools).map((name) => named(name, customs)),
       };
     }
     case 'auto':

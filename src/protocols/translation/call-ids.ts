@@ -7,13 +7,15 @@ const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 /** `[a-zA-Z0-9]{9}`, as Mistral demands. */
 const nine = /^[a-zA-Z0-9]{9}$/;
+/** OpenAI's chat: "string too long" beyond. */
+const chatIdMax = 40;
 /** What Anthropic takes; OpenAI's clients send nothing else. */
 const plain = /^[a-zA-Z0-9_-]{1,64}$/;
 
 export function mappedCallId(id: string, alphabet: Dialect['toolIds'] | 'plain'): string {
   switch (alphabet) {
     case 'any':
-      return id;
+      return id.length <= chatIdMax ? id : `call_${digest(id, 24)}`;
     case 'plain':
       return plain.test(id) ? id : `call_${digest(id, 24)}`;
     case 'nine-alphanumeric':

@@ -2,8 +2,17 @@
 
 import { TollgateError } from '../../core/errors.ts';
 import type { Carriage } from '../../plugin/codec.ts';
-import type { Conversation, NativePart, SystemTurn, Tool, Turn } from '../../plugin/conversation.ts';
+import type {
+  Conversation,
+  NativePart,
+  SystemTurn,
+  Tool,
+  ToolChoice,
+  Turn,
+  UserTurn,
+} from '../../plugin/conversation.ts';
 import type { ProtocolName } from '../../plugin/operations.ts';
+import { objectOf, stringOf } from '../json-fields.ts';
 
 /** Losses that are listed by name; a request with more has them, too, but the list ends here. */
 const lossesMax = 64;
@@ -64,6 +73,23 @@ export const refuseNative = ({ path, type }: NativePart, carriage: Carriage): ne
 export const refuseStored = (carriage: Carriage): never =>
   carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
 
+/**
+ * Results of parallel calls that came in turns of their own, as one turn: what is said with one of them, or moved out of
+ * it, must not come between.
+ */
+export function joinResults(turns: readonly Turn[]): readonly Turn[] {
+  const joined: Turn[] = [];
+  for (const turn of turns) {
+    const last = joined.at(-1);
+    if (last?.role === 'user' && turn.role === 'user' && hasResult(last) && hasResult(turn))
+      joined[joined.length - 1] = { ...last, parts: [...last.parts, ...turn.parts] };
+    else joined.push(turn);
+  }
+  return joined;
+}
+
+const hasResult = ({ parts }: UserTurn): boolean => parts.some(({ kind }) => kind === 'tool-result');
+
 /** For a target that gives one answer, of text. */
 export function demandOneText({ choices, modalities }: Conversation, carriage: Carriage): void {
   if (choices !== undefined && choices > 1)
@@ -86,7 +112,7 @@ export function stopsWithin(most: number, { stop }: Conversation, carriage: Carr
  * their own. A request that has none but these is about them, and is refused.
  */
 export function carriedTools(
-  { tools }: Conversation,
+  { tools, toolChoice }: Conversation,
   target: ProtocolName,
   takesCustom: boolean,
   carriage: Carriage,
@@ -101,5 +127,21 @@ export function carriedTools(
       carriage.refuse('tools', `has only "${name}", which cannot be carried; offer a function.`);
     carriage.lost(`tool:${name}`);
   }
+  if (demandsLeftOut(toolChoice, tools, carried))
+    carriage.refuse('tool_choice', 'demands a tool that cannot be carried; choose another.');
   return carried;
 }
+
+const toolName = (tool: Tool): string =>
+  tool.kind === 'native' ? (stringOf(objectOf(tool.value)['name']) ?? tool.type) : tool.name;
+
+function demandsLeftOut(choice: ToolChoice | undefined, tools: readonly Tool[], carried: readonly Tool[]): boolean {
+  const gone = (name: string) =>
+    tools.some((tool) => toolName(tool) === name) && !carried.some((tool) => toolName(tool) === name);
+  if (choice?.kind === 'tool') return gone(choice.name);
+  return choice?.kind === 'allowed' && choice.mode === 'required' && choice.names.every(gone);
+}
+
+/** Of the names that may be called, those of tools that are offered. */
+export const offeredNames = (names: readonly string[], carried: readonly Tool[]): readonly string[] =>
+  names.filter((name) => carried.some((tool) => toolName(tool) === name));

@@ -248,7 +248,7 @@ describe('a request is written', () => {
     const form = { name: 'a', schema: { type: 'object' }, strict: true } as const;
     const outputForm = { kind: 'schema', ...form } as const;
     const thinking = { mode: 'on', effort: 'max', shown: true } as const;
-    const settings = { outputForm, thinking, verbosity: 'low', cacheKey: 'k', user: 'u', outputLimit: 7 } as const;
+    const settings = { outputForm, thinking, verbosity: 'low', cacheKey: 'k', user: 'u', outputLimit: 77 } as const;
     expect(write(settings)).toMatchObject({
       losses: [],
       body: {
@@ -256,7 +256,7 @@ describe('a request is written', () => {
         reasoning: { effort: 'max', summary: 'auto' },
         prompt_cache_key: 'k',
         user: 'u',
-        max_output_tokens: 7,
+        max_output_tokens: 77,
       },
     });
     const lacking = write({ ...settings, parallelToolCalls: false }, { strictSchemas: false, thinking: 'none' });
