@@ -7,9 +7,11 @@ import type { Dialect } from 'tollgate/plugin';
 /** `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-sonnet-4.5`: which generation it is of. */
 const numbered = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/;
 /** They always think: "disabled" is refused. */
-const alwaysThinks = /claude-(?:fable-5|(?:opus|sonnet)-5[-.]5)(?!\d)/;
+const alwaysThinks = /claude-(?:(?:fable|mythos)-5|opus-5[-.]5)(?!\d)/;
+/** Told not to think it still may between calls, and has a word of its own for that. */
+const thinksBetweenTools = /claude-sonnet-5[-.]5(?!\d)/;
 /** "tool_choice" may not demand a call. Anthropic's guides to migrating to these models. */
-const callsAsItSeesFit = /claude-(?:(?:opus|sonnet)-5[-.]5|fable-5[-.][12])(?!\d)/;
+const callsAsItSeesFit = /claude-(?:(?:opus|sonnet)-5[-.]5|(?:fable|mythos)-5[-.][12])(?!\d)/;
 /**
  * Told as far as several sources agree; of Sonnet 5 they do not. At Anthropic alone: clouds that serve the same models
  * were later or refuse it, and call them by other names.
@@ -30,6 +32,7 @@ export function claudeDialect(model: string, elsewhere: boolean): Partial<Dialec
     sampling: 'never',
     ...(callsAsItSeesFit.test(model) ? { forcedCalls: false } : {}),
     ...(alwaysThinks.test(model) ? { efforts: ['low', 'medium', 'high', 'xhigh', 'max'] } : {}),
+    ...(thinksBetweenTools.test(model) ? { notThinking: 'between_tools' } : {}),
     ...(!elsewhere && hearsAmong.test(model) ? { systemAmongTurns: true } : {}),
   };
 }

@@ -3,8 +3,9 @@
 import type { FaultClass, UpstreamFailure } from 'tollgate/plugin';
 import { statedError } from './stated-error.ts';
 
-/** Words by which an empty purse comes as a 400. */
-const outOfMoney = /credit balance is too low|billing|spend limit|usage limits?\b/;
+/** Sentences by which an empty purse comes as a 400. Fields of the request are named in others, by whatever name. */
+const outOfMoney =
+  /^(?:your|you have|this (?:organization|workspace))\b.*(?:credit balance is too low|\bbilling\b|spend limit|usage limits?\b)/;
 const modelUnknown = /\bmodel\b/;
 
 export function classifyAnthropic(failure: UpstreamFailure): FaultClass {

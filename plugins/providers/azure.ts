@@ -51,7 +51,8 @@ export const azureOpenAi = defineProvider({
       quirks: { usage: 'on-request', nullUsage: true, end: 'done' },
       onCancel: 'stops',
       operations: ['chat', 'completions', 'embeddings'],
-      chat: ['openai-chat', 'openai-responses'],
+      // Later models take no functions beside thinking in chat. A dated version may be older than the responses.
+      chat: apiVersion === undefined ? ['openai-responses', 'openai-chat'] : ['openai-chat', 'openai-responses'],
       usage: { reasoning: 'within', audio: false, cacheWrites },
       // A deployment has the name that its owner gave it: mostly that of the model.
       dialect: withDialects(openAiDialect, dialects),

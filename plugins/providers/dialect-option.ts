@@ -16,7 +16,8 @@ export const dialectsOption = Type.Optional(
     Type.Object(
       {
         model: Type.String({
-          description: "A model by the upstream's name for it. With * at its end all that begin so; * alone is every one.",
+          description:
+            "A model by the upstream's name for it. With * at its end all that begin so; * alone is every one.",
           pattern: '^[^*]*[^*]$|^[^*]*\\*$',
           maxLength: 200,
         }),
@@ -24,6 +25,7 @@ export const dialectsOption = Type.Optional(
         tokenLimit: Type.Optional(words(['max_completion_tokens', 'max_tokens'])),
         toolIds: Type.Optional(words(['any', 'nine-alphanumeric'])),
         reasoningField: Type.Optional(words(['reasoning_content', 'reasoning', 'none'])),
+        userAfterResult: Type.Optional(Type.Boolean()),
         thinking: Type.Optional(words(['effort', 'budget', 'level', 'none'])),
         efforts: Type.Optional(
           Type.Array(words(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']), {
@@ -31,6 +33,7 @@ export const dialectsOption = Type.Optional(
             uniqueItems: true,
           }),
         ),
+        notThinking: Type.Optional(words(['disabled', 'between_tools'])),
         strictSchemas: Type.Optional(Type.Boolean()),
         parallelToolCalls: Type.Optional(Type.Boolean()),
         sampling: Type.Optional(words(['always', 'unless-thinking', 'only-at-rest', 'never'])),
@@ -40,7 +43,8 @@ export const dialectsOption = Type.Optional(
       { additionalProperties: false },
     ),
     {
-      description: 'How models differ from the protocol, before what is known of them. Of two that fit the later holds.',
+      description:
+        'How models differ from the protocol, before what is known of them. Of two that fit the later holds.',
       maxItems: 200,
     },
   ),

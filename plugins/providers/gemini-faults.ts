@@ -4,7 +4,9 @@
 import type { FaultClass, UpstreamFailure } from 'tollgate/plugin';
 import { statedError } from './stated-error.ts';
 
-const keyDead = /api[ _]key (?:not valid|expired|invalid)|api_key_invalid|billing|permission_denied/;
+/** Sentences, because names of functions are repeated, and may be any word. */
+const keyDead =
+  /^api key (?:not valid|expired|invalid)|\b(?:enable|requires) billing\b|\bbilling (?:is )?(?:not enabled|disabled)\b/;
 const modelUnknown = /\bmodels?\/|is not found for api version|\bmodel\b/;
 
 export function classifyGemini(failure: UpstreamFailure): FaultClass {

@@ -35,7 +35,8 @@ function dialectOf(model: string): Partial<Dialect> {
 }
 
 /** As Vercel's package for Google has it: Pro, and Flash from 3.7 on without the light one. */
-const leastIsLow = /gemini-(?:[3-9](?:\.\d+)?-pro|flash-latest|(?:3\.[7-9]|[4-9](?:\.\d+)?)-flash(?!-lite))/;
+const leastIsLow =
+  /gemini-(?:[3-9](?:\.\d+)?-pro|flash-latest|(?:3\.[7-9]|[4-9](?:\.\d+)?)-flash(?!-lite)|[4-9](?:\.\d+)?-argon)/;
 
 /** Where an array was asked for, an error is its one element. */
 const onlyElement = (body: string): string => /^\s*\[([^]*)\]\s*$/.exec(body)?.[1] ?? body;

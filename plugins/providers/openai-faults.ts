@@ -12,6 +12,9 @@ const credentialCodes = new Set([
   'billing_hard_limit_reached',
   'billing_not_active',
   'insufficient_balance',
+  // Moonshot's, and Alibaba's.
+  'exceeded_current_quota_error',
+  'arrearage',
   'invalid_api_key',
   'account_deactivated',
   'organization_deactivated',
@@ -25,11 +28,18 @@ const modelUnknown = [
   /\b(?:unknown|no such|invalid) model\b/,
 ];
 
+/**
+ * A 403 that is about what stands in the request: a prompt that was flagged (xAI, OpenRouter), or too long (Together).
+ * Taken for a dead credential it would take the upstream from everybody.
+ */
+const contentRefused = /usage guidelines|\bflagged\b|requires moderation|context length/;
+
 /** A 400 by which nothing else can be meant: who asks could not bring it about by what stands in the request. */
 const keyRefused = /^incorrect api key provided\b/;
 const modelRefused = /^model [^\s]{1,200} is not supported\b/;
 
 function classifyStatus(status: number, stated: StatedError): FaultClass {
+  if (status === 403 && contentRefused.test(stated.message)) return 'request';
   if (status === 401 || status === 402 || status === 403) return 'credential';
   if (status === 408 || status === 409 || status === 425 || status === 429) return 'rate-limit';
   if (status === 404) return modelUnknown.some((words) => words.test(stated.message)) ? 'model' : 'request';

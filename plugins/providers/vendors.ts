@@ -69,12 +69,18 @@ function vendor(name: string, summary: string, own: Vendor) {
   });
 }
 
-/** As xAI's page on reasoning has it, and Vercel's package for xAI. */
+/** As xAI's page on reasoning has it, its refusals, and Vercel's package for xAI. Older ones think as they see fit. */
 function grokDialect(model: string): Partial<Dialect> {
   if (model.includes('grok-4.3')) return { efforts: ['none', 'low', 'medium', 'high'] };
   if (model.includes('grok-4.5')) return { efforts: ['low', 'medium', 'high'] };
-  return model.includes('grok-4.20') ? { thinking: 'none' } : {};
+  if (/grok-4\.(?:6|20-multi-agent)/.test(model)) return { efforts: ['low', 'medium', 'high', 'xhigh'] };
+  if (model.includes('grok-3-mini')) return { efforts: ['low', 'high'] };
+  return /grok-(?:2|3|4(?:-|$)|4\.20|code)/.test(model) ? { thinking: 'none' } : {};
 }
+
+/** Groq: "reasoning_effort must be one of none or default" but for OpenAI's own; others do not think. */
+const groqDialect = (model: string): Partial<Dialect> =>
+  model.includes('gpt-oss') ? { efforts: ['low', 'medium', 'high'] } : { thinking: 'none' };
 
 /** Its chat leaves reasoning out of the completion; its responses do not. */
 export const xAi = vendor('xai', 'xAI', {
@@ -102,12 +108,14 @@ export const mistral = vendor('mistral', 'Mistral', {
   operations: ['chat', 'embeddings'],
   quirks: { usage: 'always' },
   usage: { audioInput: 'beside' },
-  dialect: { ...older, toolIds: 'nine-alphanumeric', thinking: 'none' },
+  // "Unexpected role 'user' after role 'tool'".
+  dialect: { ...older, toolIds: 'nine-alphanumeric', userAfterResult: false, thinking: 'none' },
 });
 
 export const groq = vendor('groq', 'Groq', {
   baseUrl: 'https://api.groq.com/openai/v1',
   dialect: { developerRole: false, tokenLimit: 'max_completion_tokens' },
+  dialectOf: groqDialect,
 });
 
 export const openRouter = vendor('openrouter', 'OpenRouter', {

@@ -22,6 +22,8 @@ export interface Dialect {
   readonly toolIds: 'any' | 'nine-alphanumeric';
   /** OpenAI chat: under which name thinking is replayed in assistant messages; `none`: it is left out. */
   readonly reasoningField: 'reasoning_content' | 'reasoning' | 'none';
+  /** OpenAI chat: whether a user may speak right behind a result. If not, an empty answer stands between. */
+  readonly userAfterResult: boolean;
   /**
    * How thinking is asked for. `effort`: `reasoning_effort` or `output_config.effort` (Anthropic: with adaptive
    * thinking); `budget`: a number of tokens; `level`: Gemini's `thinkingLevel`; `none`: cannot be asked for.
@@ -32,6 +34,8 @@ export interface Dialect {
    * is told the nearest, between two the lesser, and the loss is listed. Of a `budget` only `none` counts.
    */
   readonly efforts: readonly EffortWord[];
+  /** Anthropic: by which word the model is told not to think, where that can be told. */
+  readonly notThinking: 'disabled' | 'between_tools';
   /** Whether JSON Schema output with `strict` is known. If not, a schema is a loss of strictness, not of the schema. */
   readonly strictSchemas: boolean;
   readonly parallelToolCalls: boolean;

@@ -166,10 +166,10 @@ function parseThinking(value: JsonValue | undefined, word: string | undefined): 
     case 'enabled':
       return { mode: 'on', budgetTokens: numberOf(fields['budget_tokens']), effort, shown };
     case 'adaptive':
-    // Thinks between the calls of tools alone: how much is the model's to say, too.
-    case 'between_tools':
       return { mode: 'adaptive', effort, shown };
     case 'disabled':
+    // The same of models that may still think between the calls of tools.
+    case 'between_tools':
       return { mode: 'off', effort };
     default:
       throw invalid('thinking.type', 'must be "enabled", "adaptive" or "disabled"');

@@ -17,7 +17,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   demandOneText(conversation, carriage);
   const limit = conversation.outputLimit ?? target.outputTokensMax;
   const { thinking, output_config } = renderThinking(conversation, target, limit, carriage);
-  const thinks = thinking === undefined ? undefined : thinking['type'] !== 'disabled';
+  const thinks = thinking === undefined ? undefined : thinking['type'] !== dialect.notThinking;
   const { system, messages } = renderTurns(conversation.turns, dialect, carriage);
   const body: JsonObject = {
     model: target.model,

@@ -1,10 +1,11 @@
 // How thinking is asked for, and in what form the answer: both stand in the same fields. Older models are given a
 // number of tokens to think in; later ones think as they see fit, by an effort.
 
-import type { Carriage, RequestTarget } from '../../plugin/codec.ts';
+import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, ThinkingSettings } from '../../plugin/conversation.ts';
 import { demandsCall } from '../translation/model-settings.ts';
 import { askedEffort, budgetOf } from '../translation/thinking-effort.ts';
+import type { Effort } from '../translation/thinking-effort.ts';
 import { closedSchema } from './closed-schema.ts';
 import { mayThink } from './render-messages.ts';
 
@@ -29,12 +30,12 @@ export function renderThinking(
     case 'effort': {
       const word = askedEffort(thinking, dialect.efforts, carriage);
       const off = word === 'none';
-      const effort = off ? thinking.effort : word;
+      const effort = off ? restingEffort(thinking.effort, dialect, carriage) : word;
       const config = { ...(effort === undefined ? {} : { effort }), ...(format === undefined ? {} : { format }) };
       // Whoever wants to see thinking wants some.
       const asked = mode !== undefined || word !== undefined || wantsToSee(thinking);
       return {
-        ...(asked ? { thinking: off ? { type: 'disabled' } : { type: 'adaptive', ...display(shown) } } : {}),
+        ...(asked ? { thinking: off ? { type: dialect.notThinking } : { type: 'adaptive', ...display(shown) } } : {}),
         ...(Object.keys(config).length > 0 ? { output_config: config } : {}),
       };
     }
@@ -56,6 +57,13 @@ const display = (shown: boolean | undefined): JsonObject =>
   shown === undefined ? {} : { display: shown ? 'summarized' : 'omitted' };
 
 const wantsToSee = ({ shown, summary }: ThinkingSettings): boolean => shown === true || summary !== undefined;
+
+/** Between tools a model does not think more than highly. */
+function restingEffort(effort: Effort | undefined, { notThinking }: Dialect, carriage: Carriage): Effort | undefined {
+  if (notThinking !== 'between_tools' || (effort !== 'xhigh' && effort !== 'max')) return effort;
+  carriage.lost('thinking-settings');
+  return 'high';
+}
 
 /** Tokens to think in; undefined where none are asked for, or none can be given. */
 function budgetFor(conversation: Conversation, limit: number, carriage: Carriage): number | undefined {

@@ -19,7 +19,7 @@ import { joinResults, mergeAuthorities, refuseNative, refuseStored } from '../tr
 
 export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriage: Carriage): readonly JsonValue[] {
   if (!dialect.developerRole) mergeAuthorities(turns, carriage);
-  return joinResults(turns).flatMap((turn): readonly JsonValue[] => {
+  const messages = joinResults(turns).flatMap((turn): readonly JsonObject[] => {
     switch (turn.role) {
       case 'system': {
         const text = turn.parts.map((part) => part.text).filter((each) => each !== '');
@@ -38,10 +38,17 @@ export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriag
         return [assistantMessage(turn, dialect, carriage)];
     }
   });
+  return dialect.userAfterResult ? messages : messages.flatMap(apartFromResult);
 }
 
-function userMessages(turn: UserTurn, dialect: Dialect, carriage: Carriage): readonly JsonValue[] {
-  const results: JsonValue[] = [];
+/** What the user says behind a result, with an empty answer between. */
+function apartFromResult(message: JsonObject, at: number, messages: readonly JsonObject[]): readonly JsonObject[] {
+  const between = message['role'] === 'user' && messages[at - 1]?.['role'] === 'tool';
+  return between ? [{ role: 'assistant', content: '' }, message] : [message];
+}
+
+function userMessages(turn: UserTurn, dialect: Dialect, carriage: Carriage): readonly JsonObject[] {
+  const results: JsonObject[] = [];
   const moved: JsonValue[] = [];
   const parts: JsonValue[] = [];
   for (const part of turn.parts) {
@@ -135,7 +142,7 @@ function audioFormat(mediaType: string): string {
   return subtype === 'mpeg' ? 'mp3' : subtype;
 }
 
-function assistantMessage(turn: AssistantTurn, dialect: Dialect, carriage: Carriage): JsonValue {
+function assistantMessage(turn: AssistantTurn, dialect: Dialect, carriage: Carriage): JsonObject {
   const texts: string[] = [];
   const calls: JsonValue[] = [];
   let refusal: string | undefined;

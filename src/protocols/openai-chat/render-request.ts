@@ -135,7 +135,8 @@ function renderOutputForm(
 function renderEffort({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): EffortWord | undefined {
   if (thinking === undefined) return undefined;
   if (dialect.thinking !== 'effort') {
-    carriage.lost('thinking-settings');
+    // What cannot think is off already.
+    if (thinking.mode !== 'off') carriage.lost('thinking-settings');
     return undefined;
   }
   // Whether thinking is shown cannot be asked for.

@@ -74,8 +74,8 @@ export const refuseStored = (carriage: Carriage): never =>
   carriage.refuse('messages', 'refers to a file stored at another vendor; send its bytes.');
 
 /**
- * Results of parallel calls that came in turns of their own, as one turn: what is said with one of them, or moved out of
- * it, must not come between.
+ * Results of parallel calls that came in turns of their own, as one turn: what is said with one of them, or moved out
+ * of it, must not come between.
  */
 export function joinResults(turns: readonly Turn[]): readonly Turn[] {
   const joined: Turn[] = [];

@@ -107,7 +107,9 @@ describe('anthropic', () => {
     ['claude-sonnet-5', 'never', undefined, yes, yes],
     ['claude-opus-5', 'never', true, yes, yes],
     ['claude-fable-5', 'never', true, false, true],
+    ['claude-mythos-5', 'never', true, false, true],
     ['claude-opus-5-5', 'never', true, false, true],
+    ['claude-sonnet-5-5', 'never', true, yes, yes],
     ['claude-haiku-5-5', 'never', true, yes, yes],
     ['anthropic.claude-opus-4-8', 'never', undefined, yes, yes],
     ['glm-4.7', yes, undefined, yes, yes],
@@ -117,12 +119,19 @@ describe('anthropic', () => {
     expect([dialect.efforts?.includes('none'), dialect.efforts?.includes('xhigh')]).toEqual([rests, xhigh]);
   });
 
+  test('Sonnet 5.5 has a word of its own for not thinking', () => {
+    expect(dialectOf('claude-sonnet-5-5').notThinking).toBe('between_tools');
+    expect(dialectOf('claude-sonnet-5').notThinking).toBeUndefined();
+  });
+
   test.each([
     ['claude-opus-4-8', yes],
     ['claude-opus-5-20260901', yes],
     ['claude-fable-5', yes],
     ['claude-fable-5-20260609', yes],
     ['claude-haiku-5-5', yes],
+    ['claude-mythos-5', yes],
+    ['claude-mythos-5-1', false],
     ['claude-fable-5-1', false],
     ['claude-opus-5-5', false],
     ['claude-sonnet-5-5-20260928', false],
@@ -146,6 +155,10 @@ describe('anthropic', () => {
   test.each([
     [401, error('authentication_error', 'invalid x-api-key'), 'credential'],
     [400, error('invalid_request_error', 'Your credit balance is too low to access the API'), 'credential'],
+    [400, error('invalid_request_error', 'You have reached your specified API usage limits. Wait.'), 'credential'],
+    // Names that a client chose are repeated: they must not take the upstream from everybody.
+    [400, error('invalid_request_error', 'billing: Extra inputs are not permitted'), 'request'],
+    [400, error('invalid_request_error', 'tools.0.billing_usage_limits: Your name is no good'), 'request'],
     [400, error('invalid_request_error', 'messages: at least one message is required'), 'request'],
     [404, error('not_found_error', 'model: claude-9'), 'model'],
     [429, error('rate_limit_error', 'slow down'), 'rate-limit'],

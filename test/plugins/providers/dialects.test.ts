@@ -23,7 +23,13 @@ test.each([
   ['gpt-6-sol', 'none low medium high xhigh max'],
   ['gpt-6-astra', 'low medium high xhigh max'],
   ['openai/o3-mini', 'low medium high'],
-  ['gpt-5.3-codex', undefined],
+  ['gpt-5-codex', 'low medium high'],
+  ['gpt-5.1-codex-max', 'low medium high xhigh'],
+  ['gpt-5.3-codex', 'low medium high xhigh'],
+  ['gpt-5-pro', 'high'],
+  ['gpt-5.2-pro-2025-12-11', 'medium high xhigh'],
+  ['gpt-5.2-chat-latest', 'medium'],
+  ['gpt-5-search-api', undefined],
   ['gpt-4.1', undefined],
   ['my-deployment', undefined],
 ])('OpenAI: %s takes the efforts %s', (model, expected) => {
@@ -65,6 +71,7 @@ test.each([
   ['gemini-3-flash-preview', 'level', undefined],
   ['gemini-3.7-flash', 'level', 'low medium high'],
   ['gemini-3.7-flash-lite', 'level', undefined],
+  ['gemini-4-argon', 'level', 'low medium high'],
 ])('Gemini: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
   const dialect = dialectOf(gemini(), model, 'gemini-generate');
   expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
@@ -74,12 +81,41 @@ test.each([
   ['grok-4.3', undefined, 'none low medium high'],
   ['grok-4.5', undefined, 'low medium high'],
   ['grok-4.20-reasoning', 'none', undefined],
-  ['grok-code-fast-1', undefined, undefined],
+  ['grok-4.20-multi-agent', undefined, 'low medium high xhigh'],
+  ['grok-4.6', undefined, 'low medium high xhigh'],
+  ['grok-4-fast-reasoning', 'none', undefined],
+  ['grok-4', 'none', undefined],
+  ['grok-3-mini', undefined, 'low high'],
+  ['grok-code-fast-1', 'none', undefined],
+  ['grok-7', undefined, undefined],
 ])('xAI: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
   for (const protocol of ['openai-chat', 'openai-responses'] as const) {
     const dialect = dialectOf(xAi(), model, protocol);
     expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
   }
+});
+
+test.each([
+  ['openai/gpt-oss-120b', undefined, 'low medium high'],
+  ['qwen/qwen3-32b', 'none', undefined],
+])('Groq: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
+  const dialect = dialectOf(groq(), model, 'openai-chat');
+  expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);
+});
+
+test.each([
+  ['gpt-4.1', true],
+  ['gpt-4o-2024-08-06', true],
+  ['openai/gpt-4o-mini', true],
+  ['gpt-3.5-turbo', true],
+  ['gpt-4-turbo', true],
+  ['gpt-5-chat-latest', true],
+  ['gpt-5', false],
+  ['gpt-40', false],
+  ['o3', false],
+  ['my-deployment', false],
+])('OpenAI: %s cannot think: %p', (model, thoughtless) => {
+  expect(dialectOf(openAi(), model, 'openai-chat').thinking === 'none').toBe(thoughtless);
 });
 
 describe("the operator's word", () => {

@@ -66,6 +66,14 @@ describe('gemini', () => {
     [400, error('INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.'), 'credential'],
     [400, error('INVALID_ARGUMENT', 'contents is not specified'), 'request'],
     [403, error('PERMISSION_DENIED', 'no'), 'credential'],
+    [
+      400,
+      error('FAILED_PRECONDITION', 'Not free in your country. Please enable billing on your project.'),
+      'credential',
+    ],
+    // Names that a client chose are repeated: they must not take the upstream from everybody.
+    [400, error('INVALID_ARGUMENT', 'no signature in function call `billing_lookup`'), 'request'],
+    [400, error('INVALID_ARGUMENT', 'no signature in function call `permission_denied`'), 'request'],
     [404, error('NOT_FOUND', 'models/gemini-9 is not found for API version v1beta'), 'model'],
     [429, error('RESOURCE_EXHAUSTED', 'quota'), 'rate-limit'],
     [503, error('UNAVAILABLE', 'overloaded'), 'unavailable'],

@@ -135,6 +135,13 @@ describe('thinking is asked for', () => {
     for (const effort of ['low', 'medium', 'high', 'xhigh', 'max'] as const)
       expect(thinkingOf({ thinking: { effort } })).toEqual([adaptive, { effort }, []]);
     expect(thinkingOf({ thinking: { mode: 'off' } })).toEqual([{ type: 'disabled' }, undefined, []]);
+    const between = { notThinking: 'between_tools' };
+    expect(thinkingOf({ thinking: { mode: 'off' } }, between)).toEqual([{ type: 'between_tools' }, undefined, []]);
+    expect(thinkingOf({ thinking: { mode: 'off', effort: 'max' } }, between)).toEqual([
+      { type: 'between_tools' },
+      { effort: 'high' },
+      ['thinking-settings'],
+    ]);
     expect(thinkingOf({ thinking: { mode: 'on', budgetTokens: 5000 } })[2]).toEqual(['thinking-settings']);
     const budget = { thinking: 'budget' } as const;
     const enabled = (budget_tokens: number) => ({ type: 'enabled', budget_tokens });

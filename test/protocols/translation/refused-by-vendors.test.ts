@@ -1,6 +1,7 @@
 // Requests that one vendor takes and another answers with 400, though they can be written as it takes them.
 
 import { describe, expect, test } from 'bun:test';
+import type { Dialect } from '../../../src/plugin/codec.ts';
 import type { Conversation, JsonValue, Tool, ToolChoice } from '../../../src/plugin/conversation.ts';
 import type { ProtocolName } from '../../../src/plugin/operations.ts';
 import { plainLine } from '../../../src/plugin/protocol.ts';
@@ -58,6 +59,16 @@ describe('results of parallel calls stay together', () => {
       ['functionResponse', 'functionResponse'],
       ['inlineData'],
     ]);
+  });
+
+  test('for Mistral: with an answer before the user speaks', () => {
+    const roles = (dialect: Partial<Dialect>) =>
+      listOf(writtenTo('openai-chat', { turns: [...anthropic.turns, ...turns] }, dialect).body['messages']).map(
+        (each) => objectOf(each)['role'],
+      );
+    const others = ['user', 'assistant', 'tool', 'tool', 'user', 'user'];
+    expect(roles({})).toEqual(others);
+    expect(roles({ userAfterResult: false })).toEqual([...others.slice(0, 4), 'assistant', 'user', 'user']);
   });
 
   test('what the user says by itself stays a turn of its own', () => {
