@@ -7,6 +7,7 @@ import type { ReplyReading, StreamTap } from '../plugin/protocol.ts';
 import type { UsageParts } from '../plugin/usage.ts';
 import { asJsonArray } from '../protocols/json-array-tap.ts';
 import { dialectOf } from '../protocols/translation/dialects.ts';
+import { fittingCodec } from '../protocols/translation/tool-names.ts';
 import {
   conversationOf,
   translateRefusal,
@@ -35,13 +36,14 @@ export class Translation {
   /** Throws TollgateError `invalid_request` where the upstream's protocol cannot carry what the request means. */
   constructor(services: PipelineServices, routed: Routed, offer: Offer, passage: Passage) {
     const client = routed.protocol.codec;
-    const upstream = passage.protocol.codec;
-    if (client === undefined || upstream === undefined)
+    const spoken = passage.protocol.codec;
+    if (client === undefined || spoken === undefined)
       throw new Error('a protocol without a codec was to be translated');
+    const conversation = routed.body.conversation((body) => conversationOf(client, body, routed.line));
+    const upstream = fittingCodec(spoken, passage.protocol.name, conversation);
     this.#client = client;
     this.#upstream = upstream;
     this.#routed = routed;
-    const conversation = routed.body.conversation((body) => conversationOf(client, body, routed.line));
     const { facts } = routed;
     const { provider } = offer.upstream;
     const translated = translateRequest(upstream, passage.protocol.name, conversation, {

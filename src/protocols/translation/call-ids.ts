@@ -24,7 +24,7 @@ export function mappedCallId(id: string, alphabet: Dialect['toolIds'] | 'plain')
 }
 
 /** Letters out of a SHA-256: two ids of one request meet by chance once in 10^16 for nine letters. */
-function digest(id: string, length: number): string {
+export function digest(id: string, length: number): string {
   const hash = new Bun.CryptoHasher('sha256').update(id).digest();
   let text = '';
   for (let i = 0; i < length; i++) text += letters[(hash[i] ?? 0) % letters.length];
