@@ -5,11 +5,11 @@ import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../.
 import { objectOf } from '../json-fields.ts';
 import { carriedTools, demandOneText } from '../translation/carriage.ts';
 import { demandsCall, takesSampling } from '../translation/model-settings.ts';
-import { closedSchema } from './closed-schema.ts';
 import { own } from './parse-content.ts';
 import { cacheControl } from './render-content.ts';
 import { renderTurns } from './render-messages.ts';
 import { renderThinking } from './render-thinking.ts';
+import { objectSchema, strictTools } from './strict-tools.ts';
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
@@ -95,7 +95,8 @@ function renderTools(conversation: Conversation, dialect: Dialect, carriage: Car
   if (offered.length === 0) return {};
   if (!dialect.forcedCalls && demandsCall(toolChoice))
     carriage.refuse('tool_choice', 'demands a call, and this model decides by itself whether it calls; choose "auto".');
-  const tools = offered.map((tool) => renderTool(tool, dialect, carriage));
+  const strict = strictTools(offered, conversation.outputForm, dialect);
+  const tools = offered.map((tool) => renderTool(tool, strict.get(tool), carriage));
   return { tools, tool_choice: renderToolChoice(toolChoice, parallelToolCalls) };
 }
 
@@ -110,20 +111,17 @@ const offersChosen = (tools: readonly Tool[], choice: ToolChoice | undefined): b
   choice?.kind !== 'tool' ||
   tools.some((tool) => (tool.kind === 'native' ? objectOf(tool.value)['name'] : tool.name) === choice.name);
 
-function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue {
+/** `exact`: the schema of one that stays strict. */
+function renderTool(tool: Tool, exact: JsonObject | undefined, carriage: Carriage): JsonValue {
   switch (tool.kind) {
     case 'function': {
       const { name, description, parameters, strict, cache } = tool;
-      const schema = objectSchema(parameters);
-      const exact = strict === true && dialect.strictSchemas ? closedSchema(schema) : undefined;
-      // A strict tool must have a schema that is closed; where that would be another, the schema is kept.
-      const keeps = exact?.loosened === false;
-      if (strict === true && !keeps) carriage.lost('strict');
+      if (strict === true && exact === undefined) carriage.lost('strict');
       return {
         name,
         description,
-        input_schema: keeps ? exact.schema : schema,
-        strict: keeps ? true : undefined,
+        input_schema: exact ?? objectSchema(parameters),
+        strict: exact === undefined ? undefined : true,
         cache_control: cache === undefined ? undefined : cacheControl(cache),
       };
     }
@@ -136,12 +134,6 @@ function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue
       if (tool.protocol === own) return tool.value;
       return carriage.refuse('tools', `has "${tool.type}", which runs at another vendor; leave it out.`);
   }
-}
-
-/** A schema must be of an object, and say so. */
-function objectSchema(parameters: JsonObject | undefined): JsonObject {
-  if (parameters === undefined) return { type: 'object', properties: {} };
-  return parameters['type'] === 'object' ? parameters : { ...parameters, type: 'object' };
 }
 
 function renderToolChoice(choice: ToolChoice | undefined, parallel: boolean | undefined): JsonObject | undefined {

@@ -6,6 +6,7 @@ import { isObject } from '../json-fields.ts';
 import { carriedTools, offeredNames, stopsWithin } from '../translation/carriage.ts';
 import { customNames, parallelCalls, userName } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
+import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
@@ -61,9 +62,7 @@ function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonObjec
   switch (tool.kind) {
     case 'function': {
       if (tool.cache !== undefined) carriage.lost('cache-control');
-      const { name, description, parameters } = tool;
-      const strict = dialect.strictSchemas ? tool.strict : undefined;
-      if (tool.strict === true && strict === undefined) carriage.lost('strict');
+      const { name, description, parameters, strict } = takenFunction(tool, dialect, carriage);
       return { type: 'function', function: { name, description, parameters, strict } };
     }
     case 'custom':
@@ -123,9 +122,7 @@ function renderOutputForm(
     case 'json':
       return { type: 'json_object' };
     case 'schema': {
-      if (!dialect.strictSchemas && form.strict === true) carriage.lost('schema-strictness');
-      const strict = dialect.strictSchemas ? form.strict : undefined;
-      const { description, schema } = form;
+      const { description, schema, strict } = takenForm(form, dialect, carriage);
       return { type: 'json_schema', json_schema: { name: form.name ?? 'answer', description, schema, strict } };
     }
   }

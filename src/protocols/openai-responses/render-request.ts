@@ -6,6 +6,7 @@ import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/con
 import { carriedTools, demandOneText, offeredNames } from '../translation/carriage.ts';
 import { customNames, parallelCalls, userName } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
+import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
@@ -71,21 +72,17 @@ const hasOwnThinking = ({ turns }: Conversation): boolean =>
       turn.parts.some((part) => part.kind === 'thinking' && part.signature?.protocol === 'openai-responses'),
   );
 
-/** Some servers know the schema, and refuse the demand that it be kept to. */
+/** Some servers know the schema, and refuse the demand that it be kept to; OpenAI refuses it of some schemas. */
 function withStrictness(conversation: Conversation, dialect: Dialect, carriage: Carriage): Conversation {
   const { outputForm } = conversation;
-  if (dialect.strictSchemas || outputForm?.kind !== 'schema' || outputForm.strict !== true) return conversation;
-  carriage.lost('schema-strictness');
-  return { ...conversation, outputForm: { ...outputForm, strict: false } };
+  if (outputForm?.kind !== 'schema') return conversation;
+  return { ...conversation, outputForm: takenForm(outputForm, dialect, carriage) };
 }
 
 function renderTool(tool: Tool, dialect: Dialect, carriage: Carriage): JsonValue {
-  if (tool.kind === 'function' && tool.cache !== undefined) carriage.lost('cache-control');
-  if (tool.kind === 'function' && tool.strict === true && !dialect.strictSchemas) {
-    carriage.lost('strict');
-    return toolJson({ ...tool, strict: false });
-  }
-  return toolJson(tool);
+  if (tool.kind !== 'function') return toolJson(tool);
+  if (tool.cache !== undefined) carriage.lost('cache-control');
+  return toolJson(takenFunction(tool, dialect, carriage));
 }
 
 /** Also what a reply repeats of its request. */

@@ -171,7 +171,8 @@ describe.skipIf(!haveRecordings)('recorded requests (skipped without recordings)
     const first = rendered(request);
     const again = rendered(first.body);
     expect(again.body).toEqual(first.body);
-    expect(first.losses.filter((loss) => loss !== 'thinking-history')).toEqual([]);
+    // One of the clients sends a strict schema that OpenAI would refuse.
+    expect(first.losses.filter((loss) => loss !== 'thinking-history' && loss !== 'strict')).toEqual([]);
     if (first.losses.length === 0) expect(meaning(again)).toEqual(meaning(first));
     const served = { ...Object(request), model: 'm', background: false, conversation: null };
     expect(openAiResponses.readRequest(Buffer.from(JSON.stringify(served)), plainLine).model).toBe('m');

@@ -245,7 +245,8 @@ describe('a request is written', () => {
   });
 
   test('settings, and those that a vendor lacks', () => {
-    const form = { name: 'a', schema: { type: 'object' }, strict: true } as const;
+    const schema = { type: 'object', properties: {}, additionalProperties: false } as const;
+    const form = { name: 'a', schema, strict: true } as const;
     const outputForm = { kind: 'schema', ...form } as const;
     const thinking = { mode: 'on', effort: 'max', shown: true } as const;
     const settings = { outputForm, thinking, verbosity: 'low', cacheKey: 'k', user: 'u', outputLimit: 77 } as const;

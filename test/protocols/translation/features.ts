@@ -174,6 +174,11 @@ const tools: readonly Feature[] = [
     shows: /"strict":true/,
   },
   {
+    name: 'functions, strict, with what may be left out',
+    asks: { anthropic: { tools: [{ name: 'find', input_schema: { ...schema, required: [] }, strict: true }] } },
+    shows: /"strict":true/,
+  },
+  {
     name: 'a tool of free text beside functions',
     asks: {
       chat: { tools: [...one.chat.tools, { type: 'custom', custom: free }] },

@@ -188,6 +188,19 @@ const outputs: readonly Feature[] = [
     shows: /"city"/,
   },
   {
+    name: 'an answer by a JSON Schema, with what may be left out',
+    asks: { anthropic: { output_config: { format: { type: 'json_schema', schema: { ...schema, required: [] } } } } },
+    shows: /"city"/,
+  },
+  {
+    name: 'an answer by a JSON Schema that is a list',
+    asks: {
+      anthropic: { output_config: { format: { type: 'json_schema', schema: { type: 'array', items: schema } } } },
+      gemini: config({ responseSchema: { type: 'ARRAY', items: { type: 'STRING' } } }),
+    },
+    shows: /"array"/,
+  },
+  {
     name: 'an answer in JSON, without a schema',
     asks: {
       chat: { response_format: { type: 'json_object' } },
