@@ -9,7 +9,8 @@ import { own } from './parse-content.ts';
 import { cacheControl } from './render-content.ts';
 import { renderTurns } from './render-messages.ts';
 import { renderThinking } from './render-thinking.ts';
-import { objectSchema, strictTools } from './strict-tools.ts';
+import { plainRoot } from '../translation/tool-schema.ts';
+import { strictTools } from './strict-tools.ts';
 
 export function renderRequest(conversation: Conversation, target: RequestTarget, carriage: Carriage): string {
   const { dialect } = target;
@@ -120,7 +121,7 @@ function renderTool(tool: Tool, exact: JsonObject | undefined, carriage: Carriag
       return {
         name,
         description,
-        input_schema: exact ?? objectSchema(parameters),
+        input_schema: exact ?? plainRoot(parameters, carriage),
         strict: exact === undefined ? undefined : true,
         cache_control: cache === undefined ? undefined : cacheControl(cache),
       };

@@ -5,6 +5,7 @@
 import type { Dialect } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { isList, isObject, listOf } from '../json-fields.ts';
+import { objectRoot } from '../translation/tool-schema.ts';
 import { closedSchema } from './closed-schema.ts';
 
 const toolsMax = 20;
@@ -25,7 +26,7 @@ export function strictTools(
   for (const tool of tools) {
     if (tool.kind !== 'function' || tool.strict !== true) continue;
     // A strict tool must have a schema that is closed; where that would be another, the schema is kept.
-    const { schema, loosened } = closedSchema(objectSchema(tool.parameters));
+    const { schema, loosened } = closedSchema(objectRoot(tool.parameters));
     if (loosened) continue;
     // The answer's schema has no form that is not strict: it takes its part first.
     used ??= outputForm?.kind === 'schema' ? weightOf(closedSchema(outputForm.schema).schema) : nothing;
@@ -35,12 +36,6 @@ export function strictTools(
     strict.set(tool, schema);
   }
   return strict;
-}
-
-/** A schema must be of an object, and say so. */
-export function objectSchema(parameters: JsonObject | undefined): JsonObject {
-  if (parameters === undefined) return { type: 'object', properties: {} };
-  return parameters['type'] === 'object' ? parameters : { ...parameters, type: 'object' };
 }
 
 interface Weight {

@@ -6,6 +6,7 @@
 import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, OutputForm, Tool } from '../../plugin/conversation.ts';
 import { isList, isObject, listOf, objectOf } from '../json-fields.ts';
+import { plainRoot } from './tool-schema.ts';
 
 const keywords: ReadonlySet<string> = new Set([
   'type',
@@ -132,11 +133,17 @@ export function takenFunction(
   dialect: Dialect,
   carriage: Carriage,
 ): Named<'function', Tool> {
-  if (tool.strict !== true) return dialect.strictSchemas ? tool : { ...tool, strict: undefined };
-  const { parameters = noParameters } = tool;
-  if (dialect.strictSchemas && keepsToStrict(parameters)) return { ...tool, parameters };
-  carriage.lost('strict');
-  return { ...tool, strict: undefined };
+  if (!dialect.strictSchemas) {
+    // Vendors that know nothing of `strict` have rules of their own.
+    if (tool.strict === true) carriage.lost('strict');
+    return { ...tool, strict: undefined };
+  }
+  const { parameters = noParameters, strict } = tool;
+  if (strict === true && keepsToStrict(parameters)) return { ...tool, parameters };
+  if (strict === true) carriage.lost('strict');
+  // An object without properties says so here.
+  const plain = tool.parameters && { properties: {}, ...plainRoot(tool.parameters, carriage) };
+  return { ...tool, parameters: plain, strict: strict === true ? undefined : strict };
 }
 
 /** The same for the form of an answer. It is refused where OpenAI takes no such form at all. */

@@ -189,7 +189,7 @@ const loose = object({ a: text }, { required: [] });
 function fromAnthropic(fields: JsonObject, upstream: (typeof openAi)[number], strictSchemas = true) {
   const { codec } = protocolOf('anthropic-messages');
   if (codec === undefined) throw new Error('anthropic-messages has no codec');
-  const body = { model: 'm', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], ...fields };
+  const body = { model: 'm', max_tokens: 99, messages: [{ role: 'user', content: 'Hi' }], ...fields };
   return writtenTo(upstream, codec.parseRequest(body, plainLine), { strictSchemas });
 }
 
@@ -219,6 +219,17 @@ describe.each(openAi)('%s', (upstream) => {
   test('nothing is lost where strictness was not asked for', () => {
     expect(offer(loose).losses).toEqual([]);
     expect(offer(loose, false)).toMatchObject({ body: asFunction({ strict: false }), losses: [] });
+  });
+
+  test('a function takes one plain object', () => {
+    const { body, losses } = offer({ anyOf: [{ required: ['a'] }], properties: { a: text } });
+    expect(body).toMatchObject(asFunction({ parameters: { type: 'object', properties: { a: text } } }));
+    expect(JSON.stringify(body)).not.toContain('anyOf');
+    expect(losses).toEqual(['schema-strictness']);
+    expect(offer({ type: 'object' })).toMatchObject({
+      body: asFunction({ parameters: { type: 'object', properties: {} } }),
+      losses: [],
+    });
   });
 
   test('a strict function without parameters is told so in full', () => {
