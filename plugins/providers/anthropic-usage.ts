@@ -58,6 +58,10 @@ export function readAnthropicUsage(raw: unknown): UsageReading | undefined {
     // It ran on another model, whose price this request was not admitted at.
     if (typeof each.model === 'string') addFlag(flags, 'other-model');
   }
+  // What the vendor prices otherwise than the list: it is charged by the list, and told.
+  if (block.speed === 'fast') addFlag(flags, 'speed-fast');
+  if (block.service_tier === 'priority') addFlag(flags, 'tier-priority');
+  if (block.inference_geo === 'us') addFlag(flags, 'geo-us');
   const searches = optionalCount(asBlock(block.server_tool_use)?.web_search_requests, flags);
   return { parts: { input, cacheRead, cacheWrite5m, cacheWrite1h, output, reasoning, toolCalls: searches }, flags };
 }

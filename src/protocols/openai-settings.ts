@@ -1,7 +1,7 @@
 // Settings that OpenAI's chat and responses have in the same words, though not always in the same place.
 
 import type { Carriage, Dialect } from '../plugin/codec.ts';
-import type { Conversation, JsonObject, OutputForm, Tool } from '../plugin/conversation.ts';
+import type { Conversation, JsonObject, OutputForm, Tool, Turn } from '../plugin/conversation.ts';
 import { booleanOf, isEmpty, isObject, stringOf } from './json-fields.ts';
 
 /** Undefined for a word that is none of the three. */
@@ -19,6 +19,14 @@ export const schemaForm = (fields: JsonObject, schema: JsonObject): OutputForm =
   schema,
   strict: booleanOf(fields['strict']),
 });
+
+/** Where JSON of any form is asked for, OpenAI demands the word among what is said; other protocols do not. */
+export function withJsonWord({ turns, outputForm }: Conversation): readonly Turn[] {
+  const says = ({ parts }: Turn) => parts.some((part) => part.kind === 'text' && /json/i.test(part.text));
+  if (outputForm?.kind !== 'json' || turns.some(says)) return turns;
+  const authority = turns.find((turn) => turn.role === 'system')?.authority ?? 'system';
+  return [{ role: 'system', authority, parts: [{ kind: 'text', text: 'Answer in JSON.' }] }, ...turns];
+}
 
 /** OpenAI's limit for what names a user. */
 const userMax = 64;

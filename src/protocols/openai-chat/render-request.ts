@@ -4,7 +4,7 @@ import type { Carriage, Dialect, EffortWord, RequestTarget } from '../../plugin/
 import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../../plugin/conversation.ts';
 import { isObject } from '../json-fields.ts';
 import { carriedTools, offeredNames, stopsWithin } from '../translation/carriage.ts';
-import { customNames, parallelCalls, userName } from '../openai-settings.ts';
+import { customNames, parallelCalls, userName, withJsonWord } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
 import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
@@ -25,7 +25,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   const written = tools.map((tool) => renderTool(tool, dialect, carriage));
   const body: Record<string, JsonValue | undefined> = {
     model: target.model,
-    messages: renderMessages(conversation.turns, dialect, carriage),
+    messages: renderMessages(withJsonWord(conversation), dialect, carriage),
     ...(target.stream ? { stream: true } : {}),
     ...(target.stream && target.askUsage ? { stream_options: { include_usage: true } } : {}),
     ...(written.length > 0 ? { tools: written } : {}),

@@ -4,7 +4,7 @@
 import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools, demandOneText, offeredNames } from '../translation/carriage.ts';
-import { customNames, parallelCalls, userName } from '../openai-settings.ts';
+import { customNames, parallelCalls, userName, withJsonWord } from '../openai-settings.ts';
 import { openAiSampling } from '../translation/model-settings.ts';
 import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
 import { askedEffort } from '../translation/thinking-effort.ts';
@@ -29,7 +29,7 @@ export function renderRequest(conversation: Conversation, target: RequestTarget,
   ];
   return JSON.stringify({
     model: target.model,
-    input: renderItems(conversation.turns, carriage),
+    input: renderItems(withJsonWord(conversation), carriage),
     ...(target.stream ? { stream: true } : {}),
     store: conversation.store ?? false,
     ...(tools.length > 0 ? { tools, tool_choice: renderToolChoice({ ...conversation, tools: carried }) } : {}),

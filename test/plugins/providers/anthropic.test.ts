@@ -60,6 +60,23 @@ describeProvider(anthropic(), {
     { operation: 'chat', usage: declined, expected: { input: 412, output: 264 } },
     {
       operation: 'chat',
+      usage: { input_tokens: 3, output_tokens: 1, speed: 'fast', service_tier: 'priority', inference_geo: 'us' },
+      expected: { input: 3, output: 1 },
+      flags: ['speed-fast', 'tier-priority', 'geo-us'],
+    },
+    {
+      operation: 'chat',
+      usage: {
+        input_tokens: 3,
+        output_tokens: 1,
+        speed: 'standard',
+        service_tier: 'standard',
+        inference_geo: 'global',
+      },
+      expected: { input: 3, output: 1 },
+    },
+    {
+      operation: 'chat',
       usage: { input_tokens: 3, cache_creation_input_tokens: 7, output_tokens: 1 },
       expected: { input: 3, cacheWrite5m: 7, output: 1 },
     },

@@ -87,6 +87,19 @@ describe('limits', () => {
     expect([body['user'], losses]).toEqual([undefined, ['user']]);
   });
 
+  test.each(['openai-chat', 'openai-responses'] as const)(
+    '%s: the word where JSON of any form is asked for',
+    (target) => {
+      const asked = (text: string, kind: 'json' | 'text' = 'json') => {
+        const said = [{ role: 'user', parts: [{ kind: 'text', text }] }] as const;
+        const { body, losses } = writtenTo(target, { turns: said, outputForm: { kind } });
+        expect(losses).toEqual([]);
+        return listOf(body['messages'] ?? body['input']).length;
+      };
+      expect([asked('Hi'), asked('Hi, as Json'), asked('Hi', 'text')]).toEqual([2, 1, 1]);
+    },
+  );
+
   test('responses: 16 tokens at least', () => {
     expect(writtenTo('openai-responses', { turns, outputLimit: 16 }).losses).toEqual([]);
     const { body, losses } = writtenTo('openai-responses', { turns, outputLimit: 1 });
