@@ -164,6 +164,7 @@ const vendors = {
 
 const tools: readonly Feature[] = [
   { name: 'functions', asks: one, shows: /"find"/ },
+  { name: 'functions in the older form', asks: { chat: { functions: [{ name: 'find' }] } }, shows: /"find"/ },
   {
     name: 'functions, strict',
     asks: {
