@@ -93,6 +93,20 @@ describe('a client', () => {
     }
   });
 
+  test('answers very many calls at once, one message each', () => {
+    const calls = many(50_000, (i) => `{"id":"c${i}","type":"function","function":{"name":"f","arguments":"{}"}}`);
+    const results = many(50_000, (i) => `{"role":"tool","tool_call_id":"c${i}","content":"x"}`);
+    const body =
+      `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"","tool_calls":[${calls}]},` +
+      `${results}]}`;
+    for (const upstream of others('openai-chat')) {
+      const startedMs = performance.now();
+      translated('openai-chat', upstream, body);
+      // Joining one result at a time with all before it would take minutes.
+      expect(performance.now() - startedMs).toBeLessThan(5_000);
+    }
+  });
+
   test('gives a megabyte for a name: the refusal stays short', () => {
     const long = 'n'.repeat(1024 * 1024);
     const bodies: readonly (readonly [ChatProtocol, string])[] = [

@@ -79,11 +79,22 @@ export const refuseStored = (carriage: Carriage): never =>
  */
 export function joinResults(turns: readonly Turn[]): readonly Turn[] {
   const joined: Turn[] = [];
+  /** Of the last turn, once it is joined from several: a list that only we have. */
+  let parts: UserTurn['parts'][number][] | undefined;
+  let before: UserTurn | undefined;
   for (const turn of turns) {
-    const last = joined.at(-1);
-    if (last?.role === 'user' && turn.role === 'user' && hasResult(last) && hasResult(turn))
-      joined[joined.length - 1] = { ...last, parts: [...last.parts, ...turn.parts] };
-    else joined.push(turn);
+    const results = turn.role === 'user' && hasResult(turn) ? turn : undefined;
+    if (before === undefined || results === undefined) {
+      joined.push(turn);
+      parts = undefined;
+    } else {
+      if (parts === undefined) {
+        parts = [...before.parts];
+        joined[joined.length - 1] = { ...before, parts };
+      }
+      for (const part of results.parts) parts.push(part);
+    }
+    before = results;
   }
   return joined;
 }
@@ -120,8 +131,9 @@ export function carriedTools(
   const carried = tools.filter(
     (tool) => tool.kind === 'function' || (tool.kind === 'custom' ? takesCustom : tool.protocol === target),
   );
+  const isCarried = new Set(carried);
   for (const tool of tools) {
-    if (carried.includes(tool)) continue;
+    if (isCarried.has(tool)) continue;
     const name = tool.kind === 'native' ? tool.type : tool.name;
     if (carried.length === 0)
       carriage.refuse('tools', `has only "${name}", which cannot be carried; offer a function.`);
@@ -136,12 +148,17 @@ const toolName = (tool: Tool): string =>
   tool.kind === 'native' ? (stringOf(objectOf(tool.value)['name']) ?? tool.type) : tool.name;
 
 function demandsLeftOut(choice: ToolChoice | undefined, tools: readonly Tool[], carried: readonly Tool[]): boolean {
-  const gone = (name: string) =>
-    tools.some((tool) => toolName(tool) === name) && !carried.some((tool) => toolName(tool) === name);
-  if (choice?.kind === 'tool') return gone(choice.name);
-  return choice?.kind === 'allowed' && choice.mode === 'required' && choice.names.every(gone);
+  const demanded = choice?.kind === 'tool' ? [choice.name] : choice?.kind === 'allowed' ? choice.names : [];
+  if (demanded.length === 0 || (choice?.kind === 'allowed' && choice.mode !== 'required')) return false;
+  const known = namesOf(tools);
+  const offered = namesOf(carried);
+  return demanded.every((name) => known.has(name) && !offered.has(name));
 }
 
+const namesOf = (tools: readonly Tool[]): ReadonlySet<string> => new Set(tools.map(toolName));
+
 /** Of the names that may be called, those of tools that are offered. */
-export const offeredNames = (names: readonly string[], carried: readonly Tool[]): readonly string[] =>
-  names.filter((name) => carried.some((tool) => toolName(tool) === name));
+export function offeredNames(names: readonly string[], carried: readonly Tool[]): readonly string[] {
+  const offered = namesOf(carried);
+  return names.filter((name) => offered.has(name));
+}
