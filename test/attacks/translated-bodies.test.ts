@@ -107,6 +107,21 @@ describe('a client', () => {
     }
   });
 
+  test.each([
+    ['answers very many calls from the last to the first', (i: number) => `c${50_000 - 1 - i}`],
+    ['answers calls that nobody made', (i: number) => `x${i}`],
+  ])('%s', (_what, idOf) => {
+    const calls = many(50_000, (i) => `{"functionCall":{"id":"c${i}","name":"f"}}`);
+    const results = many(50_000, (i) => `{"functionResponse":{"id":"${idOf(i)}","name":"f","response":{}}}`);
+    const body = `{"contents":[{"role":"model","parts":[${calls}]},{"role":"user","parts":[${results}]}]}`;
+    for (const upstream of others('gemini-generate')) {
+      const startedMs = performance.now();
+      translated('gemini-generate', upstream, body);
+      // A search among all that are open took ten seconds, and grew with the square.
+      expect(performance.now() - startedMs).toBeLessThan(4_000);
+    }
+  });
+
   test('gives a megabyte for a name: the refusal stays short', () => {
     const long = 'n'.repeat(1024 * 1024);
     const bodies: readonly (readonly [ChatProtocol, string])[] = [

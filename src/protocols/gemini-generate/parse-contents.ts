@@ -16,6 +16,7 @@ import type {
 import { isObject, objectOf, stringOf } from '../json-fields.ts';
 import { mediaKind, signatureOf, sourceOfUri, standardBase64 } from './reply-words.ts';
 import { camelOf, isNothing, manyOf, memberOf } from './spelling.ts';
+import { OpenCalls } from './open-calls.ts';
 
 /** Members of a part that say nothing of their own. */
 const beside: ReadonlySet<string> = new Set(['thought', 'thoughtSignature']);
@@ -23,17 +24,10 @@ const beside: ReadonlySet<string> = new Set(['thought', 'thoughtSignature']);
 const cuts: ReadonlySet<string> = new Set(['videoMetadata']);
 const hints: ReadonlySet<string> = new Set(['mediaResolution', 'mediaProcessing', 'partMetadata', 'speechMetadata']);
 
-interface OpenCall {
-  readonly id: string;
-  /** The call came without one: results may have an id that their client made up. */
-  readonly idMade: boolean;
-  readonly name: string;
-}
-
 export class ContentsReader {
   readonly #unmapped: Unmapped[];
   /** Calls without a result so far. */
-  readonly #open: OpenCall[] = [];
+  readonly #open = new OpenCalls();
   #calls = 0;
 
   constructor(unmapped: Unmapped[]) {
@@ -102,7 +96,7 @@ export class ContentsReader {
         this.#calls++;
         const stated = stringOf(call['id']) || undefined;
         const id = stated ?? `gemini_call_${this.#calls}`;
-        this.#open.push({ id, idMade: stated === undefined, name });
+        this.#open.add({ id, name }, stated !== undefined);
         return [{ kind: 'tool-call', id, name, arguments: argumentsOf(call['args'], path), signature }];
       }
       case 'inlineData':
@@ -148,7 +142,7 @@ export class ContentsReader {
   #result(response: JsonObject, path: string): ToolResultPart {
     const stated = stringOf(response['id']) || undefined;
     const name = stringOf(response['name']) || undefined;
-    const call = this.#answered(stated, name);
+    const call = this.#open.take(stated, name);
     const callId = call?.id ?? stated;
     if (callId === undefined) {
       if (name === undefined) throw invalid(`${path}.name`, 'is missing; name the function that was called');
@@ -166,13 +160,6 @@ export class ContentsReader {
     });
     const said = memberOf(response, 'response', path);
     return { kind: 'tool-result', callId, name: name ?? call?.name, ...resultOf(said, media) };
-  }
-
-  /** The call that a result is of: the one of its id, or the first of its name where that one has no id of its own. */
-  #answered(id: string | undefined, name: string | undefined): OpenCall | undefined {
-    let at = id === undefined ? -1 : this.#open.findIndex((call) => call.id === id);
-    if (at < 0) at = this.#open.findIndex((call) => call.name === name && (id === undefined || call.idMade));
-    return at < 0 ? undefined : this.#open.splice(at, 1)[0];
   }
 
   #media(part: JsonObject, kind: 'inlineData' | 'fileData', path: string): MediaPart {
