@@ -5,10 +5,6 @@ import { bounds } from '../../core/bounds.ts';
 import type { JsonValue } from '../../plugin/conversation.ts';
 import { longNumberMark as mark, parsedJson } from '../json-fields.ts';
 
-/** As text in JSON in text in JSON, the quotes of a string have the same backslashes before them at both ends. */
-const quoted = new RegExp(`(\\\\*)"${mark}(-?\\d+)\\1"`, 'g');
-const bare = new RegExp(`${mark}(-?\\d+)`, 'g');
-
 /** Most texts have no such number outside of their strings, nor inside. */
 const mayBeLong = /\d{16}/;
 const whole = /^-?[1-9]\d{15,}$/;
@@ -20,7 +16,26 @@ export function exactJson(text: string, depthMax: number = bounds.parsedDepth): 
 
 /** The JSON text with its numbers as they came. */
 export function withExactNumbers(text: string): string {
-  return text.includes(mark) ? text.replace(quoted, '$2').replace(bare, '$1') : text;
+  let written = '';
+  let done = 0;
+  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, done)) {
+    const start = at + mark.length;
+    let end = start;
+    while (isOfNumber(text.charCodeAt(end))) end++;
+    const quote = quoteBefore(text, at, done);
+    const quoted = quote !== '' && text.startsWith(quote, end);
+    written += text.slice(done, quoted ? at - quote.length : at) + text.slice(start, end);
+    done = quoted ? end + quote.length : end;
+  }
+  return done === 0 ? text : written + text.slice(done);
+}
+
+/** As text in JSON in text in JSON, the quotes of a string have the same backslashes before them at both ends. */
+function quoteBefore(text: string, at: number, from: number): string {
+  if (text.charCodeAt(at - 1) !== 0x22) return '';
+  let start = at - 1;
+  while (start > from && text.charCodeAt(start - 1) === 0x5c) start--;
+  return text.slice(start, at);
 }
 
 function withMarks(text: string): string {

@@ -166,3 +166,11 @@ describe.each(replies)('%s', (upstream, whole, stream) => {
     },
   );
 });
+
+test('costs no more than its bytes beside very many backslashes', () => {
+  const text = JSON.stringify(exactJson(`[${long}, "${'\\\\'.repeat(1_000_000)}", ${long}]`));
+  const startedMs = performance.now();
+  expect(withExactNumbers(text)).toEndWith(`",${long}]`);
+  // Looked for from each of them to the last, it would take minutes.
+  expect(performance.now() - startedMs).toBeLessThan(1_000);
+});
