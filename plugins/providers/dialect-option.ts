@@ -35,6 +35,7 @@ export const dialectsOption = Type.Optional(
         ),
         notThinking: Type.Optional(words(['disabled', 'between_tools'])),
         strictSchemas: Type.Optional(Type.Boolean()),
+        objectRoots: Type.Optional(Type.Boolean()),
         parallelToolCalls: Type.Optional(Type.Boolean()),
         sampling: Type.Optional(words(['always', 'unless-thinking', 'only-at-rest', 'never'])),
         forcedCalls: Type.Optional(Type.Boolean()),

@@ -4,9 +4,9 @@
 import type { FaultClass, UpstreamFailure } from 'tollgate/plugin';
 import { statedError } from './stated-error.ts';
 
-/** Sentences, because names of functions are repeated, and may be any word. */
+/** Sentences before anything is quoted: names and values of the request are repeated, and may be any words. */
 const keyDead =
-  /^api key (?:not valid|expired|invalid)|\b(?:enable|requires) billing\b|\bbilling (?:is )?(?:not enabled|disabled)\b/;
+  /^(?:api key (?:not valid|not found|expired|invalid)|[^"'`]*\b(?:(?:enable|requires) billing|billing (?:is )?(?:not enabled|disabled))\b)/;
 const modelUnknown = /\bmodels?\/|is not found for api version|\bmodel\b/;
 
 export function classifyGemini(failure: UpstreamFailure): FaultClass {

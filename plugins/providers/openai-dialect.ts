@@ -16,9 +16,12 @@ const sizes = new Set(['mini', 'nano', 'sol', 'luna', 'terra', 'astra']);
 /** Of the sixth these can be told not to think. */
 const mayRest = /gpt-6(?:-(?:luna|sol)|\.1-terra)(?:-\d|$)/;
 
+/** All of them want plain objects at the root of a schema. */
+export const openAiDialect = (model: string): Partial<Dialect> => ({ objectRoots: true, ...modelDialect(model) });
+
 /** What is not known to differ takes every word, or refuses by itself. */
-export function openAiDialect(model: string): Partial<Dialect> {
-  if (thoughtless.test(model)) return { thinking: 'none' };
+function modelDialect(model: string): Partial<Dialect> {
+  if (thoughtless.test(model)) return { thinking: 'none', efforts: ['none'] };
   if (series.test(model)) return { efforts: ['low', 'medium', 'high'], sampling: 'never' };
   const [, majorText, minorText = '0', variant] = numbered.exec(model) ?? [];
   const [major, minor] = [Number(majorText ?? 0), Number(minorText)];

@@ -78,9 +78,11 @@ function grokDialect(model: string): Partial<Dialect> {
   return /grok-(?:2|3|4(?:-|$)|4\.20|code)/.test(model) ? { thinking: 'none' } : {};
 }
 
-/** Groq: "reasoning_effort must be one of none or default" but for OpenAI's own; others do not think. */
-const groqDialect = (model: string): Partial<Dialect> =>
-  model.includes('gpt-oss') ? { efforts: ['low', 'medium', 'high'] } : { thinking: 'none' };
+/** Groq, of Qwen: "reasoning_effort must be one of none or default". Others but OpenAI's do not think. */
+function groqDialect(model: string): Partial<Dialect> {
+  if (model.includes('gpt-oss')) return { efforts: ['low', 'medium', 'high'] };
+  return model.includes('qwen') ? { efforts: ['none'] } : { thinking: 'none', efforts: ['none'] };
+}
 
 /** Its chat leaves reasoning out of the completion; its responses do not. */
 export const xAi = vendor('xai', 'xAI', {

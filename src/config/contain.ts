@@ -110,6 +110,7 @@ const dialectValues: { readonly [K in keyof Omit<Dialect, 'efforts'>]: readonly 
   thinking: ['effort', 'budget', 'level', 'none'],
   notThinking: ['disabled', 'between_tools'],
   strictSchemas: yesOrNo,
+  objectRoots: yesOrNo,
   parallelToolCalls: yesOrNo,
   sampling: ['always', 'unless-thinking', 'only-at-rest', 'never'],
   forcedCalls: yesOrNo,

@@ -36,8 +36,14 @@ async function admitWith(
   return admitted(services, read, country);
 }
 
-/** For what needs no admission but is a use all the same. Throws what `admit` throws where a policy denies it. */
+/**
+ * For what needs no admission but is a use all the same. Throws what `admit` throws where the model is not for this
+ * account or key, or where a policy denies it.
+ */
 export async function demandUse(services: PipelineServices, asked: Asked): Promise<void> {
+  const model = services.catalog.model(asked.facts.model);
+  // One that is gone by now is hidden from nobody.
+  if (model !== undefined) demandPermitted(model, asked);
   if (!services.compliance.asks('use', 'request')) return;
   const country = services.compliance.countryOf(asked.address, asked.peer, asked.request.headers);
   const deciding = services.compliance.judge('request', useFacts(services, asked, country, undefined));
@@ -110,22 +116,28 @@ export function mayUse(model: Model, groupName: string | undefined, keyModels: r
   return keyModels === undefined || keyModels.includes(model.name);
 }
 
-function permittedModel(services: PipelineServices, read: Read): Model {
-  const { facts, protocol, group, apiKey } = read;
-  const model = facts.model.length <= bounds.modelNameLength ? services.catalog.model(facts.model) : undefined;
+const unknownModel = (): TollgateError =>
+  new TollgateError('model_not_found', {
+    message: 'model: no such model here, or not for this account. GET /v1/models lists those that you may use.',
+    field: 'model',
+  });
+
+function demandPermitted(model: Model, { group, apiKey }: Authenticated): void {
   // Hidden from this group and unknown look alike: the answer tells nobody what others may use.
-  if (model === undefined || !mayUse(model, group?.name, undefined)) {
-    throw new TollgateError('model_not_found', {
-      message: 'model: no such model here, or not for this account. GET /v1/models lists those that you may use.',
-      field: 'model',
-    });
-  }
+  if (!mayUse(model, group?.name, undefined)) throw unknownModel();
   if (!mayUse(model, group?.name, apiKey.models)) {
     throw new TollgateError('model_not_allowed', {
       message: 'model: this API key may not use this model; its model list says which.',
       field: 'model',
     });
   }
+}
+
+function permittedModel(services: PipelineServices, read: Read): Model {
+  const { facts, protocol } = read;
+  const model = facts.model.length <= bounds.modelNameLength ? services.catalog.model(facts.model) : undefined;
+  if (model === undefined) throw unknownModel();
+  demandPermitted(model, read);
   if (!model.operations.includes(protocol.operation)) {
     throw new TollgateError('invalid_request', {
       message: `model: this model does not serve ${protocol.operation}.`,

@@ -34,7 +34,6 @@ export type StoredReplyRelay = (
 
 const methods = { get: 'GET', delete: 'DELETE', cancel: 'POST', 'list-input': 'GET' } as const;
 const suffixes = { get: '', delete: '', cancel: '/cancel', 'list-input': '/input_items' } as const;
-const reads: ReadonlySet<StoredReplyRequest['does']> = new Set(['get', 'list-input']);
 /** What may be asked beside the id. A stream would have to be metered, and is not served. */
 const queryNames: ReadonlySet<string> = new Set(['include', 'include[]', 'limit', 'order', 'after', 'before']);
 
@@ -64,8 +63,8 @@ async function relayed(
   const { request, protocol, account, requestId, hops } = authenticated;
   const stored = await services.storedReplies.find(id, account.id);
   if (stored === undefined) throw unknown();
-  // To read a reply is to use the model. What is one's own may be withdrawn by whoever may not use it any more.
-  if (reads.has(does)) await demandUse(services, { ...authenticated, facts: { model: stored.model } });
+  // To read a reply is to use the model, and all answers but one show it. Whoever may not use it any more may withdraw.
+  if (does !== 'delete') await demandUse(services, { ...authenticated, facts: { model: stored.model } });
   const offer = offerOf(services, stored);
   const path = offer?.upstream.provider.storedReplyPath?.(id);
   if (offer === undefined || path === undefined) {

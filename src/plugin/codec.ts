@@ -22,7 +22,7 @@ export interface Dialect {
   readonly toolIds: 'any' | 'nine-alphanumeric';
   /** OpenAI chat: under which name thinking is replayed in assistant messages; `none`: it is left out. */
   readonly reasoningField: 'reasoning_content' | 'reasoning' | 'none';
-  /** OpenAI chat: whether a user may speak right behind a result. If not, an empty answer stands between. */
+  /** OpenAI chat: whether a user may speak right behind a result. If not, "OK." stands between. */
   readonly userAfterResult: boolean;
   /**
    * How thinking is asked for. `effort`: `reasoning_effort` or `output_config.effort` (Anthropic: with adaptive
@@ -38,6 +38,11 @@ export interface Dialect {
   readonly notThinking: 'disabled' | 'between_tools';
   /** Whether JSON Schema output with `strict` is known. If not, a schema is a loss of strictness, not of the schema. */
   readonly strictSchemas: boolean;
+  /**
+   * OpenAI: what a function takes must be one plain object, and so must the form of an answer. Others' choices at the
+   * root are left out and listed, and other forms refused.
+   */
+  readonly objectRoots: boolean;
   readonly parallelToolCalls: boolean;
   /**
    * OpenAI and Anthropic: when `temperature`, `topP` and the like are taken. `unless-thinking`: unless the request asks

@@ -4,7 +4,7 @@ import { bounds } from '../core/bounds.ts';
 import type { JsonObject, JsonValue } from '../plugin/conversation.ts';
 
 export const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !isList(value);
+  typeof value === 'object' && value !== null && !isList(value) && !JSON.isRawJSON(value);
 
 export const isList = (value: JsonValue | undefined): value is readonly JsonValue[] => Array.isArray(value);
 
@@ -18,14 +18,10 @@ export const listOf = (value: JsonValue | undefined): readonly JsonValue[] => (i
 export const stringOf = (value: JsonValue | undefined): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
-/** Before a whole number that is too long for ours, in a string: see `translation/exact-numbers.ts`. */
-export const longNumberMark = `\ue000${crypto.randomUUID()}:`;
-
-/** Finite numbers only; of one that is too long, the nearest. */
+/** Finite numbers only; of one that is kept as its text (`translation/exact-numbers.ts`), the nearest. */
 export function numberOf(value: JsonValue | undefined): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (typeof value !== 'string' || !value.startsWith(longNumberMark)) return undefined;
-  return Number(value.slice(longNumberMark.length));
+  return JSON.isRawJSON(value) ? Number(value.rawJSON) : undefined;
 }
 
 export const booleanOf = (value: JsonValue | undefined): boolean | undefined =>
@@ -35,13 +31,18 @@ export const booleanOf = (value: JsonValue | undefined): boolean | undefined =>
 export const isEmpty = (value: JsonValue | undefined): boolean =>
   (isList(value) && value.length === 0) || (isObject(value) && Object.keys(value).length === 0);
 
+const plainJson = (text: string): JsonValue => JSON.parse(text);
+
 /** The value of a JSON text; undefined for a text that is none, and for one that nests deeper than may be written. */
-export function parsedJson(text: string, depthMax: number = bounds.parsedDepth): JsonValue | undefined {
+export function parsedJson(
+  text: string,
+  depthMax: number = bounds.parsedDepth,
+  parse: (json: string) => JsonValue = plainJson,
+): JsonValue | undefined {
   // Nearly always it ends with the brackets, which are searched natively and seldom many.
   if (text.length > depthMax && hasMore(text, depthMax / 2) && isDeeper(text, depthMax)) return undefined;
   try {
-    const value: JsonValue = JSON.parse(text);
-    return value;
+    return parse(text);
   } catch {
     return undefined;
   }

@@ -56,8 +56,9 @@ afterAll(async () => {
   upstream.close();
 });
 
-async function createdId(model: string): Promise<string> {
-  const answer = await gateway.client('/responses', { model, input: 'Say hello', max_output_tokens: 50, store: true });
+async function createdId(model: string, key = gateway.apiKey): Promise<string> {
+  const body = { model, input: 'Say hello', max_output_tokens: 50, store: true };
+  const answer = await gateway.client('/responses', body, { authorization: `Bearer ${key}` });
   expect(answer.status).toBe(200);
   return textField(await answer.json(), 'id');
 }
@@ -70,8 +71,13 @@ test('a kept reply is shown to nobody whom a policy refuses its model, and may b
   const [closed, open] = [await createdId('closed'), await createdId('open')];
   const asked = upstream.asked.length;
   barred = true;
-  for (const suffix of ['', '/input_items']) {
-    const answer = await ask('GET', `${closed}${suffix}`);
+  for (const [method, suffix] of [
+    ['GET', ''],
+    ['GET', '/input_items'],
+    // It answers with the whole reply.
+    ['POST', '/cancel'],
+  ] as const) {
+    const answer = await ask(method, `${closed}${suffix}`);
     expect(answer.status).toBe(403);
     expect(await answer.text()).toContain('Shut.');
   }
@@ -80,4 +86,15 @@ test('a kept reply is shown to nobody whom a policy refuses its model, and may b
   expect(upstream.asked.length).toBe(asked);
   expect((await ask('GET', open)).status).toBe(200);
   expect((await ask('DELETE', closed)).status).toBe(200);
+});
+
+test('a kept reply is not shown to a key that may not use its model, and may be withdrawn by it', async () => {
+  barred = false;
+  const owner = await gateway.fundedKey(1_000_000_000n);
+  const id = await createdId('closed', owner.apiKey);
+  const made = await gateway.admin('POST', '/api-keys', { accountId: owner.accountId, name: 'few', models: ['open'] });
+  const key = textField(made.body, 'key');
+  for (const suffix of ['', '/input_items']) expect((await ask('GET', `${id}${suffix}`, key)).status).toBe(403);
+  expect((await ask('GET', id, owner.apiKey)).status).toBe(200);
+  expect((await ask('DELETE', id, key)).status).toBe(200);
 });

@@ -121,11 +121,12 @@ function callingConfig(choice: ToolChoice | undefined, tools: readonly Tool[]): 
       return { mode: 'ANY' };
     case 'tool':
       return { mode: 'ANY', allowedFunctionNames: [choice.name] };
-    case 'allowed':
-      return {
-        mode: choice.mode === 'required' ? 'ANY' : 'VALIDATED',
-        allowedFunctionNames: offeredNames(choice.names, tools),
-      };
+    case 'allowed': {
+      const names = offeredNames(choice.names, tools);
+      // An empty list would be read as no list at all.
+      if (names.length === 0) return { mode: 'NONE' };
+      return { mode: choice.mode === 'required' ? 'ANY' : 'VALIDATED', allowedFunctionNames: names };
+    }
   }
 }
 

@@ -41,10 +41,10 @@ export function renderMessages(turns: readonly Turn[], dialect: Dialect, carriag
   return dialect.userAfterResult ? messages : messages.flatMap(apartFromResult);
 }
 
-/** What the user says behind a result, with an empty answer between. */
+/** What the user says behind a result, with an answer between: an empty one might be refused. */
 function apartFromResult(message: JsonObject, at: number, messages: readonly JsonObject[]): readonly JsonObject[] {
   const between = message['role'] === 'user' && messages[at - 1]?.['role'] === 'tool';
-  return between ? [{ role: 'assistant', content: '' }, message] : [message];
+  return between ? [{ role: 'assistant', content: 'OK.' }, message] : [message];
 }
 
 function userMessages(turn: UserTurn, dialect: Dialect, carriage: Carriage): readonly JsonObject[] {

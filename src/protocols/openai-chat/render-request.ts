@@ -94,12 +94,11 @@ function renderToolChoice(choice: ToolChoice | undefined, tools: readonly Tool[]
       return named(choice.name, customNames(tools));
     case 'allowed': {
       const customs = customNames(tools);
+      const names = offeredNames(choice.names, tools);
+      if (names.length === 0) return 'none';
       return {
         type: 'allowed_tools',
-        allowed_tools: {
-          mode: choice.mode,
-          tools: offeredNames(choice.names, tools).map((name) => named(name, customs)),
-        },
+        allowed_tools: { mode: choice.mode, tools: names.map((name) => named(name, customs)) },
       };
     }
     case 'auto':
@@ -132,8 +131,9 @@ function renderOutputForm(
 function renderEffort({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): EffortWord | undefined {
   if (thinking === undefined) return undefined;
   if (dialect.thinking !== 'effort') {
-    // What cannot think is off already.
-    if (thinking.mode !== 'off') carriage.lost('thinking-settings');
+    // A model that takes nothing but not to think is off already.
+    const off = thinking.mode === 'off' && dialect.efforts.every((word) => word === 'none');
+    if (!off) carriage.lost('thinking-settings');
     return undefined;
   }
   // Whether thinking is shown cannot be asked for.

@@ -114,11 +114,9 @@ export function renderToolChoice({ toolChoice, tools }: Conversation): JsonValue
       return named(toolChoice.name, customNames(tools));
     case 'allowed': {
       const customs = customNames(tools);
-      return {
-        type: 'allowed_tools',
-        mode: toolChoice.mode,
-        tools: offeredNames(toolChoice.names, tools).map((name) => named(name, customs)),
-      };
+      const names = offeredNames(toolChoice.names, tools);
+      if (names.length === 0) return 'none';
+      return { type: 'allowed_tools', mode: toolChoice.mode, tools: names.map((name) => named(name, customs)) };
     }
     case 'auto':
     case 'none':

@@ -148,16 +148,13 @@ const toolName = (tool: Tool): string =>
   tool.kind === 'native' ? (stringOf(objectOf(tool.value)['name']) ?? tool.type) : tool.name;
 
 function demandsLeftOut(choice: ToolChoice | undefined, tools: readonly Tool[], carried: readonly Tool[]): boolean {
-  const demanded = choice?.kind === 'tool' ? [choice.name] : choice?.kind === 'allowed' ? choice.names : [];
-  if (demanded.length === 0 || (choice?.kind === 'allowed' && choice.mode !== 'required')) return false;
-  const known = namesOf(tools);
-  const offered = namesOf(carried);
-  return demanded.every((name) => known.has(name) && !offered.has(name));
+  if (choice?.kind === 'tool') return namesOf(tools).has(choice.name) && !namesOf(carried).has(choice.name);
+  return choice?.kind === 'allowed' && choice.mode === 'required' && offeredNames(choice.names, carried).length === 0;
 }
 
 const namesOf = (tools: readonly Tool[]): ReadonlySet<string> => new Set(tools.map(toolName));
 
-/** Of the names that may be called, those of tools that are offered. */
+/** Of the names that may be called, those of tools that are offered. None: then nothing may be called. */
 export function offeredNames(names: readonly string[], carried: readonly Tool[]): readonly string[] {
   const offered = namesOf(carried);
   return names.filter((name) => offered.has(name));

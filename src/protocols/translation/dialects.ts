@@ -13,6 +13,7 @@ const letter: Dialect = {
   efforts: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'],
   notThinking: 'disabled',
   strictSchemas: true,
+  objectRoots: false,
   parallelToolCalls: true,
   sampling: 'always',
   forcedCalls: true,

@@ -6,7 +6,7 @@
 import type { Carriage, Dialect } from '../../plugin/codec.ts';
 import type { JsonObject, JsonValue, OutputForm, Tool } from '../../plugin/conversation.ts';
 import { isList, isObject, listOf, objectOf } from '../json-fields.ts';
-import { plainRoot } from './tool-schema.ts';
+import { objectRoot, plainRoot } from './tool-schema.ts';
 
 const keywords: ReadonlySet<string> = new Set([
   'type',
@@ -142,7 +142,8 @@ export function takenFunction(
   if (strict === true && keepsToStrict(parameters)) return { ...tool, parameters };
   if (strict === true) carriage.lost('strict');
   // An object without properties says so here.
-  const plain = tool.parameters && { properties: {}, ...plainRoot(tool.parameters, carriage) };
+  const root = dialect.objectRoots ? plainRoot : objectRoot;
+  const plain = tool.parameters && { properties: {}, ...root(tool.parameters, carriage) };
   return { ...tool, parameters: plain, strict: strict === true ? undefined : strict };
 }
 
@@ -157,7 +158,7 @@ export function takenForm(
     if (form.strict === true) carriage.lost('schema-strictness');
     return { ...form, strict: undefined };
   }
-  if (form.schema['type'] !== 'object')
+  if (dialect.objectRoots && form.schema['type'] !== 'object')
     carriage.refuse(
       'response_format',
       'has a schema that is not of "type": "object" at its root; wrap it in an object.',

@@ -35,10 +35,14 @@ function takes(target: ProtocolName, name: string): boolean {
 const isOffered = (tool: Tool, target: ProtocolName): tool is Exclude<Tool, { readonly kind: 'native' }> =>
   tool.kind === 'function' || (tool.kind === 'custom' && target.startsWith('openai-'));
 
+/** Of a tool that is not offered: to demand it is refused under its own name. */
+const isLeftOut = (name: string, tools: readonly Tool[], target: ProtocolName): boolean =>
+  !target.startsWith('openai-') && tools.some((tool) => tool.kind === 'custom' && tool.name === name);
+
 /** Every name that a tool has, or had: those of `allowed` are of tools, or nobody's. */
 function* namesIn({ tools, toolChoice, turns }: Conversation, target: ProtocolName): Generator<string> {
   for (const tool of tools) if (isOffered(tool, target)) yield tool.name;
-  if (toolChoice?.kind === 'tool') yield toolChoice.name;
+  if (toolChoice?.kind === 'tool' && !isLeftOut(toolChoice.name, tools, target)) yield toolChoice.name;
   for (const { parts } of turns) {
     for (const part of parts) {
       if (part.kind === 'tool-call') yield part.name;

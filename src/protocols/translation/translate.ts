@@ -9,7 +9,7 @@ import type { ProtocolName } from '../../plugin/operations.ts';
 import type { RequestLine } from '../../plugin/protocol.ts';
 import { BlockOrder } from './block-order.ts';
 import { carryUnmapped, LossList } from './carriage.ts';
-import { exactJson, withExactNumbers } from './exact-numbers.ts';
+import { exactJson } from './exact-numbers.ts';
 import { ReplyGatherer } from './gather-reply.ts';
 
 /** A body that passed `readRequest`, as JSON. Its depth and size are bounded, and its keys are unique at the top. */
@@ -40,7 +40,7 @@ export function translateRequest(
   // Anthropic's clients fill the cache so. Elsewhere it may stand for no limit at all, and nothing is held for that.
   if (conversation.outputLimit === 0)
     carriage.refuse('max_tokens', 'is 0, which other protocols have not; send 1 or more.');
-  const body = withExactNumbers(upstream.renderRequest(conversation, target, carriage));
+  const body = upstream.renderRequest(conversation, target, carriage);
   return { body, losses: carriage.names };
 }
 
@@ -65,7 +65,7 @@ export function translateReply(
   const usage = order.lastUsage === undefined ? undefined : context.usageOf(order.lastUsage);
   const losses = new Set(order.losses);
   const rendered = client.renderReply(gatherer.reply(), usage, context, (loss) => losses.add(loss));
-  return { body: withExactNumbers(rendered), losses: [...losses] };
+  return { body: rendered, losses: [...losses] };
 }
 
 /** An upstream's refusal in the client's protocol; undefined where its body has no words. */
@@ -82,5 +82,5 @@ export function translateRefusal(
   } catch {
     return undefined;
   }
-  return words === undefined ? undefined : withExactNumbers(client.renderRefusal(status, words, requestId));
+  return words === undefined ? undefined : client.renderRefusal(status, words, requestId);
 }

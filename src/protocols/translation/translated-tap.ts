@@ -12,10 +12,8 @@ import { parsedJson } from '../json-fields.ts';
 import { readingOf } from '../reply-reading.ts';
 import { StreamStart } from '../stream-start.ts';
 import { BlockOrder } from './block-order.ts';
-import { withExactNumbers } from './exact-numbers.ts';
 
 const encoder = new TextEncoder();
-const encoded = (text: string): Uint8Array => encoder.encode(withExactNumbers(text));
 const nothing = new Uint8Array();
 /** An event is read whole, so it is kept back up to what it may have. */
 const splitterBounds = { heldEventBytes: bounds.eventBytes, eventBytes: bounds.eventBytes } as const;
@@ -82,14 +80,14 @@ export class TranslatedTap implements StreamTap, EventSink {
   }
 
   errorEvent(code: ErrorCode, details: ErrorDetails, requestId: string): Uint8Array {
-    return encoded(this.writer.error(code, details, requestId));
+    return encoder.encode(this.writer.error(code, details, requestId));
   }
 
   shortEnd(): Uint8Array {
     this.order.takeOutput();
     this.order.stop(0, { kind: 'length', native: '' });
     this.order.finish();
-    return encoded(this.order.takeOutput() + this.writer.end(this.usage()));
+    return encoder.encode(this.order.takeOutput() + this.writer.end(this.usage()));
   }
 
   event(view: EventView): void {
@@ -126,7 +124,7 @@ export class TranslatedTap implements StreamTap, EventSink {
     const { order } = this;
     const sent = order.takeOutput();
     order.finish();
-    this.heldBytes = encoded(order.takeOutput() + this.writer.end(this.usage()));
+    this.heldBytes = encoder.encode(order.takeOutput() + this.writer.end(this.usage()));
     order.output = sent;
   }
 
@@ -138,7 +136,7 @@ export class TranslatedTap implements StreamTap, EventSink {
   private taken(): Uint8Array | undefined {
     const { order } = this;
     if (order.output === '') return undefined;
-    return encoded(order.takeOutput());
+    return encoder.encode(order.takeOutput());
   }
 }
 

@@ -30,7 +30,7 @@ test.each([
   ['gpt-5.2-pro-2025-12-11', 'medium high xhigh'],
   ['gpt-5.2-chat-latest', 'medium'],
   ['gpt-5-search-api', undefined],
-  ['gpt-4.1', undefined],
+  ['gpt-4.1', 'none'],
   ['my-deployment', undefined],
 ])('OpenAI: %s takes the efforts %s', (model, expected) => {
   for (const entry of [openAi(), azureOpenAi(), openAiCompatible()])
@@ -97,7 +97,8 @@ test.each([
 
 test.each([
   ['openai/gpt-oss-120b', undefined, 'low medium high'],
-  ['qwen/qwen3-32b', 'none', undefined],
+  ['qwen/qwen3-32b', undefined, 'none'],
+  ['llama-3.3-70b-versatile', 'none', 'none'],
 ])('Groq: %s is told how much to think by %s, of %s', (model, thinking, efforts) => {
   const dialect = dialectOf(groq(), model, 'openai-chat');
   expect([dialect.thinking, dialect.efforts?.join(' ')]).toEqual([thinking, efforts]);

@@ -71,6 +71,8 @@ describe('gemini', () => {
       error('FAILED_PRECONDITION', 'Not free in your country. Please enable billing on your project.'),
       'credential',
     ],
+    [400, error('INVALID_ARGUMENT', 'API Key not found. Please pass a valid API key.'), 'credential'],
+    [400, error('INVALID_ARGUMENT', 'Invalid value at \'category\' (HarmCategory), "enable billing"'), 'request'],
     // Names that a client chose are repeated: they must not take the upstream from everybody.
     [400, error('INVALID_ARGUMENT', 'no signature in function call `billing_lookup`'), 'request'],
     [400, error('INVALID_ARGUMENT', 'no signature in function call `permission_denied`'), 'request'],

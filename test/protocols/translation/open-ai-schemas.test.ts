@@ -190,7 +190,7 @@ function fromAnthropic(fields: JsonObject, upstream: (typeof openAi)[number], st
   const { codec } = protocolOf('anthropic-messages');
   if (codec === undefined) throw new Error('anthropic-messages has no codec');
   const body = { model: 'm', max_tokens: 99, messages: [{ role: 'user', content: 'Hi' }], ...fields };
-  return writtenTo(upstream, codec.parseRequest(body, plainLine), { strictSchemas });
+  return writtenTo(upstream, codec.parseRequest(body, plainLine), { strictSchemas, objectRoots: strictSchemas });
 }
 
 describe.each(openAi)('%s', (upstream) => {
@@ -259,8 +259,12 @@ describe.each(openAi)('%s', (upstream) => {
   ])('an answer that is %s is refused, strict or not', (_, schema) => {
     const why = 'response_format: has a schema that is not of "type": "object" at its root; wrap it in an object.';
     expect(refusal(() => ask(schema))).toStartWith(why);
-    for (const strict of [true, false, undefined])
-      expect(refusal(() => writtenTo(upstream, { outputForm: { kind: 'schema', schema, strict } }))).toStartWith(why);
+    for (const strict of [true, false, undefined]) {
+      const asked = { outputForm: { kind: 'schema', schema, strict } } as const;
+      expect(refusal(() => writtenTo(upstream, asked, { objectRoots: true }))).toStartWith(why);
+      // Others have rules of their own.
+      expect(refusal(() => writtenTo(upstream, asked))).toBe('');
+    }
     // Such a vendor may take it.
     expect(ask(schema, false).losses).toEqual(['schema-strictness']);
   });
@@ -274,7 +278,7 @@ describe.each(openAi)('%s', (upstream) => {
     const { codec } = protocolOf('gemini-generate');
     const contents = [{ role: 'user', parts: [{ text: 'Hi' }] }];
     const conversation = codec?.parseRequest({ contents, generationConfig: config }, { ...plainLine, model: 'm' });
-    const why = refusal(() => writtenTo(upstream, conversation ?? {}));
+    const why = refusal(() => writtenTo(upstream, conversation ?? {}, { objectRoots: true }));
     if (taken) expect(why).toBe('');
     else expect(why).toStartWith('response_format: ');
   });

@@ -191,9 +191,24 @@ describe('a tool that was left out is not demanded', () => {
     ] as const)
       expect(refusal(asked(target, choice))).toStartWith('tool_choice: demands a tool that cannot be carried');
     expect(refusal(asked(target, { kind: 'tool', name: 'look' }))).toBe('');
+    expect(refusal(asked(target, { kind: 'allowed', mode: 'required', names: ['lok'] }))).toStartWith('tool_choice: ');
     const { body } = asked(target, { kind: 'allowed', mode: 'required', names: ['web_search', 'look'] })();
     expect(JSON.stringify(body)).not.toContain('web_search');
   });
+});
+
+test('where nothing that may be called is left, nothing may', () => {
+  const tools: readonly Tool[] = [
+    { kind: 'function', name: 'drop', parameters: { type: 'object', properties: {} } },
+    { kind: 'custom', name: 'safe' },
+  ];
+  const toolChoice = { kind: 'allowed', mode: 'auto', names: ['safe'] } as const;
+  const { body } = writtenTo('gemini-generate', { turns, tools, toolChoice });
+  expect(body['toolConfig']).toEqual({ functionCallingConfig: { mode: 'NONE' } });
+  for (const target of ['openai-chat', 'openai-responses'] as const) {
+    const misspelt = { kind: 'allowed', mode: 'auto', names: ['sfe'] } as const;
+    expect(writtenTo(target, { turns, tools, toolChoice: misspelt }).body['tool_choice']).toBe('none');
+  }
 });
 
 describe('clients', () => {
