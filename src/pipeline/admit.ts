@@ -7,9 +7,9 @@ import type { Account, Group } from '../domain/accounts/accounts.ts';
 import type { Model, PriceVersion } from '../domain/catalog/catalog.ts';
 import type { PinnedTerms } from '../domain/ledger/records.ts';
 import type { Decision, PolicyFacts } from '../plugin/policy.ts';
+import type { RequestFacts } from '../plugin/protocol.ts';
 import { groupNow } from './authenticate.ts';
 import type { Admitted, Authenticated, Read } from './exchange.ts';
-import type { RequestFacts } from '../plugin/protocol.ts';
 import type { PipelineServices } from './services.ts';
 
 /** What policies are told of a request, or of what is asked beside one. */
@@ -17,9 +17,9 @@ type Asked = Authenticated & { readonly facts: Pick<RequestFacts, 'model'> };
 
 /** Waits only where a policy does, or where an obligation must be durable first. */
 export function admit(services: PipelineServices, read: Read): Admitted | Promise<Admitted> {
-  const country = services.compliance.countryOf(read.address, read.peer, read.request.headers);
+  const country = countryOf(services, read);
   if (!services.compliance.asks('use', 'request')) return admitted(services, read, country);
-  const decision = services.compliance.judge('request', useFacts(services, read, country, undefined));
+  const decision = judged(services, read, country);
   if (!(decision instanceof Promise) && decision.verdict === 'allow' && decision.obligations.length === 0) {
     return admitted(services, read, country);
   }
@@ -45,10 +45,15 @@ export async function demandUse(services: PipelineServices, asked: Asked): Promi
   // One that is gone by now is hidden from nobody.
   if (model !== undefined) demandPermitted(model, asked);
   if (!services.compliance.asks('use', 'request')) return;
-  const country = services.compliance.countryOf(asked.address, asked.peer, asked.request.headers);
-  const deciding = services.compliance.judge('request', useFacts(services, asked, country, undefined));
-  await heed(services, asked, country, deciding);
+  const country = countryOf(services, asked);
+  await heed(services, asked, country, judged(services, asked, country));
 }
+
+const countryOf = ({ compliance }: PipelineServices, { address, peer, request }: Asked): string =>
+  compliance.countryOf(address, peer, request.headers);
+
+const judged = (services: PipelineServices, asked: Asked, country: string): Decision | Promise<Decision> =>
+  services.compliance.judge('request', useFacts(services, asked, country, undefined));
 
 async function heed(
   services: PipelineServices,

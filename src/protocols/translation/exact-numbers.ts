@@ -12,7 +12,9 @@ const whole = /^-?\d{16,}$/;
 
 /** As `parsedJson`, but for such numbers. */
 export function exactJson(text: string, depthMax: number = bounds.parsedDepth): JsonValue | undefined {
-  return parsedJson(text, depthMax, mayBeLong.test(text) ? longNumbersJson : undefined);
+  const exact = mayBeLong.test(text) ? parsedJson(text, depthMax, longNumbersJson) : undefined;
+  // With them the engine goes some thousands of levels deep, without them further.
+  return exact ?? parsedJson(text, depthMax);
 }
 
 const longNumbersJson = (text: string): JsonValue => JSON.parse(text, withLongNumber);

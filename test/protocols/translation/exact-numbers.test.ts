@@ -59,6 +59,14 @@ describe('JSON with long numbers', () => {
       expect(exactJson(text)).toBeUndefined();
   });
 
+  test('is read without its digits where it stands deeper than the engine keeps them', () => {
+    const nested = (levels: number) => `${'['.repeat(levels)}${long}${']'.repeat(levels)}`;
+    expect(JSON.stringify(exactJson(nested(1_000)))).toContain(long);
+    const deep = exactJson(nested(9_000));
+    expect(deep).toBeDefined();
+    expect(exactJson(nested(10_001))).toBeUndefined();
+  });
+
   test('is read as the nearest number where one is needed', () => {
     expect(numberOf(exactJson('12345678901234567890'))).toBe(12345678901234567000);
     expect(numberOf('12345678901234567890')).toBeUndefined();
