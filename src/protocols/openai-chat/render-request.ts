@@ -5,9 +5,8 @@ import type { Conversation, JsonObject, JsonValue, Tool, ToolChoice } from '../.
 import { isObject } from '../json-fields.ts';
 import { carriedTools, offeredNames, stopsWithin } from '../translation/carriage.ts';
 import { customNames, parallelCalls, userName, withJsonWord } from '../openai-settings.ts';
-import { openAiSampling } from '../translation/model-settings.ts';
+import { openAiEffort, openAiSampling } from '../translation/model-settings.ts';
 import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
-import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderMessages } from './render-messages.ts';
 
@@ -130,14 +129,8 @@ function renderOutputForm(
 /** "Think as you see fit" is what such models do when nothing is said. */
 function renderEffort({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): EffortWord | undefined {
   if (thinking === undefined) return undefined;
-  if (dialect.thinking !== 'effort') {
-    // A model that takes nothing but not to think is off already.
-    const off = thinking.mode === 'off' && dialect.efforts.every((word) => word === 'none');
-    if (!off) carriage.lost('thinking-settings');
-    return undefined;
-  }
   // Whether thinking is shown cannot be asked for.
   const shown = thinking.shown === true || thinking.summary !== undefined;
   if (shown && thinking.mode !== 'off') carriage.lost('thinking-settings');
-  return askedEffort(thinking, dialect.efforts, carriage);
+  return openAiEffort(thinking, dialect, carriage);
 }

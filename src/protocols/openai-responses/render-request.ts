@@ -5,9 +5,8 @@ import type { Carriage, Dialect, RequestTarget } from '../../plugin/codec.ts';
 import type { Conversation, JsonObject, JsonValue, Tool } from '../../plugin/conversation.ts';
 import { carriedTools, demandOneText, offeredNames } from '../translation/carriage.ts';
 import { customNames, parallelCalls, userName, withJsonWord } from '../openai-settings.ts';
-import { openAiSampling } from '../translation/model-settings.ts';
+import { openAiEffort, openAiSampling } from '../translation/model-settings.ts';
 import { takenForm, takenFunction } from '../translation/open-ai-strict.ts';
-import { askedEffort } from '../translation/thinking-effort.ts';
 import { openAiTier } from '../openai-tier.ts';
 import { renderItems } from './render-items.ts';
 
@@ -148,12 +147,9 @@ function renderFormat(form: Conversation['outputForm']): JsonObject | undefined 
 
 function renderReasoning({ thinking }: Conversation, dialect: Dialect, carriage: Carriage): JsonObject | undefined {
   if (thinking === undefined) return undefined;
-  if (dialect.thinking !== 'effort') {
-    carriage.lost('thinking-settings');
-    return undefined;
-  }
-  const effort = askedEffort(thinking, dialect.efforts, carriage);
+  const effort = openAiEffort(thinking, dialect, carriage);
   if (effort === 'none') return { effort };
+  if (dialect.thinking !== 'effort') return undefined;
   const summary = thinking.summary ?? (thinking.shown === true ? 'auto' : undefined);
   if (effort === undefined && summary === undefined) return undefined;
   return { effort, summary };

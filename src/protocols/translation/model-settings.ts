@@ -1,7 +1,8 @@
 // What a request asks of its model, as far as models differ in whether they take it.
 
-import type { Carriage, Dialect, Sampling } from '../../plugin/codec.ts';
-import type { Conversation, ToolChoice } from '../../plugin/conversation.ts';
+import type { Carriage, Dialect, EffortWord, Sampling } from '../../plugin/codec.ts';
+import type { Conversation, ThinkingSettings, ToolChoice } from '../../plugin/conversation.ts';
+import { askedEffort } from './thinking-effort.ts';
 
 /** The answer must be a call. */
 export const demandsCall = (choice: ToolChoice | undefined): boolean =>
@@ -19,6 +20,15 @@ export function takesSampling(sampling: Sampling, thinks: boolean | undefined): 
     case 'never':
       return false;
   }
+}
+
+/** The word of effort that OpenAI's protocols say. Undefined: nothing, which is to think as the model sees fit. */
+export function openAiEffort(thinking: ThinkingSettings, dialect: Dialect, carriage: Carriage): EffortWord | undefined {
+  if (dialect.thinking === 'effort') return askedEffort(thinking, dialect.efforts, carriage);
+  // A model that takes nothing but not to think is off already.
+  const off = thinking.mode === 'off' && dialect.efforts.every((word) => word === 'none');
+  if (!off) carriage.lost('thinking-settings');
+  return undefined;
 }
 
 /** OpenAI's settings of how a token is drawn. What is left out is listed, unless it says no more than the default. */

@@ -69,6 +69,19 @@ describe('sampling', () => {
   });
 });
 
+describe('a model that cannot think', () => {
+  const thoughtless = { thinking: 'none', efforts: ['none'] } as const;
+  test.each(openAi)('%s: is told nothing of it, and not to think is what it does', (protocol) => {
+    const off = writtenTo(protocol, { turns, thinking: { mode: 'off' } }, thoughtless);
+    const on = writtenTo(protocol, { turns, thinking: { effort: 'low', summary: 'auto' } }, thoughtless);
+    expect([off.losses, on.losses]).toEqual([[], ['thinking-settings']]);
+    for (const { body } of [off, on]) expect(body).not.toContainAnyKeys(['reasoning_effort', 'reasoning']);
+    // One that thinks as it sees fit, and cannot be told, does not do as it was asked.
+    const deaf = { thinking: 'none' } as const;
+    expect(writtenTo(protocol, { turns, thinking: { mode: 'off' } }, deaf).losses).toEqual(['thinking-settings']);
+  });
+});
+
 describe('a model that calls as it sees fit', () => {
   const parameters = { type: 'object', properties: {} };
   const tools: Conversation['tools'] = [{ kind: 'function', name: 'look', parameters }];
